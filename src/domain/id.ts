@@ -1,0 +1,62 @@
+// Ids. A pkid is derived from the kind and the caller's semantic key, so the primary key is the idempotency gate
+// and the provider's idempotency key at once, and never differs between attempts.
+
+import { createHash } from 'node:crypto';
+
+export const OPERATION_KINDS = ['payin', 'payout', 'refund', 'transfer'] as const;
+export type OperationKind = (typeof OPERATION_KINDS)[number];
+/** Everything that is named by a semantic key, operations and bookings by hand alike. */
+export type Kind = OperationKind | 'adjustment' | 'treasury';
+
+export type Pkid = string & { readonly __brand: 'Pkid' };
+export type PostingId = string & { readonly __brand: 'PostingId' };
+
+/** The grammar of semantic keys and of every id that callers choose. */
+export const KEY_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+// Fixed for ever: another value would give every known semantic key a new pkid, and a second payment.
+const REMIT_NAMESPACE = 'e6a3e113-8e26-4da2-91fa-b1d7f2c61031';
+const NAMESPACES = {
+  payin: uuidV5(REMIT_NAMESPACE, 'remit:payin'),
+  payout: uuidV5(REMIT_NAMESPACE, 'remit:payout'),
+  refund: uuidV5(REMIT_NAMESPACE, 'remit:refund'),
+  transfer: uuidV5(REMIT_NAMESPACE, 'remit:transfer'),
+  adjustment: uuidV5(REMIT_NAMESPACE, 'remit:adjustment'),
+  treasury: uuidV5(REMIT_NAMESPACE, 'remit:treasury'),
+} satisfies Record<Kind, string>;
+
+export function pkidOf(kind: Kind, semanticKey: string): Pkid {
+  return uuidV5(NAMESPACES[kind], semanticKey) as Pkid;
+}
+
+export function isPkid(text: string): text is Pkid {
+  return UUID.test(text);
+}
+
+/** The id of the posting that a step of an operation writes: a second one meets the primary key. */
+export function postingIdOf(pkid: Pkid, step: string): PostingId {
+  return uuidV5(pkid, `posting:${step}`) as PostingId;
+}
+
+/** The provider key of a later step of the same operation (a confirm after a create). */
+export function stepKeyOf(pkid: Pkid, step: string): string {
+  return uuidV5(pkid, step);
+}
+
+/**
+ * The queue's id of a job: never an integer and never one of the queue's own names, because of the prefix;
+ * ":" is the queue's separator and is written "~", which keys cannot hold.
+ */
+export function jobIdOf(kind: string, semanticKey: string): string {
+  return `${kind}-${semanticKey.replaceAll(':', '~')}`;
+}
+
+/** RFC 9562, version 5: SHA-1 over namespace and name. */
+export function uuidV5(namespace: string, name: string): string {
+  const digest = createHash('sha1').update(Buffer.from(namespace.replaceAll('-', ''), 'hex')).update(name).digest();
+  digest.writeUInt8((digest.readUInt8(6) & 0x0f) | 0x50, 6);
+  digest.writeUInt8((digest.readUInt8(8) & 0x3f) | 0x80, 8);
+  const hex = digest.toString('hex', 0, 16);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
+}
