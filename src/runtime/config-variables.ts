@@ -1,0 +1,160 @@
+// What each environment variable may be and how to mend it: one row per variable, used by config.ts only.
+import { z } from 'zod';
+
+const portText = wholeNumber({ min: 0, max: 65_535 });
+// A day is far beyond any sensible interval and well below the longest delay a timer can take (24.8 days).
+const intervalMaxMs = 86_400_000;
+
+export const environmentValues = z.object({
+  PORT: portText.optional(),
+  HOST: z
+    .string()
+    .regex(/^[A-Za-z0-9._:-]+$/)
+    .default('127.0.0.1'),
+  DATABASE_URL: urlOf(['postgres:', 'postgresql:']).optional(),
+  REDIS_URL: urlOf(['redis:', 'rediss:']).optional(),
+  REMIT_DATA_DIR: z
+    .string()
+    .refine((path) => !path.includes('\0'))
+    .default('.data'),
+  REMIT_BOOTSTRAP_KEY: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{32,128}$/)
+    .optional(),
+  SANDBOX_PORT: portText.optional(),
+  STRIPE_SECRET_KEY: listOf(/^(sk|rk)_[A-Za-z0-9_]+$/),
+  STRIPE_WEBHOOK_SECRET: listOf(/^whsec_[A-Za-z0-9_+/=-]+$/),
+  STRIPE_CONNECT_WEBHOOK_SECRET: listOf(/^whsec_[A-Za-z0-9_+/=-]+$/),
+  STRIPE_BASE_URL: urlOf(['http:', 'https:'])
+    .refine((text) => text.startsWith('https:') || isLocalUrl(text))
+    .optional(),
+  STRIPE_RPS: rate().optional(),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  LOG_FORMAT: z.enum(['pretty', 'json']).optional(),
+  RECONCILE_MS: wholeNumber({ min: 10, max: intervalMaxMs }).default(5_000),
+  LEASE_MS: wholeNumber({ min: 100, max: intervalMaxMs }).default(60_000),
+  PROVIDER_TIMEOUT_MS: wholeNumber({ min: 10, max: intervalMaxMs }).default(20_000),
+  RATE_LIMIT_RPS: rate().optional(),
+  WEBHOOK_ALLOW_HOSTS: listOf(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/),
+  KEY_RETENTION_MS: wholeNumber({ min: 1, max: 366 * intervalMaxMs }).optional(),
+  REMIT_UNSAFE_DURABILITY: z
+    .enum(['0', '1'])
+    .default('0')
+    .transform((text) => text === '1'),
+});
+
+export type EnvironmentValues = z.infer<typeof environmentValues>;
+type VariableName = keyof EnvironmentValues;
+
+const secretNames: ReadonlySet<string> = new Set([
+  'DATABASE_URL',
+  'REDIS_URL',
+  'REMIT_BOOTSTRAP_KEY',
+  'STRIPE_SECRET_KEY',
+  'STRIPE_WEBHOOK_SECRET',
+  'STRIPE_CONNECT_WEBHOOK_SECRET',
+]);
+
+const fixes: Readonly<Record<VariableName, string>> = {
+  PORT: 'Set a port from 1 to 65535 (0 takes any free one), or leave it out for 3000.',
+  HOST: 'Set a host name or IP address to listen on, such as 127.0.0.1 or 0.0.0.0.',
+  DATABASE_URL: 'Set postgres://user:password@host:5432/database, or leave it out for the embedded PostgreSQL.',
+  REDIS_URL: 'Set redis://host:6379 (rediss:// for TLS), or leave it out to run the queue on PostgreSQL.',
+  REMIT_DATA_DIR: 'Set the path of a folder, or leave it out for .data.',
+  REMIT_BOOTSTRAP_KEY: 'Set 32 to 128 characters of A-Z a-z 0-9 _ -, or leave it out to have one generated.',
+  SANDBOX_PORT: 'Set a port from 1 to 65535, or leave it out for the next free one.',
+  STRIPE_SECRET_KEY: 'Set a key that begins with sk_ or rk_, or leave it out to use the sandbox.',
+  STRIPE_WEBHOOK_SECRET: 'Set signing secrets that begin with whsec_, separated by commas.',
+  STRIPE_CONNECT_WEBHOOK_SECRET: 'Set signing secrets that begin with whsec_, separated by commas.',
+  STRIPE_BASE_URL: 'Set an https:// address (http:// only for this machine), or leave it out for api.stripe.com.',
+  STRIPE_RPS: 'Set requests per second as a number above 0 and at most 100000, or leave it out.',
+  LOG_LEVEL: 'Set one of trace, debug, info, warn, error, fatal, silent.',
+  LOG_FORMAT: 'Set pretty or json.',
+  RECONCILE_MS: 'Set whole milliseconds from 10 to 86400000, or leave it out for 5000.',
+  LEASE_MS: 'Set whole milliseconds from 100 to 86400000, or leave it out for 60000.',
+  PROVIDER_TIMEOUT_MS: 'Set whole milliseconds from 10 to 86400000, or leave it out for 20000.',
+  RATE_LIMIT_RPS: 'Set requests per second as a number above 0 and at most 100000, or leave it out for no limit.',
+  WEBHOOK_ALLOW_HOSTS: 'Set host:port pairs separated by commas, such as 127.0.0.1:4000.',
+  KEY_RETENTION_MS: 'Set whole milliseconds, 1 or more, or leave it out.',
+  REMIT_UNSAFE_DURABILITY: 'Set 1 to allow it, or leave it out.',
+};
+
+/** One line for each variable whose value does not fit, naming the value unless it is a secret. */
+export function badValues(given: Readonly<Record<string, string | undefined>>): Map<string, string> {
+  const parsed = environmentValues.safeParse(given);
+  const names = new Set(parsed.error?.issues.map((issue) => issue.path[0]));
+  const lines = Object.entries(fixes).filter(([name]) => names.has(name));
+  return new Map(
+    lines.map(([name, fix]) => {
+      const shown = secretNames.has(name) ? '' : ` ${JSON.stringify(given[name])}`;
+      return [name, `${name}${shown} is not valid. ${fix}`];
+    }),
+  );
+}
+
+// Two slips of the finger; a third would start to catch names that are simply other variables.
+const typoDistanceMax = 2;
+
+/** A misspelt setting would be ignored in silence, so names close to one of ours are refused. */
+export function misspeltNames(names: readonly string[]): string[] {
+  return names
+    .filter((name) => /^(REMIT|STRIPE)_/.test(name) && !(name in fixes))
+    .flatMap((name) => {
+      const meant = Object.keys(fixes).find((known) => editDistance({ from: name, to: known }) <= typoDistanceMax);
+      return meant === undefined ? [] : [`${name} is not a setting. Did you mean ${meant}? Rename or remove it.`];
+    });
+}
+
+function editDistance({ from, to }: { from: string; to: string }): number {
+  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (let line = 1; line <= from.length; line += 1) {
+    const next = [line];
+    for (let column = 1; column <= to.length; column += 1) {
+      const swap = (row[column - 1] ?? 0) + (from[line - 1] === to[column - 1] ? 0 : 1);
+      next.push(Math.min(swap, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
+}
+
+function wholeNumber({ min, max }: { min: number; max: number }) {
+  return z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max);
+}
+
+function rate() {
+  return z
+    .string()
+    .regex(/^\d{1,6}(\.\d{1,3})?$/)
+    .transform(Number)
+    .refine((value) => value > 0 && value <= 100_000);
+}
+
+function urlOf(protocols: readonly string[]) {
+  return z.string().refine((text) => {
+    const url = URL.parse(text);
+    return url !== null && url.hostname !== '' && protocols.includes(url.protocol);
+  });
+}
+
+function listOf(item: RegExp) {
+  return z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== ''),
+    )
+    .refine((parts) => parts.every((part) => item.test(part)));
+}
+
+export function isLocalUrl(text: string): boolean {
+  const hostname = URL.parse(text)?.hostname ?? '';
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}

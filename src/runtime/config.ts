@@ -1,0 +1,158 @@
+// The environment, read once: every variable the processor knows, its limits, and what to do when a value is wrong.
+// The only file that touches process.env; everything else gets its settings as arguments.
+import { resolve } from 'node:path';
+import { badValues, type EnvironmentValues, environmentValues, isLocalUrl, misspeltNames } from './config-variables.ts';
+
+export type Config = Readonly<{
+  port: number;
+  /** A port somebody asked for must be free; the default one may give way to the next free port. */
+  portAsked: boolean;
+  host: string;
+  databaseUrl: string | null;
+  redisUrl: string | null;
+  dataDir: string;
+  bootstrapKey: string | null;
+  sandboxPort: number | null;
+  stripe: Readonly<{
+    live: boolean;
+    secretKey: string;
+    webhookSecrets: readonly string[];
+    baseUrl: string | null;
+    rps: number | null;
+  }>;
+  demobank: Readonly<{ secretKey: string; webhookSecrets: readonly string[] }>;
+  logLevel: EnvironmentValues['LOG_LEVEL'];
+  logFormat: 'pretty' | 'json';
+  reconcileMs: number;
+  leaseMs: number;
+  providerTimeoutMs: number;
+  sendDeadlineMs: number;
+  rateLimitRps: number | null;
+  webhookAllowHosts: readonly string[];
+  keyRetentionMs: number | null;
+  unsafeDurability: boolean;
+  shutdownGraceMs: number;
+  concurrency: Readonly<{ payout: number; transfer: number; webhookIn: number; maintenance: number }>;
+}>;
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Every bad value at once, one per line, each with its fix. Never repeats the value of a secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+// Known to everyone who reads this file, so they protect nothing: they only sign what the local sandbox sends.
+const sandboxDefaults = {
+  stripeSecretKey: 'sk_test_sandbox_0000000000000000',
+  stripeWebhookSecrets: ['whsec_sandbox_stripe_account', 'whsec_sandbox_stripe_connect'],
+  demobankSecretKey: 'demobank_sandbox_0000000000000000',
+  demobankWebhookSecrets: ['whsec_sandbox_demobank'],
+} as const;
+
+// The send deadline keeps a call that was paused before sending from going out when its lease is nearly over.
+const sendDeadlineMaxMs = 5_000;
+const sendDeadlineShareOfLease = 10;
+// The process must be gone 10 s after a signal; the rest is for the embedded database and the exit itself.
+const shutdownGraceMs = 8_000;
+// Jobs one process works on at once. Transfers are pure database work that shares commits, so many fit.
+const concurrency = { payout: 64, transfer: 256, webhookIn: 32, maintenance: 2 } as const;
+
+export function readConfig(env: Environment = process.env): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const bad = badValues(given);
+  // Contradictions are looked for among the good values too, so that one start reports everything.
+  const good = Object.fromEntries(Object.entries(given).filter(([name]) => !bad.has(name)));
+  const values = environmentValues.parse(good);
+  const clashes = contradictions(values).filter((line) => ![...bad.keys()].some((name) => line.includes(name)));
+  const problems = [...misspeltNames(Object.keys(given)), ...bad.values(), ...clashes];
+  if (problems.length > 0) throw new ConfigError(problems);
+  return freezeDeep(configFrom(values));
+}
+
+function configFrom(values: EnvironmentValues): Config {
+  return {
+    port: values.PORT ?? 3000,
+    portAsked: values.PORT !== undefined,
+    host: values.HOST,
+    databaseUrl: values.DATABASE_URL ?? null,
+    redisUrl: values.REDIS_URL ?? null,
+    dataDir: resolve(values.REMIT_DATA_DIR),
+    bootstrapKey: values.REMIT_BOOTSTRAP_KEY ?? null,
+    sandboxPort: values.SANDBOX_PORT ?? null,
+    stripe: stripeFrom(values),
+    demobank: {
+      secretKey: sandboxDefaults.demobankSecretKey,
+      webhookSecrets: sandboxDefaults.demobankWebhookSecrets,
+    },
+    logLevel: values.LOG_LEVEL,
+    logFormat: values.LOG_FORMAT ?? (process.stdout.isTTY ? 'pretty' : 'json'),
+    reconcileMs: values.RECONCILE_MS,
+    leaseMs: values.LEASE_MS,
+    providerTimeoutMs: values.PROVIDER_TIMEOUT_MS,
+    sendDeadlineMs: Math.min(sendDeadlineMaxMs, Math.floor(values.LEASE_MS / sendDeadlineShareOfLease)),
+    rateLimitRps: values.RATE_LIMIT_RPS ?? null,
+    webhookAllowHosts: values.WEBHOOK_ALLOW_HOSTS,
+    keyRetentionMs: values.KEY_RETENTION_MS ?? null,
+    unsafeDurability: values.REMIT_UNSAFE_DURABILITY,
+    shutdownGraceMs,
+    concurrency,
+  };
+}
+
+function stripeFrom(values: EnvironmentValues): Config['stripe'] {
+  const asked = [...values.STRIPE_WEBHOOK_SECRET, ...values.STRIPE_CONNECT_WEBHOOK_SECRET];
+  return {
+    live: values.STRIPE_SECRET_KEY.length > 0,
+    secretKey: values.STRIPE_SECRET_KEY[0] ?? sandboxDefaults.stripeSecretKey,
+    webhookSecrets: asked.length > 0 ? asked : sandboxDefaults.stripeWebhookSecrets,
+    baseUrl: values.STRIPE_BASE_URL ?? null,
+    rps: values.STRIPE_RPS ?? null,
+  };
+}
+
+/** Values that are fine alone and dangerous together. */
+function contradictions(values: EnvironmentValues): string[] {
+  const problems: string[] = [];
+  const { LEASE_MS: lease, PROVIDER_TIMEOUT_MS: timeout } = values;
+  if (lease < 2 * timeout) {
+    problems.push(
+      `LEASE_MS (${lease}) must be at least twice PROVIDER_TIMEOUT_MS (${timeout}), or a row could be claimed again ` +
+        `while its call is still out. Set LEASE_MS=${2 * timeout} or more, or PROVIDER_TIMEOUT_MS=${Math.floor(lease / 2)} or less.`,
+    );
+  }
+  const isLocal = values.STRIPE_BASE_URL !== undefined && isLocalUrl(values.STRIPE_BASE_URL);
+  const hasWebhookSecret = values.STRIPE_WEBHOOK_SECRET.length + values.STRIPE_CONNECT_WEBHOOK_SECRET.length > 0;
+  const reachesStripe = values.STRIPE_SECRET_KEY.length > 0 && values.STRIPE_BASE_URL === undefined;
+  if (reachesStripe && values.KEY_RETENTION_MS !== undefined) {
+    problems.push(
+      'KEY_RETENTION_MS is for the sandbox only and STRIPE_SECRET_KEY is set: a wrong retention could pay twice. ' +
+        'Remove KEY_RETENTION_MS, or set STRIPE_BASE_URL to a sandbox.',
+    );
+  }
+  if (values.STRIPE_SECRET_KEY.length > 0 && !isLocal && !hasWebhookSecret) {
+    problems.push(
+      'STRIPE_WEBHOOK_SECRET is missing while STRIPE_SECRET_KEY is set, so no event of Stripe could be trusted. ' +
+        'Set it to the signing secret (whsec_...) of your webhook endpoint in the Stripe dashboard.',
+    );
+  }
+  if (values.PORT !== undefined && values.PORT !== 0 && values.PORT === values.SANDBOX_PORT) {
+    problems.push(
+      `PORT and SANDBOX_PORT are both ${values.PORT}. Give them different ports, or leave SANDBOX_PORT out.`,
+    );
+  }
+  return problems;
+}
+
+function freezeDeep<T extends object>(value: T): T {
+  for (const part of Object.values(value)) {
+    if (typeof part === 'object' && part !== null) freezeDeep(part);
+  }
+  return Object.freeze(value);
+}
