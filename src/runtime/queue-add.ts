@@ -1,0 +1,95 @@
+// Adding jobs, best effort: callers that arrive while one add is under way share the next. It never throws and never
+// takes longer than its bound, because a job that was not added is found by its row's due_at.
+
+export interface Adder<Job> {
+  /** True when the queue has taken all of them. */
+  add(jobs: readonly Job[]): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** A caller has committed its row and its client waits for the answer. */
+const ADD_BOUND_MS = 500;
+/** After a time-out every caller would pay the bound for nothing. */
+const PAUSE_MS = 1000;
+/** Large enough that the round trip does not matter, small enough to keep Redis answering others. */
+const BULK_MAX = 500;
+/** What would need longer than the bound even on a fast queue is not worth keeping in memory. */
+const PENDING_MAX = 20_000;
+
+interface Caller {
+  left: number;
+  readonly deadline: number;
+  readonly answer: (added: boolean) => void;
+}
+
+interface Entry<Job> {
+  readonly job: Job;
+  readonly caller: Caller;
+}
+
+export function createAdder<Job>(options: {
+  readonly addBulk: (jobs: readonly Job[]) => Promise<unknown>;
+  readonly onFailure: (failure: { error: unknown; count: number }) => void;
+}): Adder<Job> {
+  let pending: Entry<Job>[] = [];
+  let draining: Promise<void> | null = null;
+  let pausedUntil = 0;
+  let closed = false;
+
+  async function drain(): Promise<void> {
+    while (pending.length > 0) {
+      const bulk = pending.slice(0, BULK_MAX);
+      pending = pending.slice(BULK_MAX);
+      const outcome = await settleBy(oldestDeadline(bulk), () => options.addBulk(bulk.map((entry) => entry.job)));
+      if (outcome === 'added') {
+        for (const { caller } of bulk) {
+          caller.left -= 1;
+          if (caller.left === 0) caller.answer(true);
+        }
+        continue;
+      }
+      const lost = outcome === 'late' ? [...bulk, ...pending] : bulk;
+      if (outcome === 'late') {
+        pausedUntil = performance.now() + PAUSE_MS;
+        pending = [];
+      }
+      for (const { caller } of lost) caller.answer(false);
+      options.onFailure({ error: outcome === 'late' ? 'no answer in time' : outcome.error, count: lost.length });
+    }
+    draining = null;
+  }
+
+  return {
+    add(jobs) {
+      const now = performance.now();
+      if (closed || now < pausedUntil || pending.length + jobs.length > PENDING_MAX) return Promise.resolve(false);
+      if (jobs.length === 0) return Promise.resolve(true);
+      return new Promise((answer) => {
+        const caller = { left: jobs.length, deadline: now + ADD_BOUND_MS, answer };
+        for (const job of jobs) pending.push({ job, caller });
+        draining ??= drain();
+      });
+    },
+    async close() {
+      closed = true;
+      await draining;
+    },
+  };
+}
+
+/** The first caller of a bulk has waited longest, perhaps behind an earlier bulk. */
+function oldestDeadline<Job>(bulk: readonly Entry<Job>[]): number {
+  return bulk.reduce((oldest, { caller }) => Math.min(oldest, caller.deadline), Number.POSITIVE_INFINITY);
+}
+
+function settleBy(deadline: number, act: () => Promise<unknown>): Promise<'added' | 'late' | { error: unknown }> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve('late'), Math.max(0, deadline - performance.now()));
+    act()
+      .then(
+        () => resolve('added'),
+        (error: unknown) => resolve({ error }),
+      )
+      .finally(() => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,56 @@
+// What the two places a queue may live in, Redis and PostgreSQL, look like to the rest of the queue's code.
+
+import type { BackendFactory, ConnectionOptions, IQueueBackend } from 'bullmq';
+import type { Logger } from 'pino';
+
+export type QueueLog = Pick<Logger, 'info' | 'warn' | 'error'>;
+
+export interface Backend {
+  readonly kind: 'redis' | 'postgres';
+  readonly factory: BackendFactory<IQueueBackend>;
+  /** Redis keys all begin with it; the braces keep them in one cluster slot. PostgreSQL uses a schema instead. */
+  readonly prefix: string;
+  readonly producerConnection: ConnectionOptions;
+  /** Makes room for one more worker and returns what it connects with. */
+  connectWorker(): ConnectionOptions;
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A broken connection reports itself many times a second; one line per source and this time is enough to act on. */
+const REPEAT_LOG_MS = 5000;
+
+/** Rejects with the message when the promise is not settled in time; what comes later is ignored. */
+export function within<T>(timeoutMs: number, promise: Promise<T>, message: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(message)), timeoutMs);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/** An error listener for one source; without a listener an emitted error ends the process. */
+export function errorListener(log: QueueLog, source: string): (error: Error) => void {
+  let silentUntil = 0;
+  let suppressed = 0;
+  return (error) => {
+    if (performance.now() < silentUntil) {
+      suppressed += 1;
+      return;
+    }
+    log.warn({ source, error: reasonOf(error), suppressed }, 'queue connection trouble; it is retried by itself');
+    silentUntil = performance.now() + REPEAT_LOG_MS;
+    suppressed = 0;
+  };
+}
+
+/** Connection errors of Node may have an empty message and only a code. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
+  if (!(error instanceof Error)) return String(error);
+  return error.message || codeOf(error) || error.name;
+}
+
+export function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}

@@ -1,0 +1,85 @@
+// BullMQ on Redis: one connection for adding that fails fast, one for all workers that waits and reconnects for ever.
+
+import { createRedisBackend } from 'bullmq';
+import { Redis, type RedisOptions } from 'ioredis';
+import { type Backend, errorListener, type QueueLog, reasonOf, within } from './queue-backend.ts';
+
+const CONNECT_TIMEOUT_MS = 5000;
+const PING_TIMEOUT_MS = 2000;
+const RECONNECT_STEP_MS = 200;
+const RECONNECT_MAX_MS = 2000;
+/** A socket that is silent this long while a command waits is dead. Above the 10 s that a worker's wait may block. */
+const SOCKET_TIMEOUT_MS = 20_000;
+const CONNECTION = {
+  lazyConnect: true,
+  connectTimeout: CONNECT_TIMEOUT_MS,
+  socketTimeout: SOCKET_TIMEOUT_MS,
+  keepAlive: 10_000,
+  retryStrategy: (attempt: number) => Math.min(RECONNECT_STEP_MS * attempt, RECONNECT_MAX_MS),
+} as const satisfies RedisOptions;
+
+export async function connectRedis(options: { url: string; log: QueueLog }): Promise<Backend> {
+  const { url, log } = options;
+  const place = placeOf(url);
+  const producer = new Redis(url, { ...CONNECTION, enableOfflineQueue: false, maxRetriesPerRequest: 1 });
+  producer.on('error', errorListener(log, `redis ${place}`));
+  // Every Queue and Worker on a shared connection listens to it.
+  producer.setMaxListeners(0);
+  let consumer: Redis | null = null;
+  try {
+    await within(CONNECT_TIMEOUT_MS, producer.connect(), 'no answer in time');
+    assertKeepsJobs(await within(PING_TIMEOUT_MS, producer.info('memory'), 'no answer in time'));
+  } catch (error) {
+    producer.disconnect();
+    if (error instanceof EvictionError) throw error;
+    throw new Error(
+      `Cannot use Redis at ${place}: ${reasonOf(error)}. ` +
+        'Start it, correct REDIS_URL, or unset REDIS_URL to keep the queue in PostgreSQL.',
+      { cause: error },
+    );
+  }
+
+  return {
+    kind: 'redis',
+    factory: createRedisBackend,
+    prefix: '{remit}',
+    producerConnection: producer,
+    connectWorker() {
+      if (consumer === null) {
+        // null: a worker's commands wait for Redis to come back instead of failing its jobs.
+        consumer = new Redis(url, { ...CONNECTION, maxRetriesPerRequest: null });
+        consumer.on('error', errorListener(log, `redis ${place} (workers)`));
+        consumer.setMaxListeners(0);
+      }
+      return consumer;
+    },
+    async ping() {
+      await within(PING_TIMEOUT_MS, producer.ping(), `Redis at ${place} does not answer. Check that it runs.`);
+    },
+    async close() {
+      // disconnect, not quit: quit waits for a server that may be hanging.
+      producer.disconnect();
+      consumer?.disconnect();
+    },
+  };
+}
+
+class EvictionError extends Error {
+  override readonly name = 'EvictionError';
+}
+
+/** A Redis that evicts keys drops jobs and parts of jobs silently, so that queues stand still without any error. */
+function assertKeepsJobs(info: string): void {
+  const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'unknown';
+  if (policy === 'noeviction') return;
+  throw new EvictionError(
+    `Redis may evict jobs: its maxmemory-policy is "${policy}". Fix it now with ` +
+      '"redis-cli CONFIG SET maxmemory-policy noeviction", and for good with the line ' +
+      '"maxmemory-policy noeviction" in redis.conf (managed Redis: its parameter settings).',
+  );
+}
+
+/** Host and port only: the URL may hold a password. */
+function placeOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : 'the address in REDIS_URL';
+}

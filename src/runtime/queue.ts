@@ -1,0 +1,205 @@
+// The queue: BullMQ on Redis, or on PostgreSQL when there is no Redis, behind one face. It only says "look at this
+// row"; the row decides, so every job may be lost, late or run twice.
+
+import { type IQueueBackend, Queue } from 'bullmq';
+import { createAdder } from './queue-add.ts';
+import { type Backend, codeOf, errorListener, type QueueLog, reasonOf, within } from './queue-backend.ts';
+import { connectPostgres } from './queue-postgres.ts';
+import { connectRedis } from './queue-redis.ts';
+import { BACKOFF_TYPE, type JobData, startWorker, type WorkerHandle, type WorkOptions } from './queue-worker.ts';
+
+export type { DeadJob, JobData, RunningJob, WorkerHandle, WorkOptions } from './queue-worker.ts';
+
+export interface NewJob {
+  /** Made by jobIdOf: "<kind>-<key>", never an integer, never one of the queue's own names, no ":". */
+  readonly id: string;
+  readonly data: { readonly pkid: string; readonly traceparent?: string };
+}
+
+export interface QueueCounts {
+  readonly waiting: number;
+  readonly active: number;
+  readonly delayed: number;
+  readonly failed: number;
+  /** 0 when nothing waits. */
+  readonly oldestWaitingMs: number;
+}
+
+export interface Queues<Name extends string = string> {
+  readonly backend: 'redis' | 'postgres';
+  readonly names: readonly Name[];
+  /** Best effort: never throws, answers within 500 ms, false when the queue did not take the jobs. */
+  add(queue: Name, jobs: readonly NewJob[]): Promise<boolean>;
+  work(queue: Name, options: WorkOptions): Promise<WorkerHandle>;
+  /** Idempotent. Call it at every start and on a timer: a flushed queue forgets its schedules. */
+  schedule(queue: Name, options: { id: string; everyMs: number; data?: JobData }): Promise<void>;
+  counts(): Promise<Record<Name, QueueCounts>>;
+  /** Rejects with a clear message when the queue cannot be reached. */
+  ready(): Promise<void>;
+  ping(): Promise<boolean>;
+  /** The BullMQ objects for the board. */
+  board(): readonly Queue[];
+  /** Close the workers first. Never hangs; an add afterwards answers false. */
+  close(): Promise<void>;
+}
+
+const ATTEMPTS_DEFAULT = 8;
+/** Completed jobs are kept for the board only. Failed ones for as long as people look back: two weeks. */
+const RETENTION = {
+  removeOnComplete: { age: 3600, count: 1000 },
+  removeOnFail: { age: 14 * 24 * 3600, count: 10_000 },
+} as const;
+/** Anything else could collide with a key of the queue itself and stop it. */
+const JOB_ID = /^[a-z][a-z-]*-[^:\p{Cc}]+$/u;
+const READY_TIMEOUT_MS = 10_000;
+const COUNTS_TIMEOUT_MS = 2000;
+const SCHEDULE_TIMEOUT_MS = 5000;
+const SCHEDULE_ATTEMPTS_MAX = 5;
+const SCHEDULE_RETRY_MS = 50;
+const CLOSE_TIMEOUT_MS = 1000;
+
+export async function openQueues<const Name extends string>(options: {
+  readonly redisUrl: string | null;
+  readonly databaseUrl: string;
+  readonly names: readonly Name[];
+  readonly log: QueueLog;
+  /** Only for PostgreSQL: connections besides the two that each worker adds. */
+  readonly poolMax?: number;
+  /** How often a failing job is tried, by queue. */
+  readonly attempts?: Readonly<Partial<Record<Name, number>>>;
+}): Promise<Queues<Name>> {
+  const { names, log } = options;
+  const backend =
+    options.redisUrl === null
+      ? await connectPostgres({ url: options.databaseUrl, log, ...(options.poolMax && { poolMax: options.poolMax }) })
+      : await connectRedis({ url: options.redisUrl, log });
+  const attemptsOf = (name: Name) => options.attempts?.[name] ?? ATTEMPTS_DEFAULT;
+  const lanes = new Map(names.map((name) => [name, openLane(backend, { name, attempts: attemptsOf(name), log })]));
+  const lane = (name: Name) => {
+    const found = lanes.get(name);
+    if (found === undefined) throw new Error(`No queue named "${name}". Add it to the names given to openQueues.`);
+    return found;
+  };
+  let closing: Promise<void> | null = null;
+
+  const queues: Queues<Name> = {
+    backend: backend.kind,
+    names,
+    async add(name, jobs) {
+      const target = lanes.get(name);
+      if (target !== undefined && jobs.every((job) => JOB_ID.test(job.id))) return target.adder.add(jobs);
+      log.error({ queue: name, ids: jobs.map((job) => job.id) }, 'jobs of an unknown queue or with unsafe ids refused');
+      return false;
+    },
+    async work(name, work) {
+      lane(name);
+      return startWorker(backend, { ...work, queue: name, attempts: attemptsOf(name), log });
+    },
+    schedule: (name, schedule) => upsertSchedule(lane(name).queue, schedule),
+    async counts() {
+      const entries = await Promise.all(names.map(async (name) => [name, await countJobs(lane(name).queue)] as const));
+      return Object.fromEntries(entries);
+    },
+    async ready() {
+      if (closing !== null) throw new Error('The queue is closed. Start the process again.');
+      await backend.ping();
+    },
+    async ping() {
+      return queues.ready().then(
+        () => true,
+        () => false,
+      );
+    },
+    board: () => [...lanes.values()].map(({ queue }) => queue).filter(isQueue),
+    close() {
+      closing ??= closeAll(backend, [...lanes.values()]);
+      return closing;
+    },
+  };
+
+  try {
+    const connected = [...lanes.values()].map(({ queue }) => queue.waitUntilReady());
+    await within(READY_TIMEOUT_MS, Promise.all(connected), 'no answer in time');
+  } catch (error) {
+    await queues.close();
+    throw new Error(`Cannot open the queues: ${reasonOf(error)}. Check that ${backend.kind} runs and start again.`, {
+      cause: error,
+    });
+  }
+  return queues;
+}
+
+type BullQueue = Queue<JobData, void, string, JobData, void, string, IQueueBackend>;
+
+/** One queue with its way in. */
+function openLane(backend: Backend, options: { name: string; attempts: number; log: QueueLog }) {
+  const { name, attempts, log } = options;
+  const queue: BullQueue = new Queue(
+    name,
+    {
+      connection: backend.producerConnection,
+      prefix: backend.prefix,
+      defaultJobOptions: { attempts, backoff: { type: BACKOFF_TYPE }, ...RETENTION },
+    },
+    backend.factory,
+  );
+  queue.on('error', errorListener(log, `queue ${name}`));
+  const adder = createAdder<NewJob>({
+    addBulk: (jobs) => addJobs(queue, jobs),
+    onFailure: ({ error, count }) =>
+      log.warn({ queue: name, count, error: reasonOf(error) }, 'jobs not added; their rows run when they are due'),
+  });
+  return { queue, adder };
+}
+
+async function addJobs(queue: BullQueue, jobs: readonly NewJob[]): Promise<void> {
+  const [first] = jobs;
+  // On PostgreSQL a bulk of one costs several times a single add.
+  if (jobs.length === 1 && first !== undefined) {
+    await queue.add(queue.name, { ...first.data }, { jobId: first.id });
+    return;
+  }
+  await queue.addBulk(jobs.map(({ id, data }) => ({ name: queue.name, data: { ...data }, opts: { jobId: id } })));
+}
+
+/** Several processes may upsert at once, which PostgreSQL may end as a deadlock. */
+async function upsertSchedule(queue: BullQueue, options: { id: string; everyMs: number; data?: JobData }) {
+  const { id, everyMs, data = {} } = options;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const upserted = queue.upsertJobScheduler(id, { every: everyMs }, { name: id, data });
+      await within(SCHEDULE_TIMEOUT_MS, upserted, `${queue.name} did not answer in time`);
+      return;
+    } catch (error) {
+      if (attempt >= SCHEDULE_ATTEMPTS_MAX || !['40P01', '40001', '55P03'].includes(codeOf(error) ?? '')) throw error;
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * SCHEDULE_RETRY_MS * attempt));
+    }
+  }
+}
+
+async function countJobs(queue: BullQueue): Promise<QueueCounts> {
+  const read = Promise.all([
+    queue.getJobCounts('waiting', 'active', 'delayed', 'failed'),
+    queue.getJobs(['waiting'], 0, 0, true),
+  ]);
+  const [counts, [oldest]] = await within(COUNTS_TIMEOUT_MS, read, `The queue ${queue.name} does not answer.`);
+  return {
+    waiting: counts.waiting ?? 0,
+    active: counts.active ?? 0,
+    delayed: counts.delayed ?? 0,
+    failed: counts.failed ?? 0,
+    oldestWaitingMs: oldest === undefined ? 0 : Math.max(0, Date.now() - oldest.timestamp),
+  };
+}
+
+async function closeAll(backend: Backend, lanes: readonly ReturnType<typeof openLane>[]): Promise<void> {
+  await Promise.all(lanes.map(({ adder }) => adder.close()));
+  const closed = Promise.all(lanes.map(({ queue }) => queue.close()));
+  await within(CLOSE_TIMEOUT_MS, closed, 'late').catch(() => undefined);
+  await backend.close();
+}
+
+/** The board's library knows queues only by BullMQ's default type. */
+function isQueue(value: unknown): value is Queue {
+  return value instanceof Queue;
+}
