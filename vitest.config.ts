@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/global-setup.ts'],
+    reporters: ['default', './test/harness/tally-reporter.ts'],
+    // The suites share one PostgreSQL and one Redis and must also pass on a machine with two cores.
+    maxWorkers: 2,
+    // Bounds for a hung test, far above what any of them needs.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
