@@ -1,0 +1,83 @@
+// The behaviour words: what a destination's name makes of the call that moves the money, and random faults in their stead.
+import { hash } from 'node:crypto';
+
+/**
+ * edge: an answer given before the provider looked at the call; it acts on the first call under a key, and moves nothing.
+ * outcome: what the call does when it is executed. later: what happens to the payment by itself after LATER_MS.
+ * reply: how the answer travels. hidden: look-ups miss the payment for LATER_MS.
+ */
+export type Plan = {
+  edge: 'unavailable' | 'timeout' | 'html' | 'rate_limited' | null;
+  outcome: 'paid' | 'declined' | 'insufficient' | 'error' | 'pending';
+  later: 'pay' | 'decline' | 'return' | null;
+  reply: 'plain' | 'error' | 'hold' | 'reset' | 'slow';
+  hidden: boolean;
+};
+
+/** How long `pending`, `bounce` and `hidden` take, and how late a `slow` answer is; the contract fixes both. */
+export const LATER_MS = 2_000;
+export const SLOW_MS = 3_000;
+
+const ok: Plan = { edge: null, outcome: 'paid', later: null, reply: 'plain', hidden: false };
+
+export const PLANS = {
+  ok,
+  decline: { ...ok, outcome: 'declined' },
+  insufficient: { ...ok, outcome: 'insufficient' },
+  error_before: { ...ok, edge: 'unavailable' },
+  error_stored: { ...ok, outcome: 'error' },
+  paid_then_500: { ...ok, reply: 'error' },
+  timeout_before: { ...ok, edge: 'timeout' },
+  paid_then_timeout: { ...ok, reply: 'hold' },
+  paid_then_reset: { ...ok, reply: 'reset' },
+  hidden: { ...ok, reply: 'hold', hidden: true },
+  html: { ...ok, edge: 'html' },
+  rate_limit: { ...ok, edge: 'rate_limited' },
+  slow: { ...ok, reply: 'slow' },
+  pending: { ...ok, outcome: 'pending', later: 'pay' },
+  pending_then_fail: { ...ok, outcome: 'pending', later: 'decline' },
+  never: { ...ok, outcome: 'pending' },
+  bounce: { ...ok, later: 'return' },
+  // These speak of money that comes in; a payout to such a name simply works.
+  action: ok,
+  abandon: ok,
+  dispute_won: ok,
+  dispute_lost: ok,
+} satisfies Record<string, Plan>;
+
+export type Word = keyof typeof PLANS;
+
+export function isWord(text: string): text is Word {
+  return Object.hasOwn(PLANS, text);
+}
+
+export const WORDS: Word[] = Object.keys(PLANS).filter(isWord);
+
+const PATTERNS = WORDS.toSorted((a, b) => b.length - a.length).map((word) => ({
+  word,
+  pattern: new RegExp(`(?:^|[^A-Za-z0-9])${word}(?:$|[^A-Za-z0-9])`),
+}));
+
+/** The longest word that stands alone in the text: between underscores or other punctuation, or at an end. */
+export function wordOf(text: string): Word {
+  return PATTERNS.find(({ pattern }) => pattern.test(text))?.word ?? 'ok';
+}
+
+export type Faults = { seed: number; rates: { word: Word; rate: number }[]; latencyMs: number };
+
+/** The word this call draws: the same seed, key and call number always draw the same one. */
+export function drawFault({ faults, key, number }: { faults: Faults; key: string; number: number }): Word | null {
+  if (faults.rates.length === 0) return null;
+  let left = fraction([faults.seed, key, number]);
+  for (const { word, rate } of faults.rates) {
+    if (left < rate) return word;
+    left -= rate;
+  }
+  return null;
+}
+
+/** A number from 0 up to 1 that depends on nothing but the parts. */
+export function fraction(parts: (string | number)[]): number {
+  // 48 bits fit a double exactly.
+  return Number.parseInt(hash('sha256', parts.join('\n'), 'hex').slice(0, 12), 16) / 2 ** 48;
+}

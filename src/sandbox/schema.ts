@@ -1,0 +1,99 @@
+// Requests checked against JSON Schema: a provider's own specification where there is one, our own schema elsewhere.
+import { readFileSync } from 'node:fs';
+import { Ajv, type AnySchema, type ErrorObject, type ValidateFunction } from 'ajv';
+
+/** The first thing wrong with a value: which field, and in what way. */
+export type Defect = { kind: 'unknown' | 'missing' | 'wrong'; field: string; detail: string };
+
+export type SpecChecker = {
+  body(path: string, value: Record<string, unknown>): Defect | null;
+  query(path: string, value: Record<string, unknown>): Defect | null;
+};
+
+type Operation = {
+  parameters?: { in: string; name: string; required?: boolean; schema: AnySchema }[];
+  requestBody?: { content: Record<string, { schema: Record<string, unknown> }> };
+};
+type Spec = { paths: Record<string, Record<string, Operation>>; components: Record<string, unknown> };
+
+/**
+ * Checkers for an OpenAPI file with form-encoded bodies. The file is read and each schema compiled at its first use; values
+ * are changed in place to the types the schema asks for, as everything in a form is text.
+ */
+export function specChecker(file: URL): SpecChecker {
+  const ajv = new Ajv({ strict: false, coerceTypes: 'array', allErrors: true, validateFormats: false, logger: false });
+  const compiled = new Map<string, ValidateFunction>();
+  let spec: Spec | null = null;
+
+  function checker(name: string, schemaOf: (spec: Spec) => AnySchema): ValidateFunction {
+    const known = compiled.get(name);
+    if (known) return known;
+    spec ??= JSON.parse(readFileSync(file, 'utf8'));
+    if (!spec) throw new Error(`${file.pathname} is empty`);
+    const validate = ajv.compile(schemaOf(spec));
+    compiled.set(name, validate);
+    return validate;
+  }
+
+  return {
+    body: (path, value) =>
+      check(
+        checker(`POST ${path}`, (found) => bodySchema(found, path)),
+        value,
+      ),
+    query: (path, value) =>
+      check(
+        checker(`GET ${path}`, (found) => querySchema(found, path)),
+        value,
+      ),
+  };
+}
+
+/** A checker for JSON bodies: nothing is converted. */
+export function jsonChecker(schema: AnySchema): (value: unknown) => Defect | null {
+  const validate = new Ajv({ allErrors: true }).compile(schema);
+  return (value) => check(validate, value);
+}
+
+function bodySchema({ paths, components }: Spec, path: string): AnySchema {
+  const schema = paths[path]?.post?.requestBody?.content['application/x-www-form-urlencoded']?.schema;
+  if (!schema) throw new Error(`the specification has no POST ${path}`);
+  return { ...schema, additionalProperties: false, components };
+}
+
+function querySchema({ paths, components }: Spec, path: string): AnySchema {
+  const parameters = (paths[path]?.get?.parameters ?? []).filter((one) => one.in === 'query');
+  return {
+    type: 'object',
+    properties: Object.fromEntries(parameters.map(({ name, schema }) => [name, schema])),
+    required: parameters.filter((one) => one.required).map((one) => one.name),
+    additionalProperties: false,
+    components,
+  };
+}
+
+function check(validate: ValidateFunction, value: unknown): Defect | null {
+  if (validate(value)) return null;
+  const errors = validate.errors ?? [];
+  const first =
+    errors.find((one) => one.keyword === 'additionalProperties') ??
+    errors.find((one) => one.keyword === 'required') ??
+    errors[0];
+  return first ? defect(first) : { kind: 'wrong', field: '', detail: 'is not valid' };
+}
+
+function defect({ keyword, instancePath, params, message }: ErrorObject): Defect {
+  const parts = instancePath.split('/').slice(1);
+  if (keyword === 'additionalProperties') {
+    return { kind: 'unknown', field: bracketed([...parts, params.additionalProperty]), detail: 'is not known' };
+  }
+  if (keyword === 'required') {
+    return { kind: 'missing', field: bracketed([...parts, params.missingProperty]), detail: 'is missing' };
+  }
+  return { kind: 'wrong', field: bracketed(parts), detail: message ?? 'is not valid' };
+}
+
+function bracketed(parts: string[]): string {
+  const [first = '', ...rest] = parts;
+  return first + rest.map((part) => `[${part}]`).join('');
+}

@@ -1,0 +1,212 @@
+// The sandbox: stand-in providers on one local port, with a book of the money that really moved. No answer leaves before
+// everything it may have seen is on the disk.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type Answer, jsonAnswer, type WireRequest } from './answer.ts';
+import { type CallLog, callLog } from './call-log.ts';
+import { control } from './control.ts';
+import { startDelayed } from './delayed.ts';
+import { openEffectFile } from './effect-file.ts';
+import { startOutbox } from './outbox.ts';
+import type { BookRow } from './payment.ts';
+import { isProviderName, PROVIDERS, type ProviderName } from './providers.ts';
+import { emptyState } from './state.ts';
+import type { World } from './world.ts';
+
+export type SandboxOptions = {
+  /** 0: any free one. */
+  port: number;
+  host: '127.0.0.1';
+  /** The append-only file that holds everything. */
+  dataFile: string;
+  /** Events go to `<webhookUrl>/stripe` and so on; null sends none. */
+  webhookUrl: string | null;
+  webhookSecrets: Record<ProviderName, string>;
+  log?: (line: string) => void;
+};
+
+export type Sandbox = { port: number; url: string; book(): BookRow[]; close(): Promise<void> };
+
+const BODY_BYTES_MAX = 1 << 20;
+const HELD_MS = 120_000; // longer than any caller's time-out, and not for ever
+const KEEP_ALIVE_MS = 65_000; // longer than callers keep idle connections, so that they close them and not we
+
+export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const { log = () => undefined } = options;
+  const calls = callLog();
+  const { world, durable, stop } = openWorld(options, log);
+  const server = createServer((request, response) => {
+    serve({ request, response, world, calls, durable }).catch((error: unknown) => {
+      log(`request failed: ${error instanceof Error ? error.stack : String(error)}`);
+      response.destroy();
+    });
+  });
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.headersTimeout = KEEP_ALIVE_MS + 1_000;
+  const listening = Promise.withResolvers<void>();
+  server.once('error', listening.reject);
+  server.listen(options.port, options.host, listening.resolve);
+  try {
+    await listening.promise;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const port = portOf(server.address());
+  return {
+    port,
+    url: `http://${options.host}:${port}`,
+    book: () => [...world.state.book],
+    async close() {
+      const closed = Promise.withResolvers<void>();
+      server.close(() => closed.resolve());
+      server.closeAllConnections();
+      await closed.promise;
+      await stop();
+    },
+  };
+}
+
+function openWorld(options: SandboxOptions, log: (line: string) => void) {
+  const state = emptyState();
+  const file = openEffectFile(options.dataFile, (effect) => state.apply(effect));
+  const counts = new Map<string, number>();
+  const world: World = {
+    state,
+    settings: {
+      faults: { seed: 1, rates: [], latencyMs: 0 },
+      webhooks: { duplicate: 0, drop: 0, delayMs: 0, shuffle: false },
+      retentionMs: null,
+    },
+    inFlight: new Set(),
+    now: () => Date.now(),
+    countCall(keyName) {
+      const count = (counts.get(keyName) ?? 0) + 1;
+      counts.set(keyName, count);
+      return count;
+    },
+    commit(effect) {
+      const { event } = state.apply(effect);
+      file.append(JSON.stringify(effect));
+      if (effect.payment) delayed.schedule(effect.payment);
+      if (event && outbox) {
+        file.durable().then(
+          () => outbox.send(event),
+          () => undefined,
+        );
+      }
+    },
+  };
+  const delayed = startDelayed(world, (name) => PROVIDERS[known(name)].voice);
+  const outbox =
+    options.webhookUrl === null
+      ? null
+      : startOutbox({
+          world,
+          url: options.webhookUrl.replace(/\/$/, ''),
+          providerOf: (name) => ({ provider: PROVIDERS[known(name)], secret: options.webhookSecrets[known(name)] }),
+          onDelivered(eventId) {
+            const effect = { at: world.now(), delivered: eventId };
+            state.apply(effect);
+            file.note(JSON.stringify(effect));
+          },
+          log,
+        });
+  for (const payment of state.withDue()) delayed.schedule(payment);
+  for (const event of outbox ? state.undelivered() : []) outbox?.send(event);
+  const stop = async () => {
+    delayed.stop();
+    outbox?.stop();
+    await file.close();
+  };
+  return { world, durable: () => file.durable(), stop };
+}
+
+function known(name: string): ProviderName {
+  if (isProviderName(name)) return name;
+  throw new Error(`The sandbox file speaks of "${name}", a provider this version does not know. Use a newer version.`);
+}
+
+type Exchange = {
+  request: IncomingMessage;
+  response: ServerResponse;
+  world: World;
+  calls: CallLog;
+  durable: () => Promise<void>;
+};
+
+async function serve({ request, response, world, calls, durable }: Exchange): Promise<void> {
+  const body = await readBody(request);
+  const at = world.now();
+  const { provider, wire } = address(request, body ?? '');
+  const answer = body === null ? tooLarge() : handle(provider, wire, world, calls);
+  try {
+    await durable();
+    const { latencyMs } = world.settings.faults;
+    if (provider && latencyMs > 0) await wait(latencyMs, undefined, { ref: false });
+  } finally {
+    if (answer.inFlight !== null) world.inFlight.delete(answer.inFlight);
+  }
+  if (provider) calls.add({ provider, request: wire, answer, at });
+  if (answer.delayMs > 0) await wait(answer.delayMs, undefined, { ref: false });
+  if (answer.act === 'hold') await wait(HELD_MS, undefined, { ref: false });
+  if (answer.act === 'send') send(response, answer);
+  else request.socket.resetAndDestroy();
+}
+
+function address(request: IncomingMessage, body: string): { provider: ProviderName | null; wire: WireRequest } {
+  const url = request.url ?? '/';
+  const mark = url.indexOf('?');
+  const whole = mark === -1 ? url : url.slice(0, mark);
+  const query = mark === -1 ? '' : url.slice(mark + 1);
+  const name = whole.split('/', 2)[1] ?? '';
+  const provider = isProviderName(name) ? name : null;
+  const path = decoded(provider ? whole.slice(name.length + 1) : whole);
+  return { provider, wire: { method: request.method ?? 'GET', path, query, headers: request.headers, body } };
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+function handle(provider: ProviderName | null, request: WireRequest, world: World, calls: CallLog): Answer {
+  return provider ? PROVIDERS[provider].handle(request, world) : control(request, world, calls);
+}
+
+/** The body as text, or null when it is too long; the rest is then read and thrown away so that the answer arrives. */
+async function readBody(request: IncomingMessage): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    size += chunk.length;
+    if (size <= BODY_BYTES_MAX) chunks.push(chunk);
+  }
+  return size > BODY_BYTES_MAX ? null : Buffer.concat(chunks).toString('utf8');
+}
+
+function tooLarge(): Answer {
+  const message = `The body is longer than ${BODY_BYTES_MAX} bytes. Send less.`;
+  return jsonAnswer(413, { error: { code: 'body_too_large', message } });
+}
+
+function send(response: ServerResponse, { status, headers, body }: Answer): void {
+  if (response.destroyed) return;
+  if (typeof body === 'string') {
+    response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
+    response.end(body);
+    return;
+  }
+  response.writeHead(status, headers);
+  for (const piece of body) response.write(piece);
+  response.end();
+}
+
+function portOf(address: AddressInfo | string | null): number {
+  if (address === null || typeof address === 'string') throw new Error('the sandbox got no port');
+  return address.port;
+}

@@ -1,0 +1,122 @@
+// Everything the file says, in memory and indexed. The same `apply` runs for a line just made and for a line read back.
+import type { BookRow, Direction, Effect, EventRecord, KeyRecord, Payment } from './payment.ts';
+
+/** Every account opens with this much in each currency; the contract fixes it, and it is not a row of the book. */
+const OPENING_BALANCE = 10n ** 15n;
+
+export type KnownKey = { record: KeyRecord; snapshot: Payment | null };
+
+export type State = {
+  apply(effect: Effect): { event: EventRecord | null };
+  payment(id: string): Payment | undefined;
+  /** Oldest first. */
+  byReference(reference: { provider: string; reference: string }): Payment[];
+  /** Newest first. */
+  newest(provider: string): Iterable<Payment>;
+  key(name: string): KnownKey | undefined;
+  event(id: string): EventRecord | undefined;
+  newestEvents(provider: string): Iterable<EventRecord>;
+  undelivered(): EventRecord[];
+  withDue(): Payment[];
+  book: BookRow[];
+  available(account: { provider: string; currency: string }): bigint;
+  /** Currencies in which this provider has moved money. */
+  currencies(provider: string): string[];
+};
+
+const SIGN = { in: 1n, return: 1n, dispute_won: 1n, out: -1n, refund: -1n, dispute: -1n, fee: -1n } satisfies Record<
+  Direction,
+  bigint
+>;
+
+export function emptyState(): State {
+  const payments = new Map<string, Payment>();
+  const idsByReference = new Map<string, string[]>();
+  const idsByProvider = new Map<string, string[]>();
+  const keys = new Map<string, KnownKey>();
+  const events = new Map<string, EventRecord>();
+  const eventsByProvider = new Map<string, EventRecord[]>();
+  const waiting = new Map<string, EventRecord>();
+  const due = new Set<string>();
+  const moved = new Map<string, Map<string, bigint>>();
+  const book: BookRow[] = [];
+
+  function keepPayment(payment: Payment): void {
+    if (!payments.has(payment.id)) {
+      push(idsByProvider, payment.provider, payment.id);
+      if (payment.reference !== null) push(idsByReference, `${payment.provider}:${payment.reference}`, payment.id);
+    }
+    payments.set(payment.id, payment);
+    if (payment.due) due.add(payment.id);
+    else due.delete(payment.id);
+  }
+
+  function keepRow(payment: Payment, row: NonNullable<Effect['row']>, at: number): void {
+    book.push({
+      seq: book.length + 1,
+      at: new Date(at).toISOString(),
+      provider: payment.provider,
+      direction: row.direction,
+      key: payment.key,
+      call_key: row.callKey,
+      extern_id: payment.id,
+      amount: row.amount,
+      currency: payment.currency,
+      destination: payment.destination,
+    });
+    const account = moved.get(payment.provider) ?? new Map<string, bigint>();
+    moved.set(payment.provider, account);
+    account.set(payment.currency, (account.get(payment.currency) ?? 0n) + SIGN[row.direction] * BigInt(row.amount));
+  }
+
+  function keepEvent(payment: Payment, { id, type }: { id: string; type: string }, at: number): EventRecord {
+    const event = { id, type, provider: payment.provider, at, payment };
+    events.set(id, event);
+    push(eventsByProvider, payment.provider, event);
+    waiting.set(id, event);
+    return event;
+  }
+
+  function apply(effect: Effect): { event: EventRecord | null } {
+    const { payment } = effect;
+    if (effect.key) keys.set(effect.key.name, { record: effect.key, snapshot: payment ?? null });
+    if (effect.delivered !== undefined) waiting.delete(effect.delivered);
+    if (!payment) return { event: null };
+    keepPayment(payment);
+    if (effect.row) keepRow(payment, effect.row, effect.at);
+    return { event: effect.event ? keepEvent(payment, effect.event, effect.at) : null };
+  }
+
+  return {
+    apply,
+    book,
+    payment: (id) => payments.get(id),
+    byReference: ({ provider, reference }) => pick(idsByReference.get(`${provider}:${reference}`) ?? [], payments),
+    newest: (provider) => backwards(idsByProvider.get(provider) ?? [], (id) => payments.get(id)),
+    key: (name) => keys.get(name),
+    event: (id) => events.get(id),
+    newestEvents: (provider) => backwards(eventsByProvider.get(provider) ?? [], (event) => event),
+    undelivered: () => [...waiting.values()],
+    withDue: () => pick([...due], payments),
+    available: ({ provider, currency }) => OPENING_BALANCE + (moved.get(provider)?.get(currency) ?? 0n),
+    currencies: (provider) => [...(moved.get(provider)?.keys() ?? [])],
+  };
+}
+
+function push<T>(lists: Map<string, T[]>, name: string, item: T): void {
+  const list = lists.get(name);
+  if (list) list.push(item);
+  else lists.set(name, [item]);
+}
+
+function pick(ids: string[], payments: Map<string, Payment>): Payment[] {
+  return ids.flatMap((id) => payments.get(id) ?? []);
+}
+
+function* backwards<S, T>(list: S[], read: (item: S) => T | undefined): Iterable<T> {
+  for (let index = list.length - 1; index >= 0; index -= 1) {
+    const item = list[index];
+    const value = item === undefined ? undefined : read(item);
+    if (value !== undefined) yield value;
+  }
+}

@@ -1,0 +1,194 @@
+// How Stripe writes things down: objects, lists, events and errors.
+import { type Answer, jsonAnswer, type WireRequest } from './answer.ts';
+import { CURRENCIES } from './currency.ts';
+import { type EventRecord, type MoneyReturn, type Payment, returnedAmount } from './payment.ts';
+import type { Defect } from './schema.ts';
+import type { State } from './state.ts';
+
+/** The version the official Node package 23.1.0 is pinned to. */
+const API_VERSION = '2026-10-28.endive';
+
+export function transfer(payment: Payment): { id: string } & Record<string, unknown> {
+  const suffix = payment.id.slice('tr_'.length);
+  const returned = returnedAmount(payment);
+  const reversals = payment.returns.toReversed().map((one) => reversal(payment, one));
+  return {
+    id: payment.id,
+    object: 'transfer',
+    amount: Number(payment.amount),
+    amount_reversed: Number(returned),
+    balance_transaction: `txn_${suffix}`,
+    created: seconds(payment.createdAt),
+    currency: payment.currency.toLowerCase(),
+    description: payment.extra.description ?? null,
+    destination: payment.destination,
+    destination_payment: `py_${suffix}`,
+    livemode: false,
+    metadata: payment.extra.metadata ?? {},
+    reversals: {
+      ...list(`/v1/transfers/${payment.id}/reversals`, reversals.slice(0, 10), reversals.length > 10),
+      total_count: reversals.length,
+    },
+    reversed: returned === BigInt(payment.amount),
+    source_transaction: null,
+    source_type: 'card',
+    transfer_group: payment.reference,
+  };
+}
+
+export function reversal(payment: Payment, { id, amount, at, extra }: MoneyReturn) {
+  return {
+    id,
+    object: 'transfer_reversal',
+    amount: Number(amount),
+    balance_transaction: `txn_${id.slice('trr_'.length)}`,
+    created: seconds(at),
+    currency: payment.currency.toLowerCase(),
+    destination_payment_refund: null,
+    metadata: extra.metadata ?? {},
+    source_refund: null,
+    transfer: payment.id,
+  };
+}
+
+export function list(url: string, data: unknown[], hasMore: boolean) {
+  return { object: 'list', data, has_more: hasMore, url };
+}
+
+export function event({ id, type, at, payment }: EventRecord) {
+  return {
+    id,
+    object: 'event',
+    api_version: API_VERSION,
+    created: seconds(at),
+    data: { object: transfer(payment) },
+    livemode: false,
+    pending_webhooks: 1,
+    request: { id: null, idempotency_key: payment.callKey },
+    type,
+  };
+}
+
+export function balance(state: State) {
+  const currencies = [...new Set([...CURRENCIES, ...state.currencies('stripe')])];
+  const available = currencies.map((currency) => ({
+    amount: Number(state.available({ provider: 'stripe', currency })),
+    currency: currency.toLowerCase(),
+  }));
+  return { object: 'balance', available, livemode: false, pending: [{ amount: 0, currency: 'usd' }] };
+}
+
+export function account(id: string) {
+  return {
+    id,
+    object: 'account',
+    business_type: 'individual',
+    capabilities: { transfers: 'active' },
+    charges_enabled: true,
+    country: 'US',
+    created: 0,
+    default_currency: 'usd',
+    details_submitted: true,
+    email: null,
+    metadata: {},
+    payouts_enabled: true,
+    requirements: {
+      alternatives: [],
+      current_deadline: null,
+      currently_due: [],
+      disabled_reason: null,
+      errors: [],
+      eventually_due: [],
+      past_due: [],
+      pending_verification: [],
+    },
+    type: 'express',
+  };
+}
+
+type Problem = { type: string; message: string; code?: string; param?: string };
+
+export function problem(status: number, error: Problem): Answer {
+  return jsonAnswer(status, { error });
+}
+
+function invalid(error: Omit<Problem, 'type'>, status = 400): Answer {
+  return problem(status, { type: 'invalid_request_error', ...error });
+}
+
+export function unauthorized(): Answer {
+  const message =
+    'No valid API key was given. Send `Authorization: Bearer sk_...`; in the sandbox any key of that form does.';
+  const refused = problem(401, { type: 'invalid_request_error', message });
+  return { ...refused, headers: { ...refused.headers, 'www-authenticate': 'Basic realm="Stripe"' } };
+}
+
+export function unknownUrl({ method, path }: WireRequest): Answer {
+  return invalid({ message: `Unrecognized request URL (${method}: ${path}). GET /_sandbox lists what is here.` }, 404);
+}
+
+export function noSuch(param: string, id: string): Answer {
+  const status = param === 'destination' ? 400 : 404;
+  return invalid({ code: 'resource_missing', param, message: `No such ${param}: '${id}'` }, status);
+}
+
+export function badParameter({ kind, field, detail }: Defect): Answer {
+  const codes = { unknown: 'parameter_unknown', missing: 'parameter_missing', wrong: 'parameter_invalid' };
+  const messages = {
+    unknown: `Received unknown parameter: ${field}. Remove it.`,
+    missing: `Missing required param: ${field}.`,
+    wrong: `Invalid ${field}: ${detail}`,
+  };
+  return invalid({ code: codes[kind], param: field, message: messages[kind] });
+}
+
+export function badAmount(): Answer {
+  return invalid({
+    code: 'parameter_invalid_integer',
+    param: 'amount',
+    message: 'Invalid amount: it must be a whole number of at least 1.',
+  });
+}
+
+export function badCurrency(currency: string): Answer {
+  return invalid({ param: 'currency', message: `Invalid currency: ${currency}. Send three lower-case letters.` });
+}
+
+export function tooMuchReversed(payment: Payment, asked: bigint): Answer {
+  const left = BigInt(payment.amount) - returnedAmount(payment);
+  const message = `The amount ${asked} cannot be reversed: ${left} of ${payment.id} is left. Reverse at most that, and at least 1.`;
+  return invalid({ param: 'amount', message });
+}
+
+/** What a transfer is refused with, by the reason the sandbox has in mind. */
+export function refusal({ declineCode, destination }: Payment): Answer {
+  if (declineCode === 'insufficient_funds') {
+    return invalid({
+      code: 'balance_insufficient',
+      message: 'You have insufficient available funds in your Stripe account for this transfer.',
+    });
+  }
+  const message = `The account ${destination} cannot receive transfers: the capability "transfers" is not enabled for it.`;
+  return invalid({ code: 'insufficient_capabilities_for_transfer', message });
+}
+
+export function rateLimited(): Answer {
+  return invalid({ code: 'rate_limit', message: 'Too many requests. Send fewer, and wait before the next.' }, 429);
+}
+
+export function keyInUse(callKey: string | null): Answer {
+  const message = `Another request with the idempotency key ${callKey ?? ''} is still in progress. Repeat this one later.`;
+  return invalid({ code: 'idempotency_key_in_use', message }, 409);
+}
+
+export function keyReused(used: { callKey: string; endpoint: string; firstEndpoint: string }): Answer {
+  const { callKey, endpoint, firstEndpoint } = used;
+  const what =
+    endpoint === firstEndpoint ? 'with other parameters' : `for another endpoint (${firstEndpoint}, not ${endpoint})`;
+  const message = `The idempotency key ${callKey} was first used ${what}. Use a new key for a different request.`;
+  return problem(400, { type: 'idempotency_error', message });
+}
+
+function seconds(ms: number): number {
+  return Math.floor(ms / 1000);
+}
