@@ -98,7 +98,9 @@ export async function openQueues<const Name extends string>(options: {
     schedule: (name, schedule) => upsertSchedule(lane(name).queue, schedule),
     async counts() {
       const entries = await Promise.all(names.map(async (name) => [name, await countJobs(lane(name).queue)] as const));
-      return Object.fromEntries(entries);
+      const counts: Partial<Record<string, QueueCounts>> = Object.fromEntries(entries);
+      if (!hasAll(counts, names)) throw new Error('A queue was not counted. Ask again.');
+      return counts;
     },
     async ready() {
       if (closing !== null) throw new Error('The queue is closed. Start the process again.');
@@ -202,4 +204,11 @@ async function closeAll(backend: Backend, lanes: readonly ReturnType<typeof open
 /** The board's library knows queues only by BullMQ's default type. */
 function isQueue(value: unknown): value is Queue {
   return value instanceof Queue;
+}
+
+function hasAll<Key extends string, Value>(
+  record: Partial<Record<string, Value>>,
+  keys: readonly Key[],
+): record is Record<Key, Value> {
+  return keys.every((key) => record[key] !== undefined);
 }
