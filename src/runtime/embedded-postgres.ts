@@ -105,7 +105,7 @@ async function reachServer({ dataDir, unsafe = false, log }: EmbeddedPostgresOpt
     }
   } finally {
     // Only a start that failed leaves its server here: without a login nobody could use or stop it.
-    if (child?.pid !== undefined && !hasExited(child)) child.kill('SIGINT');
+    if (child !== null) await endChild(child);
   }
   throw new EmbeddedPostgresError(
     `The embedded PostgreSQL was not ready after ${startTimeoutMs / 1000} s. Its log ends:\n${logTail(paths)}\n` +
@@ -158,6 +158,12 @@ async function launch({ paths, user, binaries, unsafe }: LaunchOptions): Promise
   } finally {
     closeSync(log);
   }
+}
+
+async function endChild(child: ChildProcess): Promise<void> {
+  if (hasExited(child)) return;
+  child.kill('SIGINT');
+  await until({ condition: () => hasExited(child), limitMs: fastStopMs });
 }
 
 function hasExited(child: ChildProcess): boolean {
