@@ -8,7 +8,7 @@ export type QueueLog = Pick<Logger, 'info' | 'warn' | 'error'>;
 export interface Backend {
   readonly kind: 'redis' | 'postgres';
   readonly factory: BackendFactory<IQueueBackend>;
-  /** Redis keys all begin with it; the braces keep them in one cluster slot. PostgreSQL uses a schema instead. */
+  /** All keys begin with it on Redis; PostgreSQL uses a schema instead. */
   readonly prefix: string;
   readonly producerConnection: ConnectionOptions;
   /** Makes room for one more worker and returns what it connects with. */

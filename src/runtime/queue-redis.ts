@@ -18,7 +18,10 @@ const CONNECTION = {
   retryStrategy: (attempt: number) => Math.min(RECONNECT_STEP_MS * attempt, RECONNECT_MAX_MS),
 } as const satisfies RedisOptions;
 
-export async function connectRedis(options: { url: string; log: QueueLog }): Promise<Backend> {
+/** The braces keep all keys in one slot of a cluster. */
+const PREFIX_DEFAULT = '{remit}';
+
+export async function connectRedis(options: { url: string; log: QueueLog; prefix?: string }): Promise<Backend> {
   const { url, log } = options;
   const place = placeOf(url);
   const producer = new Redis(url, { ...CONNECTION, enableOfflineQueue: false, maxRetriesPerRequest: 1 });
@@ -26,14 +29,21 @@ export async function connectRedis(options: { url: string; log: QueueLog }): Pro
   // Every Queue and Worker on a shared connection listens to it.
   producer.setMaxListeners(0);
   let consumer: Redis | null = null;
+  // A refused connection is told by event only; connect() says no more than "closed".
+  let refusal: Error | undefined;
+  const remember = (error: Error) => {
+    refusal = error;
+  };
+  producer.on('error', remember);
   try {
     await within(CONNECT_TIMEOUT_MS, producer.connect(), 'no answer in time');
     assertKeepsJobs(await within(PING_TIMEOUT_MS, producer.info('memory'), 'no answer in time'));
+    producer.off('error', remember);
   } catch (error) {
     producer.disconnect();
     if (error instanceof EvictionError) throw error;
     throw new Error(
-      `Cannot use Redis at ${place}: ${reasonOf(error)}. ` +
+      `Cannot use Redis at ${place}: ${reasonOf(refusal ?? error)}. ` +
         'Start it, correct REDIS_URL, or unset REDIS_URL to keep the queue in PostgreSQL.',
       { cause: error },
     );
@@ -42,7 +52,7 @@ export async function connectRedis(options: { url: string; log: QueueLog }): Pro
   return {
     kind: 'redis',
     factory: createRedisBackend,
-    prefix: '{remit}',
+    prefix: options.prefix ?? PREFIX_DEFAULT,
     producerConnection: producer,
     connectWorker() {
       if (consumer === null) {

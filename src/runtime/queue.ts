@@ -58,21 +58,22 @@ const SCHEDULE_ATTEMPTS_MAX = 5;
 const SCHEDULE_RETRY_MS = 50;
 const CLOSE_TIMEOUT_MS = 1000;
 
-export async function openQueues<const Name extends string>(options: {
+export interface OpenOptions<Name extends string> {
   readonly redisUrl: string | null;
   readonly databaseUrl: string;
   readonly names: readonly Name[];
   readonly log: QueueLog;
   /** Only for PostgreSQL: connections besides the two that each worker adds. */
   readonly poolMax?: number;
+  /** Only for Redis: what its keys begin with, for deployments or tests that share one server. */
+  readonly prefix?: string;
   /** How often a failing job is tried, by queue. */
   readonly attempts?: Readonly<Partial<Record<Name, number>>>;
-}): Promise<Queues<Name>> {
+}
+
+export async function openQueues<const Name extends string>(options: OpenOptions<Name>): Promise<Queues<Name>> {
   const { names, log } = options;
-  const backend =
-    options.redisUrl === null
-      ? await connectPostgres({ url: options.databaseUrl, log, ...(options.poolMax && { poolMax: options.poolMax }) })
-      : await connectRedis({ url: options.redisUrl, log });
+  const backend = await connect(options);
   const attemptsOf = (name: Name) => options.attempts?.[name] ?? ATTEMPTS_DEFAULT;
   const lanes = new Map(names.map((name) => [name, openLane(backend, { name, attempts: attemptsOf(name), log })]));
   const lane = (name: Name) => {
@@ -129,6 +130,11 @@ export async function openQueues<const Name extends string>(options: {
     });
   }
   return queues;
+}
+
+function connect({ redisUrl, databaseUrl, log, poolMax, prefix }: OpenOptions<string>): Promise<Backend> {
+  if (redisUrl === null) return connectPostgres({ url: databaseUrl, log, ...(poolMax !== undefined && { poolMax }) });
+  return connectRedis({ url: redisUrl, log, ...(prefix !== undefined && { prefix }) });
 }
 
 type BullQueue = Queue<JobData, void, string, JobData, void, string, IQueueBackend>;

@@ -1,14 +1,15 @@
 // Real servers that the queue's tests may hang, flush and restart: one Redis and one PostgreSQL of their own.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, connect as dial, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import pino from 'pino';
 import { startEmbeddedPostgres } from '../../src/runtime/embedded-postgres.ts';
+import { startRedis as startRedisServer } from '../harness/redis.ts';
 
 export interface QueueServer {
   readonly options: { readonly redisUrl: string | null; readonly databaseUrl: string };
@@ -16,50 +17,54 @@ export interface QueueServer {
   hang(): Promise<void>;
   wake(): void;
   flush(): Promise<void>;
+  /** Redis only. */
+  configure?(name: string, value: string): Promise<void>;
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export const silent = pino({ level: 'silent' });
 
-export async function startRedis(settings: readonly string[] = []): Promise<QueueServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'remit-queue-redis-'));
-  const port = await freePort();
-  const redisUrl = `redis://127.0.0.1:${port}`;
-  const start = async () => {
-    const child = spawn(
-      'redis-server',
-      ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...settings],
-      { stdio: 'ignore' },
-    );
-    const admin = new Redis(redisUrl, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
-    admin.on('error', () => undefined);
-    await admin.ping();
-    return { child, admin };
-  };
-  let server = await start();
-  const end = async () => {
-    server.admin.disconnect();
-    await killed(server.child);
+/** False, with one line that says so, where there is no redis-server to start and stop. */
+export function hasRedisServer(): boolean {
+  if (spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).status === 0) return true;
+  const wayOut = 'There is no redis-server on PATH. Install it (apt-get install redis-server).';
+  if (process.env.REQUIRE_REDIS === '1') throw new Error(wayOut);
+  process.stdout.write(`The queue's Redis tests are skipped. ${wayOut}\n`);
+  return false;
+}
+
+export async function startRedis(): Promise<QueueServer> {
+  let server = await startRedisServer();
+  // A restarted server listens on another port; clients must find it where it was.
+  const front = await relay(() => server.port);
+  const redisUrl = `redis://127.0.0.1:${front.port}`;
+  const command = async (...words: readonly [string, ...string[]]) => {
+    const admin = new Redis(server.url);
+    try {
+      await admin.call(...words);
+    } finally {
+      admin.disconnect();
+    }
   };
   return {
     options: { redisUrl, databaseUrl: '' },
     async hang() {
-      server.child.kill('SIGSTOP');
+      process.kill(server.pid, 'SIGSTOP');
     },
     wake() {
-      server.child.kill('SIGCONT');
+      process.kill(server.pid, 'SIGCONT');
     },
-    async flush() {
-      await server.admin.flushall();
-    },
+    flush: () => command('FLUSHALL'),
+    configure: (name, value) => command('CONFIG', 'SET', name, value),
     async restart() {
-      await end();
-      server = await start();
+      process.kill(server.pid, 'SIGKILL');
+      await server.stop();
+      server = await startRedisServer();
     },
     async stop() {
-      await end();
-      await rm(folder, { recursive: true, force: true });
+      await server.stop();
+      front.server.close();
     },
   };
 }
@@ -70,8 +75,10 @@ export async function startPostgres(): Promise<QueueServer> {
   let server = await start();
   let admin = await connect(server.url);
   let stopped: number[] = [];
+  const front = await relay(() => server.port);
+  const databaseUrl = server.url.replace(`:${server.port}/`, `:${front.port}/`);
   return {
-    options: { redisUrl: null, databaseUrl: server.url },
+    options: { redisUrl: null, databaseUrl },
     async hang() {
       const { rows } = await admin.query<{ pid: number }>(
         `SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`,
@@ -101,9 +108,30 @@ export async function startPostgres(): Promise<QueueServer> {
     async stop() {
       await admin.end();
       await server.stop();
+      front.server.close();
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** A local port that passes every connection on to whatever port is the right one by then. */
+function relay(target: () => number): Promise<{ server: Server; port: number }> {
+  return new Promise((resolve) => {
+    const server = createServer((client) => {
+      const upstream = dial(target(), '127.0.0.1');
+      client.pipe(upstream).pipe(client);
+      client.on('error', () => upstream.destroy());
+      client.on('close', () => upstream.destroy());
+      upstream.on('error', () => client.destroy());
+      upstream.on('close', () => client.destroy());
+    });
+    server.listen(0, '127.0.0.1', () => resolve({ server, port: portOf(server) }));
+  });
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 async function connect(url: string): Promise<pg.Client> {
@@ -118,16 +146,5 @@ export function killed(child: ChildProcess): Promise<void> {
     if (child.exitCode !== null || child.signalCode !== null) return resolve();
     child.once('exit', () => resolve());
     child.kill('SIGKILL');
-  });
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
   });
 }

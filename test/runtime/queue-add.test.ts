@@ -1,0 +1,92 @@
+import { expect, test } from 'vitest';
+import { createAdder } from '../../src/runtime/queue-add.ts';
+
+/** A queue whose answers the test gives, one bulk after the other. */
+function heldQueue() {
+  const bulks: { jobs: readonly number[]; take: () => void; refuse: () => void }[] = [];
+  const failures: number[] = [];
+  const adder = createAdder<number>({
+    addBulk: (jobs) =>
+      new Promise<void>((resolve, reject) => {
+        bulks.push({ jobs, take: resolve, refuse: () => reject(new Error('refused')) });
+      }),
+    onFailure: ({ count }) => failures.push(count),
+  });
+  return { adder, bulks, failures };
+}
+
+const numbers = (count: number) => Array.from({ length: count }, (_, index) => index);
+
+test('a caller on an idle queue does not wait for others', () => {
+  const { adder, bulks } = heldQueue();
+  adder.add([1]);
+  expect(bulks.map(({ jobs }) => jobs)).toEqual([[1]]);
+});
+
+test('callers that come while an add is under way share the next one', async () => {
+  const { adder, bulks } = heldQueue();
+  const answers = numbers(300).map((job) => adder.add([job]));
+  bulks[0]?.take();
+  await expect.poll(() => bulks.map(({ jobs }) => jobs.length)).toEqual([1, 299]);
+  bulks[1]?.take();
+  expect((await Promise.all(answers)).every(Boolean)).toBe(true);
+});
+
+test('a bulk holds at most 500, and a caller is answered when all of its jobs are taken', async () => {
+  const { adder, bulks } = heldQueue();
+  const answer = adder.add(numbers(1200));
+  for (const index of [0, 1, 2]) {
+    await expect.poll(() => bulks.length).toBe(index + 1);
+    bulks[index]?.take();
+  }
+  expect(await answer).toBe(true);
+  expect(bulks.map(({ jobs }) => jobs.length)).toEqual([500, 500, 200]);
+});
+
+test('a bulk that is refused fails its own callers only', async () => {
+  const { adder, bulks, failures } = heldQueue();
+  const answers = [adder.add([1]), adder.add([2])];
+  bulks[0]?.refuse();
+  await expect.poll(() => bulks.length).toBe(2);
+  bulks[1]?.take();
+  expect(await Promise.all(answers)).toEqual([false, true]);
+  expect(failures).toEqual([1]);
+});
+
+test('no answer fails everyone who waits, then adding pauses and asks the queue nothing, then goes on', async () => {
+  const { adder, bulks } = heldQueue();
+  expect(await Promise.all([adder.add([1]), adder.add([2])])).toEqual([false, false]);
+  expect(await adder.add([3])).toBe(false);
+  expect(bulks).toHaveLength(1);
+  await expect
+    .poll(
+      () => {
+        const answer = adder.add([4]);
+        bulks[1]?.take();
+        return answer;
+      },
+      { timeout: 5000 },
+    )
+    .toBe(true);
+  expect(bulks.map(({ jobs }) => jobs)).toEqual([[1], [4]]);
+});
+
+test('more than memory should hold is refused at once', async () => {
+  const { adder, bulks } = heldQueue();
+  expect(await adder.add(numbers(20_001))).toBe(false);
+  expect(bulks).toEqual([]);
+});
+
+test('closing lets what is under way end and refuses what comes later', async () => {
+  const { adder, bulks } = heldQueue();
+  const answer = adder.add([1]);
+  const closed = adder.close();
+  expect(await adder.add([2])).toBe(false);
+  bulks[0]?.take();
+  await closed;
+  expect(await answer).toBe(true);
+});
+
+test('nothing to add is taken', async () => {
+  expect(await heldQueue().adder.add([])).toBe(true);
+});
