@@ -155,6 +155,7 @@ function appender(fd: number): EffectFile {
       flush();
       while (!broken && (waiting || syncing)) await durable().catch(() => undefined);
       flush();
+      broken ??= new Error('the sandbox is closed');
       closeSync(fd);
     },
   };

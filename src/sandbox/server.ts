@@ -8,6 +8,7 @@ import { type CallLog, callLog } from './call-log.ts';
 import { control } from './control.ts';
 import { startDelayed } from './delayed.ts';
 import { openEffectFile } from './effect-file.ts';
+import { claimFile } from './file-claim.ts';
 import { startOutbox } from './outbox.ts';
 import type { BookRow } from './payment.ts';
 import { isProviderName, PROVIDERS, type ProviderName } from './providers.ts';
@@ -35,10 +36,20 @@ const KEEP_ALIVE_MS = 65_000; // longer than callers keep idle connections, so t
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { log = () => undefined } = options;
   const calls = callLog();
-  const { world, durable, stop } = openWorld(options, log);
+  const release = await claimFile(options.dataFile);
+  const opened = await openWorld(options, log).catch(async (error: unknown) => {
+    await release();
+    throw error;
+  });
+  const { world, durable } = opened;
+  const stop = async () => {
+    await opened.stop();
+    await release();
+  };
   const server = createServer((request, response) => {
     serve({ request, response, world, calls, durable }).catch((error: unknown) => {
-      log(`request failed: ${error instanceof Error ? error.stack : String(error)}`);
+      // A caller that hung up while sending its body is no fault of ours.
+      if (!request.errored) log(`request failed: ${error instanceof Error ? error.stack : String(error)}`);
       response.destroy();
     });
   });
@@ -68,7 +79,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   };
 }
 
-function openWorld(options: SandboxOptions, log: (line: string) => void) {
+async function openWorld(options: SandboxOptions, log: (line: string) => void) {
   const state = emptyState();
   const file = openEffectFile(options.dataFile, (effect) => state.apply(effect));
   const counts = new Map<string, number>();
@@ -150,9 +161,18 @@ async function serve({ request, response, world, calls, durable }: Exchange): Pr
   }
   if (provider) calls.add({ provider, request: wire, answer, at });
   if (answer.delayMs > 0) await wait(answer.delayMs, undefined, { ref: false });
-  if (answer.act === 'hold') await wait(HELD_MS, undefined, { ref: false });
+  if (answer.act === 'hold') await callerGone(response);
   if (answer.act === 'send') send(response, answer);
   else request.socket.resetAndDestroy();
+}
+
+/** Resolves when the caller hangs up, or when it has been kept waiting long enough. */
+function callerGone(response: ServerResponse): Promise<void> {
+  if (response.destroyed) return Promise.resolve();
+  const gone = Promise.withResolvers<void>();
+  const timer = setTimeout(gone.resolve, HELD_MS);
+  response.once('close', gone.resolve);
+  return gone.promise.finally(() => clearTimeout(timer));
 }
 
 function address(request: IncomingMessage, body: string): { provider: ProviderName | null; wire: WireRequest } {

@@ -1,0 +1,334 @@
+import { randomUUID } from 'node:crypto';
+import Stripe from 'stripe';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { Sandbox } from '../../src/sandbox/server.ts';
+import {
+  control,
+  freshFile,
+  officialClient,
+  rows,
+  send,
+  start,
+  stripeGet,
+  stripePost,
+  transfer,
+  until,
+  type Wire,
+} from './rig.ts';
+
+vi.setConfig({ maxConcurrency: 30 });
+
+const file = freshFile();
+let sandbox: Sandbox;
+
+beforeAll(async () => {
+  sandbox = await start(file.path);
+});
+afterAll(async () => {
+  await sandbox.close();
+  file.remove();
+});
+
+type Expected = {
+  word: string;
+  first: Wire['status'];
+  code?: string;
+  /** The answer to the same call right after the first. */
+  second: Wire['status'];
+  /** The answer the key settles on. */
+  last: number;
+  book: string[];
+  found: boolean;
+};
+
+const words: Expected[] = [
+  { word: 'ok', first: 200, second: 200, last: 200, book: ['out'], found: true },
+  {
+    word: 'decline',
+    first: 400,
+    code: 'insufficient_capabilities_for_transfer',
+    second: 400,
+    last: 400,
+    book: [],
+    found: false,
+  },
+  { word: 'insufficient', first: 400, code: 'balance_insufficient', second: 400, last: 400, book: [], found: false },
+  { word: 'error_before', first: 503, second: 200, last: 200, book: ['out'], found: true },
+  { word: 'error_stored', first: 500, second: 500, last: 500, book: [], found: false },
+  { word: 'paid_then_500', first: 500, second: 500, last: 500, book: ['out'], found: true },
+  { word: 'timeout_before', first: 'none', second: 200, last: 200, book: ['out'], found: true },
+  { word: 'paid_then_timeout', first: 'none', second: 200, last: 200, book: ['out'], found: true },
+  { word: 'paid_then_reset', first: 'reset', second: 200, last: 200, book: ['out'], found: true },
+  { word: 'hidden', first: 'none', second: 409, last: 200, book: ['out'], found: true },
+  { word: 'html', first: 502, second: 200, last: 200, book: ['out'], found: true },
+  { word: 'rate_limit', first: 429, code: 'rate_limit', second: 200, last: 200, book: ['out'], found: true },
+  { word: 'slow', first: 'none', second: 200, last: 200, book: ['out'], found: true },
+  { word: 'pending', first: 409, code: 'idempotency_key_in_use', second: 409, last: 200, book: ['out'], found: true },
+  {
+    word: 'pending_then_fail',
+    first: 409,
+    code: 'idempotency_key_in_use',
+    second: 409,
+    last: 400,
+    book: [],
+    found: false,
+  },
+  { word: 'never', first: 409, code: 'idempotency_key_in_use', second: 409, last: 409, book: [], found: false },
+  { word: 'bounce', first: 200, second: 200, last: 200, book: ['out', 'return'], found: true },
+  { word: 'abandon', first: 200, second: 200, last: 200, book: ['out'], found: true },
+];
+
+describe('each behaviour word does on a transfer what the table says', () => {
+  test.concurrent.each(words)('$word', async ({ word, first, code, second, last, book, found }) => {
+    const key = randomUUID();
+    const call = { key, destination: `acct_${word}_7` };
+    const one = await transfer(sandbox, call);
+    expect(one.status).toBe(first);
+    if (code) expect(one.json.error.code).toBe(code);
+    const two = await transfer(sandbox, call);
+    expect(two.status).toBe(second);
+    const three = await until(
+      () => transfer(sandbox, call),
+      (answer) => answer.status === last,
+    );
+    const booked = await until(
+      () => rows(sandbox, key),
+      (made) => made.length >= book.length,
+    );
+    expect(booked.map((row) => row.direction)).toEqual(book);
+    const list = await stripeGet(sandbox, `/v1/transfers?transfer_group=${key}`);
+    expect(list.json.data).toHaveLength(found ? 1 : 0);
+    if (last === 200) {
+      expect(list.json.data[0].id).toBe(three.json.id);
+      expect(three.headers.get('idempotent-replayed')).toBe('true');
+    }
+  });
+
+  test.concurrent('slow moves the money at once and answers late', async () => {
+    const key = randomUUID();
+    const late = transfer(sandbox, { key, destination: 'acct_slow', patienceMs: 10_000 });
+    await until(
+      () => rows(sandbox, key),
+      (made) => made.length === 1,
+    );
+    const repeated = await transfer(sandbox, { key, destination: 'acct_slow' });
+    expect(repeated.json.id).toBe((await late).json.id);
+  });
+
+  test.concurrent('hidden money is in the book while look-ups say that there is none', async () => {
+    const key = randomUUID();
+    await transfer(sandbox, { key, destination: 'acct_hidden', patienceMs: 300 });
+    expect(rows(sandbox, key)).toHaveLength(1);
+    const early = await stripeGet(sandbox, `/v1/transfers?transfer_group=${key}`);
+    expect(early.json.data).toEqual([]);
+    const [row] = rows(sandbox, key);
+    expect((await stripeGet(sandbox, `/v1/transfers/${row?.extern_id}`)).status).toBe(404);
+    await until(
+      () => stripeGet(sandbox, `/v1/transfers/${row?.extern_id}`),
+      (answer) => answer.status === 200,
+    );
+  });
+
+  test.concurrent('a bounced transfer shows that it was reversed', async () => {
+    const key = randomUUID();
+    const made = await transfer(sandbox, { key, destination: 'acct_bounce' });
+    const seen = await until(
+      () => stripeGet(sandbox, `/v1/transfers/${made.json.id}`),
+      (answer) => answer.json.reversed,
+    );
+    expect(seen.json).toMatchObject({ amount: 1500, amount_reversed: 1500 });
+    expect(seen.json.reversals.data).toHaveLength(1);
+    const events = await stripeGet(sandbox, '/v1/events?type=transfer.reversed&limit=100');
+    expect(events.json.data.map((event: Stripe.Event) => event.data.object)).toContainEqual(seen.json);
+  });
+
+  test('a 429 says how long to wait', async () => {
+    const answer = await transfer(sandbox, { key: randomUUID(), destination: 'acct_rate_limit' });
+    expect(answer.headers.get('retry-after')).toBe('1');
+  });
+});
+
+describe('idempotency', () => {
+  test('a repeat gives the first answer byte for byte and moves nothing', async () => {
+    const key = randomUUID();
+    const one = await transfer(sandbox, { key, destination: 'acct_ok_1' });
+    const two = await transfer(sandbox, { key, destination: 'acct_ok_1' });
+    expect(two.text).toBe(one.text);
+    expect(one.headers.get('idempotent-replayed')).toBeNull();
+    expect(rows(sandbox, key)).toHaveLength(1);
+  });
+
+  test('parameters in another order are the same request', async () => {
+    const key = randomUUID();
+    const one = await stripePost(sandbox, '/v1/transfers', { key, body: 'amount=5&currency=usd&destination=acct_1' });
+    const two = await stripePost(sandbox, '/v1/transfers', { key, body: 'destination=acct_1&amount=5&currency=usd' });
+    expect([one.status, two.text]).toEqual([200, one.text]);
+  });
+
+  test('the same key with another body or on another endpoint is an idempotency error', async () => {
+    const key = randomUUID();
+    const made = await transfer(sandbox, { key, destination: 'acct_ok_1' });
+    const other = await transfer(sandbox, { key, destination: 'acct_ok_1', amount: '1501' });
+    const elsewhere = await stripePost(sandbox, `/v1/transfers/${made.json.id}/reversals`, { key, body: '' });
+    for (const answer of [other, elsewhere]) {
+      expect(answer.status).toBe(400);
+      expect(answer.json.error.type).toBe('idempotency_error');
+    }
+    expect(rows(sandbox, key)).toHaveLength(1);
+  });
+
+  test('a request the specification refuses is not kept under its key', async () => {
+    const key = randomUUID();
+    const wrong = await stripePost(sandbox, '/v1/transfers', { key, body: 'amount=x&currency=usd&destination=acct_1' });
+    expect(wrong.status).toBe(400);
+    expect((await transfer(sandbox, { key, destination: 'acct_1' })).status).toBe(200);
+  });
+
+  test('of many equal calls at once one moves money and the others learn that it is in flight or done', async () => {
+    const own = freshFile();
+    const slow = await start(own.path);
+    await control(slow, 'POST', '/faults', { latency_ms: 200 });
+    const key = randomUUID();
+    const calls = Array.from({ length: 20 }, () =>
+      transfer(slow, { key, destination: 'acct_ok_1', patienceMs: 10_000 }),
+    );
+    const answers = await Promise.all(calls);
+    const inUse = answers.filter((answer) => answer.status === 409);
+    expect(inUse.length).toBeGreaterThan(0);
+    expect(inUse[0]?.json.error.code).toBe('idempotency_key_in_use');
+    expect(answers.filter((answer) => answer.status === 200).length + inUse.length).toBe(20);
+    expect(rows(slow, key)).toHaveLength(1);
+    await slow.close();
+    own.remove();
+  });
+
+  test('a key past its retention is forgotten, and the money moves again', async () => {
+    const own = freshFile();
+    const forgetful = await start(own.path);
+    await control(forgetful, 'POST', '/retention', { ms: 0 });
+    const key = randomUUID();
+    const one = await transfer(forgetful, { key, destination: 'acct_ok_1' });
+    const two = await transfer(forgetful, { key, destination: 'acct_ok_1' });
+    expect(two.json.id).not.toBe(one.json.id);
+    expect(rows(forgetful, key)).toHaveLength(2);
+    const found = await stripeGet(forgetful, `/v1/transfers?transfer_group=${key}`);
+    expect(found.json.data).toHaveLength(2);
+    await forgetful.close();
+    own.remove();
+  });
+});
+
+describe('requests are held to the specification', () => {
+  const good = 'amount=5&currency=usd&destination=acct_1';
+  test.each([
+    { name: 'an unknown field', body: `${good}&colour=red`, code: 'parameter_unknown', param: 'colour' },
+    { name: 'a missing field', body: 'amount=5&currency=usd', code: 'parameter_missing', param: 'destination' },
+    { name: 'a missing amount', body: 'currency=usd&destination=acct_1', code: 'parameter_missing', param: 'amount' },
+    { name: 'a wrong type', body: good.replace('5', '5.5'), code: 'parameter_invalid', param: 'amount' },
+    { name: 'a wrong choice', body: `${good}&source_type=gold`, code: 'parameter_invalid', param: 'source_type' },
+    { name: 'no money', body: good.replace('5', '0'), code: 'parameter_invalid_integer', param: 'amount' },
+    { name: 'upper case', body: good.replace('usd', 'USD'), code: undefined, param: 'currency' },
+    { name: 'no account', body: good.replace('acct_1', 'bob'), code: 'resource_missing', param: 'destination' },
+  ])('$name is refused', async ({ body, code, param }) => {
+    const key = randomUUID();
+    const answer = await stripePost(sandbox, '/v1/transfers', { key, body });
+    expect(answer.status).toBe(400);
+    expect(answer.json.error).toMatchObject({ type: 'invalid_request_error', param });
+    expect(answer.json.error.code).toBe(code);
+    expect(rows(sandbox, key)).toEqual([]);
+  });
+
+  test('an unknown query parameter, an unknown path and an unknown id are refused', async () => {
+    expect((await stripeGet(sandbox, '/v1/transfers?colour=red')).json.error.code).toBe('parameter_unknown');
+    expect((await stripeGet(sandbox, '/v1/nothing')).status).toBe(404);
+    expect((await stripeGet(sandbox, '/v1/transfers/tr_none')).json.error.code).toBe('resource_missing');
+    expect((await stripeGet(sandbox, '/v1/transfers/dbp_none')).status).toBe(404);
+  });
+
+  test.each(['', 'Bearer pk_test_1', 'Basic cGtfdGVzdDo='])(
+    'the credentials "%s" are refused',
+    async (authorization) => {
+      expect((await send(sandbox, 'GET', '/stripe/v1/balance', { headers: { authorization } })).status).toBe(401);
+    },
+  );
+});
+
+describe('the official client', () => {
+  test('reads transfers, lists, reversals, balance, events and accounts as its own', async () => {
+    const client = officialClient(sandbox);
+    const group = randomUUID();
+    const before = await client.balance.retrieve();
+    const made = await client.transfers.create(
+      { amount: 900, currency: 'usd', destination: 'acct_ok_9', transfer_group: group, metadata: { order: '17' } },
+      { idempotencyKey: group },
+    );
+    expect(made).toMatchObject({ object: 'transfer', amount: 900, metadata: { order: '17' }, reversed: false });
+    const back = await client.transfers.createReversal(made.id, { amount: 300 }, { idempotencyKey: randomUUID() });
+    expect(back).toMatchObject({ object: 'transfer_reversal', amount: 300, transfer: made.id });
+    const read = await client.transfers.retrieve(made.id);
+    expect(read).toMatchObject({ amount_reversed: 300, reversed: false });
+    const listed = await client.transfers.list({
+      transfer_group: group,
+      destination: 'acct_ok_9',
+      limit: 5,
+      created: { gte: made.created, lte: made.created },
+    });
+    expect(listed.data).toEqual([read]);
+    expect((await client.transfers.list({ transfer_group: group, created: { gt: made.created } })).data).toEqual([]);
+    const reversals = await client.transfers.listReversals(made.id);
+    expect(reversals.data.map((one) => one.id)).toEqual([back.id]);
+    const after = await client.balance.retrieve();
+    const usd = (balance: Stripe.Balance) => balance.available.find((one) => one.currency === 'usd')?.amount ?? 0;
+    expect(usd(after)).toBeLessThanOrEqual(usd(before) - 600);
+    expect((await client.accounts.retrieve('acct_ok_9')).capabilities?.transfers).toBe('active');
+    const [newest] = (await client.events.list({ type: 'transfer.reversed', limit: 1 })).data;
+    expect(newest?.object).toBe('event');
+    const booked = rows(sandbox, group);
+    expect(booked.map((row) => [row.direction, row.amount])).toEqual([
+      ['out', '900'],
+      ['return', '300'],
+    ]);
+  });
+
+  test('walks all pages of a list once', async () => {
+    const own = freshFile();
+    const paged = await start(own.path);
+    const client = officialClient(paged);
+    const made: string[] = [];
+    for (let number = 0; number < 7; number += 1) {
+      const { id } = await client.transfers.create({ amount: 1, currency: 'usd', destination: 'acct_ok_1' });
+      made.unshift(id);
+    }
+    const walked: string[] = [];
+    for await (const one of client.transfers.list({ limit: 3 })) walked.push(one.id);
+    expect(walked).toEqual(made);
+    const before = await client.transfers.list({ limit: 2, ending_before: made[4] ?? '' });
+    expect(before.data.map((one) => one.id)).toEqual(made.slice(2, 4));
+    await paged.close();
+    own.remove();
+  });
+
+  test('raises its own error classes', async () => {
+    const client = officialClient(sandbox);
+    const pay = (destination: string, amount = 5, idempotencyKey = randomUUID()) =>
+      client.transfers.create({ amount, currency: 'usd', destination }, { idempotencyKey });
+    await expect(pay('acct_decline')).rejects.toBeInstanceOf(Stripe.errors.StripeInvalidRequestError);
+    await expect(pay('acct_error_stored')).rejects.toBeInstanceOf(Stripe.errors.StripeAPIError);
+    await expect(pay('acct_rate_limit')).rejects.toBeInstanceOf(Stripe.errors.StripeRateLimitError);
+    const key = randomUUID();
+    await pay('acct_ok', 5, key);
+    await expect(pay('acct_ok', 6, key)).rejects.toBeInstanceOf(Stripe.errors.StripeIdempotencyError);
+  });
+
+  test('more than the balance is refused as too little money', async () => {
+    const own = freshFile();
+    const poor = await start(own.path);
+    const key = randomUUID();
+    const much = await transfer(poor, { key, destination: 'acct_ok', amount: String(10 ** 15) });
+    expect(much.status).toBe(200);
+    const more = await transfer(poor, { key: randomUUID(), destination: 'acct_ok', amount: '1' });
+    expect(more.json.error.code).toBe('balance_insufficient');
+    await poor.close();
+    own.remove();
+  });
+});
