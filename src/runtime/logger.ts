@@ -1,6 +1,6 @@
 // Logging: one line per event on standard output, JSON or readable. Fields are allow-listed, so that a body, a key or
 // card data handed to a log call by mistake is dropped instead of written.
-import pino, { type DestinationStream, type Logger } from 'pino';
+import pino, { type ChildLoggerOptions, type DestinationStream, type Logger } from 'pino';
 
 export type { Logger } from 'pino';
 
@@ -35,15 +35,29 @@ const errorFields = ['name', 'code', 'message', 'stack'] as const;
 const causesMax = 5;
 
 export function createLogger({ level, format, destination = standardOutput() }: LoggerOptions): Logger {
-  return pino(
+  const logger = pino(
     {
       level,
       base: {},
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }), log: allowed, bindings: allowed },
+      formatters: { level: (label) => ({ level: label }), log: allowed },
+      // `allowed` has described the error already; pino's own serializer would copy every field of it.
+      serializers: { err: (described) => described },
     },
     format === 'pretty' ? { write: (line) => destination.write(prettyLine(line)) } : destination,
   );
+  filterChildren(logger);
+  return logger;
+}
+
+/** pino formats the fields of a single line, not those a child logger adds to all of its lines. */
+function filterChildren(logger: Logger): void {
+  const child = logger.child;
+  Object.defineProperty(logger, 'child', {
+    value(this: Logger, bindings: object, options?: ChildLoggerOptions) {
+      return Reflect.apply(child, this, [allowed(bindings), options]);
+    },
+  });
 }
 
 export function silentLogger(): Logger {

@@ -85,6 +85,7 @@ function isSameFolder(one: string | undefined, other: string): boolean {
   try {
     return realpathSync(one) === realpathSync(other);
   } catch {
-    return false;
+    // The folder was renamed under the running server, which still tells the old name.
+    return true;
   }
 }

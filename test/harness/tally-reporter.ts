@@ -1,4 +1,4 @@
-// Ends the run with one plain line, `12 passed, 0 failed`, that people and scripts read without knowing the test runner.
+// Ends the run with one plain line, `12 passed, 0 failed`, for people and scripts alike.
 import type { Reporter, SerializedError, TestModule } from 'vitest/node';
 
 export default class TallyReporter implements Reporter {

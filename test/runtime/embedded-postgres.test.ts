@@ -193,7 +193,7 @@ describe('embedded PostgreSQL', () => {
     await expect(start(dataDir)).rejects.toThrow(/ended at once.*FATAL.*DATABASE_URL/s);
   });
 
-  it('refuses a data folder that its user cannot write or the server cannot reach, with the command that mends it', async () => {
+  it('refuses a data folder that its user cannot write or the server cannot reach, with the way out', async () => {
     const parent = dataFolder();
     const dataDir = join(parent, 'data');
     mkdirSync(dataDir);
