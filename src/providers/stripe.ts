@@ -21,6 +21,10 @@ const USUAL_MS = 10_000;
 /** Stripe's largest page. More than one transfer in a group of ours is an alarm already. */
 const PAGE_ITEMS_MAX = 100;
 
+/** The SDK makes an invalid request of every 400 and 404, so the type is read as Stripe wrote it. */
+const FINAL_TYPES = new Set<string>(['card_error', 'invalid_request_error']);
+const FINAL_STATUSES = new Set([400, 402, 404]);
+
 const transferBody = z.object({
   id: z.string().regex(/^tr_[A-Za-z0-9_-]{1,250}$/),
   object: z.literal('transfer'),
@@ -174,9 +178,8 @@ function succeededBy(pkid: Pkid, transfers: readonly Transfer[]): Answer {
 
 /** Final for this body and key: Stripe looked at the request and said no. */
 function declinedBy(cause: unknown): Answer {
-  const { StripeInvalidRequestError, StripeCardError } = Stripe.errors;
-  if (!(cause instanceof StripeInvalidRequestError || cause instanceof StripeCardError)) throw surpriseOf(cause);
-  if (![400, 402, 404].includes(cause.statusCode ?? 0)) throw surpriseOf(cause);
+  if (!(cause instanceof Stripe.errors.StripeError)) throw surpriseOf(cause);
+  if (!FINAL_STATUSES.has(cause.statusCode ?? 0) || !FINAL_TYPES.has(cause.rawType ?? '')) throw surpriseOf(cause);
   const code = cause.code === 'balance_insufficient' ? 'provider_insufficient_funds' : 'declined';
   return { type: 'declined', code, detail: providerText(cause.message) || 'Declined by Stripe.', externId: null };
 }
