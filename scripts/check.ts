@@ -9,6 +9,7 @@ type Outcome = { verdict: 'ok' | 'FAILED' | 'skipped'; said: string };
 type Step = { name: string; run: () => Promise<Outcome> };
 
 const root = fileURLToPath(new URL('../', import.meta.url));
+const writeOpenapi = 'node src/main.ts openapi > docs/openapi.json';
 const openapiFile = join(root, 'docs', 'openapi.json');
 // Two cores are what the build machines have; more steps at once would only wait for each other.
 const stepsAtOnce = 2;
@@ -56,12 +57,11 @@ async function compareOpenapi(): Promise<Outcome> {
     if (isCommitted) return { verdict: 'FAILED', said: `node src/main.ts openapi failed:\n${output}` };
     return { verdict: 'skipped', said: 'There is no docs/openapi.json and no "openapi" command yet.' };
   }
-  if (!isCommitted)
-    return { verdict: 'FAILED', said: 'Missing. Write it: node src/main.ts openapi > docs/openapi.json' };
+  if (!isCommitted) return { verdict: 'FAILED', said: `docs/openapi.json is missing. Write it: ${writeOpenapi}` };
   if (sameJson(stdout, readFileSync(openapiFile, 'utf8'))) return { verdict: 'ok', said: '' };
   return {
     verdict: 'FAILED',
-    said: 'docs/openapi.json differs from what the program serves. Write it anew: node src/main.ts openapi > docs/openapi.json',
+    said: `docs/openapi.json differs from what the program serves. Write it anew: ${writeOpenapi}`,
   };
 }
 
@@ -76,7 +76,11 @@ function sameJson(one: string, other: string): boolean {
 function capture(command: string, args: readonly string[]): Promise<{ code: number; output: string; stdout: string }> {
   return new Promise((resolve) => {
     // The tools are scripts that look for `node` on PATH, and that must be the one installed here.
-    const env = { ...process.env, PATH: `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH ?? ''}` };
+    const env = {
+      ...process.env,
+      NO_COLOR: '1',
+      PATH: `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH ?? ''}`,
+    };
     const child = spawn(command, args, {
       cwd: root,
       env,

@@ -124,7 +124,8 @@ function contradictions(values: EnvironmentValues): string[] {
   if (lease < 2 * timeout) {
     problems.push(
       `LEASE_MS (${lease}) must be at least twice PROVIDER_TIMEOUT_MS (${timeout}), or a row could be claimed again ` +
-        `while its call is still out. Set LEASE_MS=${2 * timeout} or more, or PROVIDER_TIMEOUT_MS=${Math.floor(lease / 2)} or less.`,
+        `while its call is still out. Set LEASE_MS=${2 * timeout} or more, ` +
+        `or PROVIDER_TIMEOUT_MS=${Math.floor(lease / 2)} or less.`,
     );
   }
   const isLocal = values.STRIPE_BASE_URL !== undefined && isLocalUrl(values.STRIPE_BASE_URL);

@@ -121,9 +121,9 @@ async function tryToEnter(options: { postmaster: Postmaster; paths: ClusterPaths
   // The file may be a moment older than the server: only the one it names now can be judged.
   if (readPostmaster(paths)?.pid !== postmaster.pid) return 'later';
   throw new EmbeddedPostgresError(
-    `The PostgreSQL that runs on ${paths.cluster} (process ${postmaster.pid}, port ${postmaster.port}) does not accept ` +
-      `the password in ${paths.passwordFile}. Put the right file back, or stop that server (kill -INT ${postmaster.pid}) ` +
-      'and set REMIT_DATA_DIR to another folder.',
+    `The PostgreSQL on ${paths.cluster} (process ${postmaster.pid}, port ${postmaster.port}) does not accept ` +
+      `the password in ${paths.passwordFile}. Put the right file back, or stop that server ` +
+      `(kill -INT ${postmaster.pid}) and set REMIT_DATA_DIR to another folder.`,
   );
 }
 

@@ -107,5 +107,6 @@ function prettyError(err: unknown): string {
   if (typeof err !== 'object' || err === null) return '';
   const { name, code, message, stack }: { name?: unknown; code?: unknown; message?: unknown; stack?: unknown } = err;
   const where = typeof stack === 'string' ? stack.split('\n').find((line) => line.includes(' at ')) : undefined;
-  return ` err=${name ?? 'Error'}${code === undefined ? '' : `(${code})`}: ${message}${where ? ` [${where.trim()}]` : ''}`;
+  const kind = code === undefined ? `${name ?? 'Error'}` : `${name ?? 'Error'}(${code})`;
+  return ` err=${kind}: ${message}${where === undefined ? '' : ` [${where.trim()}]`}`;
 }

@@ -127,7 +127,7 @@ export function ownerPassword(adminPassword: string): string {
 
 type ClusterOptions = { paths: ClusterPaths; user: ServerUser; binaries: PostgresBinaries; password: string };
 
-/** Makes the cluster aside and moves it in place whole: killed half-way it leaves nothing that looks like a database. */
+/** Makes the cluster aside and moves it in place whole: killed half-way, nothing is left that looks like a database. */
 export function makeCluster({ paths, user, binaries, password }: ClusterOptions): void {
   if (existsSync(join(paths.cluster, 'PG_VERSION'))) return;
   clearAbandonedDrafts(paths.dataDir);

@@ -63,8 +63,8 @@ async function exists(client: pg.Client, where: { catalogue: string; column: str
   return found.rowCount === 1;
 }
 
-// 42710 duplicate_object, 42P04 duplicate_database, 23505 unique_violation, 55006 object_in_use (template1 being copied).
-const raceCodes: ReadonlySet<string> = new Set(['42710', '42P04', '23505', '55006']);
+// 42710 duplicate_object, 42P04 duplicate_database, 23505 unique_violation.
+const raceCodes: ReadonlySet<string> = new Set(['42710', '42P04', '23505']);
 // 28P01 invalid_password, 28000 invalid_authorization_specification (no such role, or no rule for us).
 const refusalCodes: ReadonlySet<string> = new Set(['28P01', '28000']);
 
