@@ -40,7 +40,8 @@ export const ERRORS = {
     kind: 'not_found',
     status: 404,
     title: 'No such thing',
-    explanation: 'Nothing exists under this address or id, or a wallet, payee or provider named in the body is unknown.',
+    explanation:
+      'Nothing exists under this address or id, or a wallet, payee or provider named in the body is unknown.',
     wayOut: 'Check the spelling. Ids are case-sensitive; /docs lists every route.',
   },
   'method-not-allowed': {

@@ -1,0 +1,44 @@
+// A transfer: money from one person's wallet to another's. It has no outside effect, so one commit takes it from
+// initialized through in_process to its final state.
+
+import type { Pkid } from './id.ts';
+import type { Currency, Money } from './money.ts';
+import type { MovementResult } from './movements.ts';
+import type { FailureCode, Status } from './state-machine.ts';
+
+export interface Transfer {
+  readonly pkid: Pkid;
+  readonly semanticKey: string;
+  readonly status: Status;
+  readonly fromWallet: string;
+  readonly toWallet: string;
+  readonly amountMinor: bigint;
+  readonly currency: Currency;
+  readonly fingerprint: Buffer;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly traceparent: string | null;
+  readonly failureCode: FailureCode | null;
+  readonly failureDetail: string | null;
+  readonly dueAt: Date | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly finalAt: Date | null;
+}
+
+export type TransferPatch = Partial<Transfer>;
+
+export function moneyOfTransfer(transfer: Transfer): Money {
+  return { amountMinor: transfer.amountMinor, currency: transfer.currency };
+}
+
+/** The final patch, from what the ledger said of the movement. */
+export function endTransfer(result: MovementResult, now: Date): TransferPatch & { status: 'succeeded' | 'failed' } {
+  const final = { dueAt: null, finalAt: now, updatedAt: now };
+  if (result.type === 'done') return { ...final, status: 'succeeded' };
+  if (result.code === 'insufficient_funds') {
+    const failureDetail = 'The source wallet had less available than the amount. Fund it and make a new transfer.';
+    return { ...final, status: 'failed', failureCode: 'insufficient_funds', failureDetail };
+  }
+  const failureDetail = `The ledger refused the movement (${result.code}). Nothing was moved.`;
+  return { ...final, status: 'failed', failureCode: 'limit_exceeded', failureDetail };
+}

@@ -1,0 +1,18 @@
+// The migrations in the order they run. Forward only: a released one is never edited, a mistake gets a new one.
+// They are hand-written SQL, because a schema diff would drop the raw checks and triggers.
+
+import { readFileSync } from 'node:fs';
+import { Migration } from '@mikro-orm/migrations';
+
+const NAMES = ['0001-payouts-and-transfers'] as const;
+
+export const migrations = NAMES.map((name) => ({ name, class: migrationOf(name) }));
+
+function migrationOf(name: string): new (...args: ConstructorParameters<typeof Migration>) => Migration {
+  const statements = readFileSync(new URL(`./${name}.sql`, import.meta.url), 'utf8');
+  return class extends Migration {
+    override up(): void {
+      this.addSql(statements);
+    }
+  };
+}

@@ -1,0 +1,23 @@
+// What every life of an operation needs; app.ts makes one and hands it to all.
+
+import type { Logger } from 'pino';
+import type { Pkid } from '../domain/id.ts';
+import type { Timing } from '../domain/payout.ts';
+import type { Provider, ProviderName } from '../domain/provider.ts';
+import type { Journal } from '../ledger/journal.ts';
+import type { WalletDirectory } from '../ledger/wallet-directory.ts';
+import type { Tables } from '../ledger/writes.ts';
+import type { Db } from '../runtime/db.ts';
+
+export interface LifeOptions {
+  readonly db: Db;
+  readonly tables: Tables;
+  readonly journal: Journal;
+  readonly wallets: WalletDirectory;
+  readonly providers: ReadonlyMap<ProviderName, Provider>;
+  readonly timing: Timing & { readonly providerTimeoutMs: number };
+  readonly log: Logger;
+  /** Best effort: tells the queue to look at a row; due_at repairs what it loses. */
+  readonly enqueue: (job: { kind: 'payout' | 'transfer'; pkid: Pkid; semanticKey: string }) => Promise<void>;
+  readonly onProviderCall: (call: { provider: string; step: string; outcome: string; durationMs: number }) => void;
+}

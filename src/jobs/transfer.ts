@@ -1,0 +1,124 @@
+// The life of a transfer: request -> one commit that moves the money. Nothing outside is touched, so the claim and
+// the settle are the same transaction, and running it twice finds a final row.
+
+import { PaymentError } from '../domain/errors.ts';
+import { fingerprintOf } from '../domain/fingerprint.ts';
+import { type Pkid, pkidOf, postingIdOf } from '../domain/id.ts';
+import type { Currency } from '../domain/money.ts';
+import type { Movement } from '../domain/movements.ts';
+import { isFinal } from '../domain/state-machine.ts';
+import { endTransfer, moneyOfTransfer, type Transfer } from '../domain/transfer.ts';
+import { createRowLoader } from '../ledger/loader.ts';
+import type { Intake, Step } from '../ledger/step.ts';
+import type { LifeOptions } from './life.ts';
+
+export interface TransferRequest {
+  readonly semanticKey: string;
+  readonly fromWallet: string;
+  readonly toWallet: string;
+  readonly amountMinor: bigint;
+  readonly currency: Currency;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly traceparent: string | null;
+}
+
+export type TransferLife = ReturnType<typeof createTransferLife>;
+
+export function createTransferLife(options: LifeOptions) {
+  const { journal, tables, db, wallets, timing, enqueue } = options;
+  const rows = createRowLoader(db.sql, tables.transfer);
+
+  return {
+    /** Commits the intention, then tells the queue. Throws not-found, invalid-currency, same-wallet. */
+    async request(request: TransferRequest): Promise<Intake<Transfer>> {
+      if (request.fromWallet === request.toWallet) throw new PaymentError('same-wallet');
+      for (const walletId of [request.fromWallet, request.toWallet]) {
+        const wallet = await wallets.find(walletId);
+        if (wallet === null) throw noSuchWallet(walletId);
+        if (wallet.currency !== request.currency) throw otherCurrency(wallet);
+      }
+      const pkid = pkidOf('transfer', request.semanticKey);
+      const intake = await journal.insertTransfer(pkid, (now) => newTransfer(pkid, request, now, timing.leaseMs));
+      if (intake.type === 'created') await enqueue({ kind: 'transfer', pkid, semanticKey: request.semanticKey });
+      return intake;
+    },
+
+    /** Moves the money, or does nothing when that is done. Safe to run any number of times. */
+    async run(pkid: Pkid): Promise<void> {
+      const transfer = await rows.load(pkid);
+      if (transfer === null || isFinal(transfer.status)) return;
+      await journal.stepTransfer(moveStep(transfer));
+    },
+
+    find: (pkid: Pkid): Promise<Transfer | null> => rows.load(pkid),
+  };
+}
+
+export function noSuchWallet(walletId: string): PaymentError {
+  return new PaymentError('not-found', {
+    detail: `There is no wallet "${walletId}". Create it with POST /v1/wallets, or check the id.`,
+  });
+}
+
+export function otherCurrency(wallet: { walletId: string; currency: Currency }): PaymentError {
+  return new PaymentError('invalid-currency', {
+    detail: `The wallet "${wallet.walletId}" is in ${wallet.currency}. Send that currency, or name another wallet.`,
+  });
+}
+
+function moveStep({ pkid, fromWallet, toWallet }: Transfer): Step<Transfer, void> {
+  return {
+    pkid,
+    walletIds: [fromWallet, toWallet],
+    decide(row, now) {
+      if (isFinal(row.status)) {
+        return { movements: [], conclude: () => ({ patch: null, path: [], cause: null, result: undefined }) };
+      }
+      return {
+        movements: [movementOf(row)],
+        conclude([result]) {
+          if (result === undefined) throw new PaymentError('internal', { detail: 'The ledger gave no result.' });
+          const patch = endTransfer(result, now);
+          return { patch, path: ['in_process', patch.status], cause: null, result: undefined };
+        },
+      };
+    },
+  };
+}
+
+function movementOf(transfer: Transfer): Movement {
+  const { pkid, semanticKey, fromWallet, toWallet } = transfer;
+  return {
+    type: 'transfer',
+    posting: {
+      postingId: postingIdOf(pkid, 'settle'),
+      event: 'transfer',
+      kind: 'transfer',
+      pkid,
+      semanticKey,
+      reverses: null,
+    },
+    from: fromWallet,
+    to: toWallet,
+    money: moneyOfTransfer(transfer),
+  };
+}
+
+function newTransfer(pkid: Pkid, request: TransferRequest, now: Date, leaseMs: number): Transfer {
+  const { traceparent, ...fields } = request;
+  const { semanticKey: _, ...asked } = fields;
+  return {
+    ...fields,
+    pkid,
+    status: 'initialized',
+    fingerprint: fingerprintOf(asked),
+    traceparent,
+    failureCode: null,
+    failureDetail: null,
+    // It is on its way through the queue; should the queue lose it, reconcile runs it then.
+    dueAt: new Date(now.getTime() + leaseMs),
+    createdAt: now,
+    updatedAt: now,
+    finalAt: null,
+  };
+}

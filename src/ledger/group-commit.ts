@@ -1,0 +1,127 @@
+// Many callers, one commit. Callers that arrive while commits are under way share the next one: no timer, no added
+// latency when idle. A batch that the database refuses is halved until the guilty item is alone.
+
+import type { Logger } from 'pino';
+import { isPlatformWalletId } from '../domain/chart.ts';
+import { PaymentError } from '../domain/errors.ts';
+
+export interface GroupItem {
+  readonly pkid: string;
+  /** Two items with one pkid are in one commit only when both merely insert it. */
+  readonly isIntake: boolean;
+  readonly walletIds: readonly string[];
+  readonly reject: (error: unknown) => void;
+}
+
+export interface GroupCommit<Item> {
+  submit(item: Item): void;
+  /** Resolves when nothing waits and nothing is under way. */
+  drained(): Promise<void>;
+}
+
+/** Large enough that a commit's cost is shared, small enough that its locks are short. */
+const BATCH_MAX = 256;
+/** While one commit waits for the disk, the next one computes. */
+const COMMITS_IN_FLIGHT_MAX = 2;
+
+export function createGroupCommit<Item extends GroupItem>(options: {
+  /** Commits all items in one transaction and answers each caller, or throws and has answered none. */
+  commit: (items: readonly Item[]) => Promise<void>;
+  onBatch: (batch: { size: number; durationMs: number }) => void;
+  log: Logger;
+}): GroupCommit<Item> {
+  const { commit, onBatch, log } = options;
+  let waiting: Item[] = [];
+  const inFlight = new Set<Batch<Item>>();
+  let isPumpQueued = false;
+  let idleListeners: (() => void)[] = [];
+
+  function submit(item: Item): void {
+    waiting.push(item);
+    if (isPumpQueued) return;
+    // Everything that is submitted in the same turn of the event loop shares a batch.
+    isPumpQueued = true;
+    queueMicrotask(() => {
+      isPumpQueued = false;
+      pump();
+    });
+  }
+
+  function pump(): void {
+    while (inFlight.size < COMMITS_IN_FLIGHT_MAX && waiting.length > 0) {
+      const { batch, rest } = takeBatch(waiting, inFlight);
+      if (batch.items.length === 0) return;
+      waiting = rest;
+      inFlight.add(batch);
+      void run(batch.items).finally(() => {
+        inFlight.delete(batch);
+        pump();
+        if (inFlight.size === 0 && waiting.length === 0) for (const listener of idleListeners.splice(0)) listener();
+      });
+    }
+  }
+
+  async function run(items: readonly Item[]): Promise<void> {
+    const startedAt = performance.now();
+    try {
+      await commit(items);
+      onBatch({ size: items.length, durationMs: performance.now() - startedAt });
+    } catch (error) {
+      const isAway = error instanceof PaymentError && error.kind === 'unavailable';
+      if (isAway || items.length === 1) {
+        if (!isAway) log.error({ err: error, pkid: items[0]?.pkid, batch: 1 }, 'the database refused an item');
+        for (const item of items) item.reject(error);
+        return;
+      }
+      log.warn({ err: error, batch: items.length }, 'a batch was refused and is halved');
+      const middle = Math.ceil(items.length / 2);
+      await run(items.slice(0, middle));
+      await run(items.slice(middle));
+    }
+  }
+
+  return {
+    submit,
+    async drained() {
+      if (inFlight.size === 0 && waiting.length === 0) return;
+      await new Promise<void>((resolve) => {
+        idleListeners = [...idleListeners, resolve];
+      });
+    },
+  };
+}
+
+interface Batch<Item> {
+  readonly items: readonly Item[];
+  readonly pkids: ReadonlySet<string>;
+  readonly walletIds: ReadonlySet<string>;
+}
+
+/** The oldest items that fit together, and that do not meet what the other commit has locked. */
+function takeBatch<Item extends GroupItem>(
+  waiting: readonly Item[],
+  inFlight: ReadonlySet<Batch<Item>>,
+): { batch: Batch<Item>; rest: Item[] } {
+  const items: Item[] = [];
+  const rest: Item[] = [];
+  const pkids = new Set<string>();
+  const stepped = new Set<string>();
+  const walletIds = new Set<string>();
+  const others = [...inFlight];
+  for (const item of waiting) {
+    const ordinary = item.walletIds.filter((walletId) => !isPlatformWalletId(walletId));
+    const meetsOther = others.some(
+      (other) => other.pkids.has(item.pkid) || ordinary.some((walletId) => other.walletIds.has(walletId)),
+    );
+    const meetsSelf = item.isIntake ? stepped.has(item.pkid) : pkids.has(item.pkid);
+    if (items.length >= BATCH_MAX || meetsOther || meetsSelf) {
+      rest.push(item);
+      continue;
+    }
+    items.push(item);
+    pkids.add(item.pkid);
+    if (!item.isIntake) stepped.add(item.pkid);
+    for (const walletId of ordinary) walletIds.add(walletId);
+  }
+  return { batch: { items, pkids, walletIds }, rest };
+}

@@ -1,0 +1,167 @@
+// Between the locks and the writes: each item of a batch decides on its locked row, and after the ledger's answer
+// says what is written. An item that refuses itself is answered alone and leaves the others undisturbed.
+
+import { PaymentError } from '../domain/errors.ts';
+import type { OperationKind, Pkid } from '../domain/id.ts';
+import type { Movement, MovementResult } from '../domain/movements.ts';
+import { isFinal, move, type Status } from '../domain/state-machine.ts';
+import type { StatusChange } from '../entities/status-change.ts';
+import type { BookingItem, StepItem } from './item.ts';
+import type { Conclusion } from './step.ts';
+import type { RowsByTable, Writes } from './writes.ts';
+
+export interface Plan {
+  readonly movements: readonly Movement[];
+  conclude(results: readonly MovementResult[]): Concluded;
+}
+
+export interface Concluded {
+  readonly writes: Writes;
+  readonly deliver: () => void;
+  readonly final: FinalOperation | null;
+}
+
+export interface FinalOperation {
+  readonly kind: OperationKind;
+  readonly pkid: Pkid;
+  readonly status: Status;
+  /** From here the caller's wait began. */
+  readonly acceptedAt: Date;
+  readonly finalAt: Date;
+}
+
+interface OperationRow {
+  readonly pkid: Pkid;
+  readonly status: Status;
+  readonly createdAt: Date;
+  readonly confirmedAt?: Date | null;
+  readonly attempt?: number;
+}
+
+export function planSteps<Name extends 'payout' | 'transfer'>(
+  items: readonly StepItem<RowsByTable[Name]>[],
+  { table, rows, now }: { table: Name; rows: ReadonlyMap<Pkid, RowsByTable[Name]>; now: Date },
+): Plan[] {
+  return items.flatMap((item) => {
+    const row = rows.get(item.pkid);
+    try {
+      if (row === undefined) throw new PaymentError('not-found', { detail: `There is no such ${table}.` });
+      const decision = item.decide(row, now);
+      return [
+        {
+          movements: decision.movements,
+          conclude: (results) => concludeStep({ table, row, now, conclusion: decision.conclude(results) }),
+        },
+      ];
+    } catch (error) {
+      item.reject(error);
+      return [];
+    }
+  });
+}
+
+function concludeStep<Name extends 'payout' | 'transfer'>(step: {
+  table: Name;
+  row: RowsByTable[Name];
+  now: Date;
+  conclusion: Conclusion<RowsByTable[Name], { readonly deliver: () => void }>;
+}): Concluded {
+  const { table, row, now, conclusion } = step;
+  const next = conclusion.patch === null ? null : { ...row, ...conclusion.patch };
+  const writes: Writes = {
+    rows: next === null ? {} : { [table]: next },
+    statusChanges: statusChangesOf({ table, before: row, after: next ?? row, now, conclusion }),
+    intents: conclusion.intents ?? [],
+    answers: conclusion.answers ?? [],
+    discrepancies: conclusion.discrepancies ?? [],
+    reviewActions: conclusion.reviewActions ?? [],
+  };
+  return { writes, deliver: conclusion.result.deliver, final: finalOf(table, row, next, now) };
+}
+
+function finalOf(
+  kind: OperationKind,
+  before: OperationRow,
+  after: OperationRow | null,
+  now: Date,
+): FinalOperation | null {
+  if (after === null || isFinal(before.status) || !isFinal(after.status)) return null;
+  const acceptedAt = after.confirmedAt ?? after.createdAt;
+  return { kind, pkid: after.pkid, status: after.status, acceptedAt, finalAt: now };
+}
+
+/** One status change for each status that was passed; `move` refuses what the table of moves does not allow. */
+function statusChangesOf(step: {
+  table: OperationKind;
+  before: OperationRow;
+  after: OperationRow;
+  now: Date;
+  conclusion: { readonly path: readonly Status[]; readonly cause: string | null };
+}): StatusChange[] {
+  const { table, before, after, now, conclusion } = step;
+  const end = conclusion.path.at(-1) ?? before.status;
+  if (end !== after.status) throw new PaymentError('internal', { detail: `A ${table} ends as ${end}, not as told.` });
+  let from = before.status;
+  return conclusion.path.map((status) => {
+    const to = move(from, status);
+    const change = statusChangeOf({ row: after, table, from, to, cause: conclusion.cause, now });
+    from = to;
+    return change;
+  });
+}
+
+/** The place in the chain follows from where it starts, so a second change of the same step meets the primary key. */
+const NUMBER_AFTER = { initialized: 2, in_process: 3, succeeded: 4, failed: 4 } as const satisfies Record<
+  Status,
+  number
+>;
+
+export function statusChangeOf(change: {
+  row: OperationRow;
+  table: OperationKind;
+  from: Status | null;
+  to: Status;
+  cause: string | null;
+  now: Date;
+}): StatusChange {
+  const { row, table, from, to, cause, now } = change;
+  return {
+    pkid: row.pkid,
+    number: from === null ? 1 : NUMBER_AFTER[from],
+    operationKind: table,
+    fromStatus: from,
+    toStatus: to,
+    attempt: row.attempt ?? 0,
+    cause,
+    createdAt: now,
+  };
+}
+
+export function planBookings<Name extends 'adjustment' | 'treasury'>(
+  items: readonly BookingItem<RowsByTable[Name]>[],
+  { table, booked, now }: { table: Name; booked: ReadonlyMap<Pkid, RowsByTable[Name]>; now: Date },
+): Plan[] {
+  return items.map((item) => {
+    const row = item.row(now);
+    const existing = booked.get(item.pkid);
+    const empty = { rows: {}, statusChanges: [], intents: [], answers: [], discrepancies: [], reviewActions: [] };
+    if (existing !== undefined) {
+      const type = existing.fingerprint.equals(row.fingerprint) ? 'replayed' : 'key_reused';
+      return {
+        movements: [],
+        conclude: () => ({ writes: empty, deliver: () => item.resolve({ type, row: existing }), final: null }),
+      };
+    }
+    return {
+      movements: [item.movement],
+      conclude([result]) {
+        if (result?.type !== 'done') {
+          const code = result?.code ?? 'unbalanced';
+          return { writes: empty, deliver: () => item.resolve({ type: 'refused', code }), final: null };
+        }
+        const writes = { ...empty, rows: { [table]: row } };
+        return { writes, deliver: () => item.resolve({ type: 'created', row }), final: null };
+      },
+    };
+  });
+}

@@ -1,0 +1,58 @@
+// What a batch reads besides wallets: the locked operations, holds that end, bookings that exist, the clock.
+
+import { sql } from 'kysely';
+import type { Pkid } from '../domain/id.ts';
+import type { Hold, Movement } from '../domain/movements.ts';
+import type { Sql, Tx } from '../runtime/db.ts';
+import { parseRow, type Table } from './table.ts';
+
+/** Milliseconds, because that is what a Date can carry back: a time must be equal to itself when it returns. */
+export async function readClock(client: Sql): Promise<Date> {
+  const { rows } = await sql<{ now: string }>`SELECT clock_timestamp() AS now`.execute(client);
+  const [row] = rows;
+  if (row === undefined) throw new Error('The database did not tell the time.');
+  return new Date(row.now);
+}
+
+/** Locks the rows in primary key order, whatever order the items came in. */
+export async function lockOperations<Row extends { readonly pkid: Pkid }>(
+  tx: Tx,
+  table: Table<Row>,
+  items: readonly { readonly pkid: Pkid }[],
+): Promise<ReadonlyMap<Pkid, Row>> {
+  if (items.length === 0) return new Map();
+  const pkids = items.map((item) => item.pkid);
+  const { rows } = await sql<Record<string, unknown>>`
+    SELECT * FROM ${sql.table(table.name)} WHERE pkid = ANY(${pkids}::uuid[]) ORDER BY pkid FOR UPDATE`.execute(tx);
+  return byPkid(rows.map((raw) => parseRow(table, raw)));
+}
+
+/** Rows by key, without locks. */
+export async function readRows<Row extends { readonly pkid: Pkid }>(
+  client: Sql,
+  table: Table<Row>,
+  pkids: readonly Pkid[],
+): Promise<ReadonlyMap<Pkid, Row>> {
+  if (pkids.length === 0) return new Map();
+  const { rows } = await sql<Record<string, unknown>>`
+    SELECT * FROM ${sql.table(table.name)} WHERE pkid = ANY(${[...pkids]}::uuid[])`.execute(client);
+  return byPkid(rows.map((raw) => parseRow(table, raw)));
+}
+
+/** The holds that movements end. Their operations are locked, so the holds need no lock of their own. */
+export async function readHolds(tx: Tx, movements: readonly Movement[]): Promise<ReadonlyMap<Pkid, Hold>> {
+  const holdIds = movements.flatMap((movement) => ('holdId' in movement ? [movement.holdId] : []));
+  if (holdIds.length === 0) return new Map();
+  const { rows } = await sql<{ wallet_id: string; hold_id: Pkid; amount: string; status: Hold['status'] }>`
+    SELECT wallet_id, hold_id, amount, status FROM hold WHERE hold_id = ANY(${holdIds}::uuid[])`.execute(tx);
+  return new Map(
+    rows.map((row) => [
+      row.hold_id,
+      { holdId: row.hold_id, walletId: row.wallet_id, amountMinor: BigInt(row.amount), status: row.status },
+    ]),
+  );
+}
+
+function byPkid<Row extends { readonly pkid: Pkid }>(rows: readonly Row[]): ReadonlyMap<Pkid, Row> {
+  return new Map(rows.map((row) => [row.pkid, row]));
+}

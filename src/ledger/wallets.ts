@@ -1,0 +1,94 @@
+// Locking wallets, always in the same order, and creating platform wallets before the first batch that needs them.
+
+import { sql } from 'kysely';
+import { isPlatformWalletId, parsePlatformWalletId } from '../domain/chart.ts';
+import type { Currency } from '../domain/money.ts';
+import type { Balance } from '../domain/movements.ts';
+import type { Db, Tx } from '../runtime/db.ts';
+
+export interface LockedWallets {
+  readonly balances: ReadonlyMap<string, Balance>;
+  /** The database's clock, read when the last lock was held; null when there was nothing to lock. */
+  readonly now: Date | null;
+}
+
+interface RawWallet {
+  wallet_id: string;
+  currency: Currency;
+  posted: string;
+  held: string;
+  seq: string;
+  allow_negative: boolean;
+  now: string;
+}
+
+/**
+ * People's wallets by id, platform wallets last: every commit in every process takes them in this order.
+ * NO KEY UPDATE, because new rows elsewhere refer to wallets and must not wait for us.
+ * The clock stands in the select list, which is evaluated after each row's lock was taken.
+ */
+export async function lockWallets(tx: Tx, walletIds: readonly string[]): Promise<LockedWallets> {
+  if (walletIds.length === 0) return { balances: new Map(), now: null };
+  const { rows } = await sql<RawWallet>`
+    SELECT wallet_id, currency, posted, held, seq, allow_negative, clock_timestamp() AS now
+    FROM wallet WHERE wallet_id = ANY(${walletIds}::text[])
+    ORDER BY wallet_id LIKE '@%', wallet_id FOR NO KEY UPDATE`.execute(tx);
+  const balances = new Map(rows.map((row) => [row.wallet_id, parseBalance(row)]));
+  const missing = walletIds.filter((walletId) => !balances.has(walletId));
+  if (missing.length > 0) throw new Error(`No such wallet: ${missing.join(', ')}. Create it before it is used.`);
+  const last = rows.at(-1);
+  return { balances, now: last === undefined ? null : new Date(last.now) };
+}
+
+/** Writes the balances that changed. */
+export async function updateWallets(
+  tx: Tx,
+  { before, after }: { before: ReadonlyMap<string, Balance>; after: ReadonlyMap<string, Balance> },
+): Promise<void> {
+  const changed = [...after.values()].filter((balance) => balance !== before.get(balance.walletId));
+  if (changed.length === 0) return;
+  const { numAffectedRows } = await sql`
+    UPDATE wallet w SET posted = u.posted, held = u.held, seq = u.seq
+    FROM unnest(${changed.map((balance) => balance.walletId)}::text[],
+                ${changed.map((balance) => balance.postedMinor.toString())}::bigint[],
+                ${changed.map((balance) => balance.heldMinor.toString())}::bigint[],
+                ${changed.map((balance) => balance.seq.toString())}::bigint[]) AS u (wallet_id, posted, held, seq)
+    WHERE w.wallet_id = u.wallet_id`.execute(tx);
+  if (Number(numAffectedRows) !== changed.length) throw new Error('A locked wallet was not updated. Run the audit.');
+}
+
+/** Remembers which platform wallets exist, and creates missing ones in a commit of their own. */
+export function createPlatformWallets(db: Db): { ensure(walletIds: readonly string[]): Promise<void>; forget(): void } {
+  const known = new Set<string>();
+  return {
+    forget: () => known.clear(),
+    async ensure(walletIds) {
+      const missing = [...new Set(walletIds)].filter((id) => isPlatformWalletId(id) && !known.has(id)).sort();
+      if (missing.length === 0) return;
+      const wallets = missing.map(parsePlatformWalletId);
+      await db.transaction(async (tx) => {
+        await sql`
+          INSERT INTO wallet (wallet_id, owner_id, kind, currency, allow_negative, created_at)
+          SELECT *, date_trunc('milliseconds', clock_timestamp())
+          FROM unnest(${wallets.map((wallet) => wallet.walletId)}::text[],
+                      ${wallets.map((wallet) => wallet.ownerId)}::text[],
+                      ${wallets.map((wallet) => wallet.kind)}::text[],
+                      ${wallets.map((wallet) => wallet.currency)}::text[],
+                      ${wallets.map((wallet) => wallet.allowNegative)}::boolean[])
+          ON CONFLICT DO NOTHING`.execute(tx);
+      });
+      for (const walletId of missing) known.add(walletId);
+    },
+  };
+}
+
+function parseBalance(row: RawWallet): Balance {
+  return {
+    walletId: row.wallet_id,
+    currency: row.currency,
+    postedMinor: BigInt(row.posted),
+    heldMinor: BigInt(row.held),
+    seq: BigInt(row.seq),
+    allowNegative: row.allow_negative,
+  };
+}
