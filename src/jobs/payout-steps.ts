@@ -258,7 +258,7 @@ function successIn(answer: Evidence['answer']): Succeeded | null {
   return answer.type === 'succeeded' ? answer : null;
 }
 
-function refuseRefusals(results: readonly MovementResult[]): void {
+export function refuseRefusals(results: readonly MovementResult[]): void {
   const refusal = results.find((result) => result.type === 'refused');
   if (refusal === undefined) return;
   throw new PaymentError('internal', { detail: `The ledger refused a settlement: ${refusal.code}. Run the audit.` });

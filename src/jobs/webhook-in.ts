@@ -1,0 +1,114 @@
+// The life of a provider's event: verify, store, answer 200, then look. An event is a hint to ask the provider,
+// never a verdict, so a forged, stale, repeated or shuffled one cannot move money.
+
+import { sql } from 'kysely';
+import { PaymentError } from '../domain/errors.ts';
+import { type Pkid, uuidV5 } from '../domain/id.ts';
+import { PROVIDERS, type ProviderEvent, type ProviderName } from '../domain/provider.ts';
+import { isFinal } from '../domain/state-machine.ts';
+import { ProviderEventEntity } from '../entities/provider-event.ts';
+import type { LifeOptions } from './life.ts';
+import { type PayoutLife, providerOf } from './payout.ts';
+import { lookAgain } from './payout-after.ts';
+import { webhookJobId } from './queues.ts';
+import type { Runner } from './runner.ts';
+
+export type WebhookInLife = ReturnType<typeof createWebhookIn>;
+
+export interface StoredEvent {
+  readonly provider: ProviderName;
+  readonly eventId: string;
+}
+
+type Outcome = 'applied' | 'hinted' | 'no_effect' | 'unmatched';
+
+export function createWebhookIn(
+  options: LifeOptions & {
+    readonly payouts: PayoutLife;
+    readonly runner: Runner;
+    readonly enqueueEvent: (job: { id: string } & StoredEvent) => Promise<void>;
+  },
+) {
+  const { db, providers, payouts, runner, timing, log, enqueueEvent } = options;
+
+  async function effectOf(pkid: Pkid): Promise<Outcome> {
+    const payout = await payouts.find(pkid);
+    if (payout === null) return 'unmatched';
+    if (isFinal(payout.status)) {
+      return lookAgain(payout, { provider: providerOf(providers, payout.provider), options });
+    }
+    await payouts.hint(pkid);
+    await runner.run('payout', pkid);
+    return 'hinted';
+  }
+
+  return {
+    /** Verifies over the raw bytes and stores; a repeat of a stored event is told, and does nothing. */
+    async receive(delivery: {
+      provider: string;
+      raw: Buffer;
+      headers: Readonly<Record<string, string>>;
+    }): Promise<'stored' | 'duplicate'> {
+      const name = PROVIDERS.find((known) => known === delivery.provider);
+      const provider = name && providers.get(name);
+      if (provider === undefined)
+        throw new PaymentError('not-found', { detail: 'No such provider sends webhooks here.' });
+      const event = provider.parseWebhook(delivery.raw, delivery.headers, new Date());
+      const isNew = await store(provider.name, event, delivery.raw);
+      if (!isNew) return 'duplicate';
+      const { eventId } = event;
+      await enqueueEvent({ id: webhookJobId(provider.name, eventId), provider: provider.name, eventId });
+      return 'stored';
+    },
+
+    /** Applies a stored event once; run again after a crash, it looks again, which changes nothing twice. */
+    async apply({ provider, eventId }: StoredEvent): Promise<void> {
+      const event = await db.em().findOne(ProviderEventEntity, { provider, eventId });
+      if (event === null || event.processedAt !== null) return;
+      const pkid = event.pkid ?? (await pkidByExternId(provider, event.externPaymentId ?? null));
+      const outcome = pkid === null ? 'unmatched' : await effectOf(pkid);
+      if (outcome === 'unmatched') await reportUnmatched({ provider, eventId }, event.externPaymentId ?? null);
+      await sql`UPDATE provider_event
+        SET processed_at = clock_timestamp(), outcome = ${outcome}, due_at = NULL, pkid = coalesce(pkid, ${pkid}::uuid)
+        WHERE provider = ${provider} AND event_id = ${eventId} AND processed_at IS NULL`.execute(db.sql);
+    },
+  };
+
+  async function store(provider: ProviderName, event: ProviderEvent, raw: Buffer): Promise<boolean> {
+    const { rows } = await sql<{ event_id: string }>`
+      INSERT INTO provider_event (provider, event_id, type, extern_payment_id, pkid, body, occurred_at, received_at, due_at)
+      VALUES (${provider}, ${event.eventId}, ${event.type}, ${event.externId}, ${event.pkid}::uuid,
+              ${storableJson(raw)}::jsonb, ${event.occurredAt.toISOString()}, clock_timestamp(),
+              clock_timestamp() + make_interval(secs => ${timing.leaseMs / 1000}))
+      ON CONFLICT DO NOTHING RETURNING event_id`.execute(db.sql);
+    return rows.length > 0;
+  }
+
+  async function pkidByExternId(provider: ProviderName, externId: string | null): Promise<Pkid | null> {
+    if (externId === null) return null;
+    const { rows } = await sql<{ pkid: Pkid }>`
+      SELECT pkid FROM payout WHERE extern_payment_id = ${externId} AND provider = ${provider} LIMIT 1`.execute(db.sql);
+    return rows[0]?.pkid ?? null;
+  }
+
+  /** Somebody moved money that we know nothing of, or another system shares the account: a person must look. */
+  async function reportUnmatched({ provider, eventId }: StoredEvent, externId: string | null): Promise<void> {
+    log.error({ provider, reason: 'unmatched_event' }, 'a provider event matches no operation');
+    const detail = `The event ${eventId} speaks of ${externId ?? 'a payment'} that no operation here stands for.`;
+    await sql`
+      INSERT INTO discrepancy (discrepancy_id, reason, provider, extern_payment_id, detail, opened_at)
+      VALUES (${uuidV5(UNMATCHED_NAMESPACE, `${provider}:${externId ?? eventId}`)}::uuid, 'unmatched_event', ${provider},
+              ${externId}, ${detail}, clock_timestamp())
+      ON CONFLICT DO NOTHING`.execute(db.sql);
+  }
+}
+
+/** Any fixed value: one unknown payment is reported once, however many events speak of it. */
+const UNMATCHED_NAMESPACE = '0a0f1c1e-2f0a-5d7b-9a63-5d0e8f3c7b11';
+
+/** PostgreSQL's jsonb cannot hold NUL; an event is stored all the same. */
+function storableJson(raw: Buffer): string {
+  return JSON.stringify(JSON.parse(raw.toString('utf8')), (_name, value: unknown) =>
+    typeof value === 'string' ? value.replaceAll('\u0000', '\uFFFD') : value,
+  );
+}
