@@ -76,7 +76,7 @@ async function connect(url: string): Promise<pg.Client> {
   return client;
 }
 
-/** The launcher in a project whose binaries cannot be used in place: out of reach, or with links that cannot be made. */
+/** The launcher in a project whose binaries cannot be used in place: out of reach, or without links to be made. */
 function closedProject(): string {
   const project = emptyFolder();
   const modules = fileURLToPath(new URL('../../node_modules/', import.meta.url));
