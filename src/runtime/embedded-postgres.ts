@@ -1,7 +1,7 @@
 // The PostgreSQL that comes with the program: started on first use, taken over when it already runs, restarted after a
 // crash. It stands in its own process group, so that Ctrl-C reaches us first and we stop it last.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from './logger.ts';
@@ -82,33 +82,34 @@ async function reachServer({ dataDir, unsafe = false, log }: EmbeddedPostgresOpt
   const password = readOrMakePassword(paths);
   const giveUpAt = performance.now() + startTimeoutMs;
   let binaries: PostgresBinaries | null = null;
-  let child: ChildProcess | null = null;
+  let own: Launched | null = null;
   try {
     while (performance.now() < giveUpAt) {
       const postmaster = readPostmaster(paths);
       if (postmaster !== null && isServing({ postmaster, paths })) {
         if ((await tryToEnter({ postmaster, paths, password })) === 'in') {
           await ensureDatabase({ port: postmaster.port, password });
-          const adopted = child?.pid !== postmaster.pid;
+          const adopted = own?.child.pid !== postmaster.pid;
           log.info({ port: postmaster.port }, adopted ? 'embedded PostgreSQL adopted' : 'embedded PostgreSQL started');
-          child = null;
+          own = null;
           return serverHandle({ postmaster, paths, password, adopted, binaries });
         }
-      } else if (child === null || hasExited(child)) {
-        if (child !== null) refuseIfHopeless(paths, child);
+      } else if (own === null || hasExited(own.child)) {
+        if (own !== null) refuseIfHopeless(paths, own);
         if (postmaster !== null) removeStaleLock({ postmaster, paths });
         binaries ??= findBinaries(user);
         makeCluster({ paths, user, binaries, password });
-        child = await launch({ paths, user, binaries, unsafe });
+        own = await launch({ paths, user, binaries, unsafe });
       }
       await delay(pollMs);
     }
   } finally {
     // Only a start that failed leaves its server here: without a login nobody could use or stop it.
-    if (child !== null) await endChild(child);
+    if (own !== null) await endChild(own.child);
   }
   throw new EmbeddedPostgresError(
-    `The embedded PostgreSQL was not ready after ${startTimeoutMs / 1000} s. Its log ends:\n${logTail(paths)}\n` +
+    `The embedded PostgreSQL was not ready after ${startTimeoutMs / 1000} s. Its log ends:\n` +
+      `${logTail(paths, own?.logFrom ?? 0)}\n` +
       `Read ${paths.logFile}, wait and start again, or set DATABASE_URL to a PostgreSQL 15 or newer.`,
   );
 }
@@ -127,9 +128,12 @@ async function tryToEnter(options: { postmaster: Postmaster; paths: ClusterPaths
   );
 }
 
+/** The log is appended to, so what this start wrote begins at `logFrom`. */
+type Launched = { child: ChildProcess; logFrom: number };
+
 type LaunchOptions = { paths: ClusterPaths; user: ServerUser; binaries: PostgresBinaries; unsafe: boolean };
 
-async function launch({ paths, user, binaries, unsafe }: LaunchOptions): Promise<ChildProcess> {
+async function launch({ paths, user, binaries, unsafe }: LaunchOptions): Promise<Launched> {
   const settings = {
     listen_addresses: '127.0.0.1',
     port: String(await freePort()),
@@ -142,6 +146,7 @@ async function launch({ paths, user, binaries, unsafe }: LaunchOptions): Promise
   };
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const log = openLog(paths);
+  const logFrom = fstatSync(log).size;
   try {
     const child = spawn(binaries.postgres, ['-D', paths.cluster, ...args], {
       ...user,
@@ -154,7 +159,7 @@ async function launch({ paths, user, binaries, unsafe }: LaunchOptions): Promise
     // A failed spawn shows as a child without a number, which counts as one that has ended.
     child.on('error', () => {});
     child.unref();
-    return child;
+    return { child, logFrom };
   } finally {
     closeSync(log);
   }
@@ -173,8 +178,8 @@ function hasExited(child: ChildProcess): boolean {
 // What a server says when another is still on its way out or in, or was quicker: trying again settles it.
 const passing = /pre-existing shared memory block|lock file "postmaster.pid"|Address already in use|could not bind/i;
 
-function refuseIfHopeless(paths: ClusterPaths, child: ChildProcess): void {
-  const tail = logTail(paths);
+function refuseIfHopeless(paths: ClusterPaths, { child, logFrom }: Launched): void {
+  const tail = logTail(paths, logFrom);
   if (passing.test(tail)) return;
   const disk = /No space left/i.test(tail) ? 'Free some space on the disk' : `Read ${paths.logFile}`;
   throw new EmbeddedPostgresError(
@@ -189,9 +194,10 @@ function openLog({ logFile }: ClusterPaths): number {
   return openSync(logFile, 'a', 0o600);
 }
 
-function logTail({ logFile }: ClusterPaths): string {
+function logTail({ logFile }: ClusterPaths, from: number): string {
   try {
-    return readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-logTailLines).join('\n');
+    const written = readFileSync(logFile).subarray(from).toString('utf8');
+    return written.trimEnd().split('\n').slice(-logTailLines).join('\n');
   } catch {
     return '(no log)';
   }
