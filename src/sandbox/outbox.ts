@@ -28,7 +28,8 @@ export function startOutbox(options: {
   const agentOptions = { keepAlive: true, maxSockets: SENDING_MAX };
   const agent = secure ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
   const timers = new Set<NodeJS.Timeout>();
-  const queue: Delivery[] = [];
+  // A set keeps its order and gives up its first member at no cost, however many wait after a restart.
+  const queue = new Set<Delivery>();
   let sending = 0;
   let stopped = false;
 
@@ -49,7 +50,7 @@ export function startOutbox(options: {
   function enqueue(delivery: Delivery, waitMs: number): void {
     if (stopped) return;
     if (waitMs <= 0) {
-      queue.push(delivery);
+      queue.add(delivery);
       pump();
       return;
     }
@@ -61,9 +62,9 @@ export function startOutbox(options: {
   }
 
   function pump(): void {
-    while (sending < SENDING_MAX) {
-      const delivery = queue.shift();
-      if (!delivery) return;
+    for (const delivery of queue) {
+      if (sending >= SENDING_MAX) return;
+      queue.delete(delivery);
       sending += 1;
       attempt(delivery, (ok) => {
         sending -= 1;
@@ -118,7 +119,7 @@ export function startOutbox(options: {
       stopped = true;
       for (const timer of timers) clearTimeout(timer);
       timers.clear();
-      queue.length = 0;
+      queue.clear();
       agent.destroy();
     },
   };

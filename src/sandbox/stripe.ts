@@ -7,13 +7,12 @@ import { leftToReturn, returnEffect } from './delayed.ts';
 import { fixed, hold, type KeyedCall, keyConflict, keyRecord, moveMoney, replay } from './money-call.ts';
 import { dashed, isHidden, newId, type Payment } from './payment.ts';
 import { type Defect, specChecker } from './schema.ts';
+import { page } from './stripe-page.ts';
 import * as wire from './stripe-wire.ts';
 import { type Provider, rememberedKey, type Voice, type World } from './world.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000; // Stripe may prune v1 keys after a day
 const KEY_LENGTH_MAX = 255;
-const PAGE_DEFAULT = 10;
-const PAGE_MAX = 100;
 
 const spec = specChecker(new URL('./specs/stripe-reduced-2023-08-16-noexpand.json', import.meta.url));
 
@@ -238,39 +237,4 @@ function getEvent({ world, id }: Call): Answer {
 
 function getAccount({ id }: Call): Answer {
   return id.startsWith('acct_') ? jsonAnswer(200, wire.account(id)) : wire.noSuch('account', id);
-}
-
-type Window = { gt: number; gte: number; lt: number; lte: number };
-
-/** One page, newest first, as Stripe's cursors and `created` filters cut it. */
-function page<T extends { id: string }>(
-  newestFirst: Iterable<T>,
-  { query, fits, atOf }: { query: Record<string, unknown>; fits: (row: T) => boolean; atOf: (row: T) => number },
-): { rows: T[]; hasMore: boolean } {
-  const limit = Math.min(PAGE_MAX, Math.max(1, Number(query.limit ?? PAGE_DEFAULT)));
-  const { starting_after: after, ending_before: before } = query;
-  const window = createdWindow(query.created);
-  let rows: T[] = [];
-  let started = after === undefined;
-  for (const row of newestFirst) {
-    if (row.id === before) return { rows: rows.slice(-limit), hasMore: rows.length > limit };
-    const at = Math.floor(atOf(row) / 1000);
-    if (at < window.gte || at <= window.gt) break;
-    if (started && fits(row) && at <= window.lte && at < window.lt) rows.push(row);
-    if (row.id === after) started = true;
-    if (before === undefined && rows.length > limit) break;
-  }
-  const hasMore = rows.length > limit;
-  rows = before === undefined ? rows.slice(0, limit) : rows.slice(-limit);
-  return { rows, hasMore };
-}
-
-function createdWindow(created: unknown): Window {
-  const open = { gt: -Infinity, gte: -Infinity, lt: Infinity, lte: Infinity };
-  if (typeof created === 'number' || typeof created === 'string') {
-    return { ...open, gte: Number(created), lte: Number(created) };
-  }
-  if (typeof created !== 'object' || created === null) return open;
-  const given = Object.entries(created).map(([bound, value]) => [bound, Number(value)]);
-  return { ...open, ...Object.fromEntries(given) };
 }

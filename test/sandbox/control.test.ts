@@ -39,9 +39,7 @@ test('the book shows each movement with exactly the fields of the contract', asy
 
 test('a long book arrives whole', async () => {
   await control(sandbox, 'POST', '/retention', { ms: 0 });
-  const calls = Array.from({ length: 1_100 }, () =>
-    transfer(sandbox, { key: 'k', destination: 'acct_ok', patienceMs: 20_000 }),
-  );
+  const calls = Array.from({ length: 1_100 }, () => transfer(sandbox, { key: 'k', destination: 'acct_ok' }));
   const paid = (await Promise.all(calls)).filter((answer) => answer.status === 200).length;
   const { data } = (await control(sandbox, 'GET', '/book')).json;
   expect(data).toHaveLength(paid);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Sandbox } from '../../src/sandbox/server.ts';
-import { bank, control, createPayment, freshFile, rows, send, start, until, type Wire } from './rig.ts';
+import { bank, control, createPayment, freshFile, hangUp, rows, send, start, until, type Wire } from './rig.ts';
 
 vi.setConfig({ maxConcurrency: 30 });
 
@@ -16,9 +16,8 @@ afterAll(async () => {
   file.remove();
 });
 
-function confirm(id: string, key: string, patienceMs?: number): Promise<Wire> {
-  const patience = patienceMs === undefined ? {} : { patienceMs };
-  return bank(sandbox, 'POST', `/payments/${id}/confirm`, { key, body: {}, ...patience });
+function confirm(id: string, key: string): Promise<Wire> {
+  return hangUp(sandbox, key, (giveUp) => bank(sandbox, 'POST', `/payments/${id}/confirm`, { key, body: {}, giveUp }));
 }
 
 type Expected = {
@@ -91,7 +90,7 @@ describe('each behaviour word does on a confirmation what the table says', () =>
   test.concurrent('hidden money is in the book while look-ups say that there is none', async () => {
     const key = randomUUID();
     const id = await createPayment(sandbox, { key, destination: 'acct_hidden' });
-    await confirm(id, randomUUID(), 300);
+    await confirm(id, randomUUID());
     expect(rows(sandbox, key)).toHaveLength(1);
     expect((await bank(sandbox, 'GET', `/payments/${id}`)).json.error.code).toBe('not_found');
     expect((await bank(sandbox, 'GET', `/payments?reference=${key}`)).json.data).toEqual([]);
@@ -176,7 +175,7 @@ describe('the two calls', () => {
     const slow = await start(own.path);
     const id = await createPayment(slow, { key: randomUUID(), destination: 'acct_ok' });
     await control(slow, 'POST', '/faults', { latency_ms: 200 });
-    const call = { key: randomUUID(), body: {}, patienceMs: 10_000 };
+    const call = { key: randomUUID(), body: {} };
     const answers = await Promise.all([1, 2].map(() => bank(slow, 'POST', `/payments/${id}/confirm`, call)));
     expect(answers.map((answer) => answer.status).toSorted()).toEqual([200, 409]);
     expect(answers.find((answer) => answer.status === 409)?.json.error.code).toBe('key_in_use');

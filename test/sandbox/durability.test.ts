@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
-import { bank, createPayment, freshFile, rows, start, stripeGet, stripePost, transfer, until } from './rig.ts';
+import { bank, createPayment, freshFile, hangUp, rows, start, stripeGet, stripePost, transfer, until } from './rig.ts';
 
 const file = freshFile();
 afterEach(() => writeFileSync(file.path, ''));
@@ -40,9 +40,10 @@ test('what was due while the sandbox was down happens after its start, once', as
   const call = ({ word, key }: { word: string; key: string }) => ({
     key,
     destination: `acct_${word}`,
-    patienceMs: 200,
   });
-  await Promise.all(operations.map((one) => transfer(before, call(one))));
+  await Promise.all(
+    operations.map((one) => hangUp(before, one.key, (giveUp) => transfer(before, { ...call(one), giveUp }))),
+  );
   await before.close();
   for (const _ of ['first', 'second']) {
     const after = await start(file.path);
@@ -137,13 +138,14 @@ test('every payment that was answered survives a kill -9', async () => {
     for (;;) {
       const key = randomUUID();
       const body = 'amount=1&currency=usd&destination=acct_ok';
-      const { status } = await stripePost({ url }, '/v1/transfers', { key, body, patienceMs: 10_000 });
+      const { status } = await stripePost({ url }, '/v1/transfers', { key, body });
       if (status !== 200) return;
       answered.push(key);
       if (answered.length === 300) child.kill('SIGKILL');
     }
   };
   await Promise.all(Array.from({ length: 16 }, client));
+  child.kill('SIGKILL');
   await exited;
   const after = await start(file.path);
   const booked = new Map(after.book().map((row) => [row.key, row]));

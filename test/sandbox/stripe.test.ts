@@ -5,6 +5,7 @@ import type { Sandbox } from '../../src/sandbox/server.ts';
 import {
   control,
   freshFile,
+  hangUp,
   officialClient,
   rows,
   send,
@@ -82,7 +83,7 @@ describe('each behaviour word does on a transfer what the table says', () => {
   test.concurrent.each(words)('$word', async ({ word, first, code, second, last, book, found }) => {
     const key = randomUUID();
     const call = { key, destination: `acct_${word}_7` };
-    const one = await transfer(sandbox, call);
+    const one = await hangUp(sandbox, key, (giveUp) => transfer(sandbox, { ...call, giveUp }));
     expect(one.status).toBe(first);
     if (code) expect(one.json.error.code).toBe(code);
     const two = await transfer(sandbox, call);
@@ -106,7 +107,7 @@ describe('each behaviour word does on a transfer what the table says', () => {
 
   test.concurrent('slow moves the money at once and answers late', async () => {
     const key = randomUUID();
-    const late = transfer(sandbox, { key, destination: 'acct_slow', patienceMs: 10_000 });
+    const late = transfer(sandbox, { key, destination: 'acct_slow' });
     await until(
       () => rows(sandbox, key),
       (made) => made.length === 1,
@@ -117,7 +118,7 @@ describe('each behaviour word does on a transfer what the table says', () => {
 
   test.concurrent('hidden money is in the book while look-ups say that there is none', async () => {
     const key = randomUUID();
-    await transfer(sandbox, { key, destination: 'acct_hidden', patienceMs: 300 });
+    await hangUp(sandbox, key, (giveUp) => transfer(sandbox, { key, destination: 'acct_hidden', giveUp }));
     expect(rows(sandbox, key)).toHaveLength(1);
     const early = await stripeGet(sandbox, `/v1/transfers?transfer_group=${key}`);
     expect(early.json.data).toEqual([]);
@@ -189,9 +190,7 @@ describe('idempotency', () => {
     const slow = await start(own.path);
     await control(slow, 'POST', '/faults', { latency_ms: 200 });
     const key = randomUUID();
-    const calls = Array.from({ length: 20 }, () =>
-      transfer(slow, { key, destination: 'acct_ok_1', patienceMs: 10_000 }),
-    );
+    const calls = Array.from({ length: 20 }, () => transfer(slow, { key, destination: 'acct_ok_1' }));
     const answers = await Promise.all(calls);
     const inUse = answers.filter((answer) => answer.status === 409);
     expect(inUse.length).toBeGreaterThan(0);
