@@ -41,7 +41,13 @@ export async function startRedis(): Promise<TestRedis & { pid: number; port: num
     const port = await freePort();
     const child = spawn('redis-server', redisArguments({ port, folder }), { stdio: ['ignore', 'pipe', 'inherit'] });
     if ((await isReady(child)) && child.pid !== undefined) {
-      return { url: `redis://127.0.0.1:${port}`, port, pid: child.pid, stop: () => stopRedis({ child, folder }) };
+      const guard = endWithUs({ pid: child.pid, folder });
+      return {
+        url: `redis://127.0.0.1:${port}`,
+        port,
+        pid: child.pid,
+        stop: () => stopRedis({ child, guard, folder }),
+      };
     }
   }
   rmSync(folder, { recursive: true, force: true });
@@ -71,7 +77,21 @@ async function isReady(child: ChildProcess): Promise<boolean> {
   return false;
 }
 
-async function stopRedis({ child, folder }: { child: ChildProcess; folder: string }): Promise<void> {
+/** Ends the server also when we are killed: the pipe to this process then closes, which it waits for. */
+function endWithUs({ pid, folder }: { pid: number; folder: string }): ChildProcess {
+  const script = 'read -r _; kill -9 "$1"; rm -rf "$2"';
+  const guard = spawn('/bin/sh', ['-c', script, 'sh', String(pid), folder], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  guard.unref();
+  return guard;
+}
+
+type Running = { child: ChildProcess; guard: ChildProcess; folder: string };
+
+async function stopRedis({ child, guard, folder }: Running): Promise<void> {
+  guard.kill('SIGKILL');
   if (child.exitCode === null && child.signalCode === null) {
     const gone = once(child, 'exit');
     child.kill('SIGTERM');
