@@ -212,8 +212,9 @@ export function settlePatch(
     }
     case 'unknown': {
       const backoffMs = ladder(UNKNOWN_LADDER_S, payout.unknowns);
-      const provedMs = verdict.notBefore === null ? backoffMs : verdict.notBefore.getTime() - now.getTime();
-      return waits({ ...rest, unknowns: payout.unknowns + 1 }, Math.min(backoffMs, Math.max(provedMs, 0)));
+      const provesInMs = verdict.notBefore === null ? 0 : verdict.notBefore.getTime() - now.getTime();
+      const delayMs = provesInMs > 0 ? Math.min(backoffMs, provesInMs) : backoffMs;
+      return waits({ ...rest, unknowns: payout.unknowns + 1 }, delayMs);
     }
     case 'review': {
       const reviewSince = payout.reviewSince ?? now;
@@ -224,6 +225,18 @@ export function settlePatch(
   function waits(patch: PayoutPatch, delayMs: number): { patch: PayoutPatch; outcome: 'waits' } {
     return { outcome: 'waits', patch: { ...patch, dueAt: payout.hinted ? now : after(now, delayMs) } };
   }
+}
+
+/** A person's verdict, with their reason. */
+export function resolvedPatch(
+  payout: Payout,
+  by: { verdict: 'succeeded' | 'failed'; reason: string; externPaymentId: string | null; now: Date },
+): PayoutPatch {
+  const { verdict, reason, externPaymentId, now } = by;
+  if (verdict === 'failed') return failedPatch(now, { code: 'resolved_by_operator', detail: reason });
+  const rest = { leased: false, hinted: false, dueAt: null, finalAt: now, updatedAt: now };
+  const extern = externPaymentId ?? payout.externPaymentId;
+  return { ...endReview, ...rest, status: 'succeeded', externPaymentId: extern };
 }
 
 /** A row that ends without money: the same fields whatever the reason. */

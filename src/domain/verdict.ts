@@ -79,7 +79,7 @@ export function judge(evidence: Evidence): Verdict {
     case 'action_required':
       return { type: 'pending' };
     case 'surprise':
-      return judgeSurprise(answer);
+      return judgeSurprise(evidence, answer);
     case 'not_found':
       return judgeNotFound(evidence);
   }
@@ -129,20 +129,23 @@ function judgeWaitingFirstStep(evidence: Evidence): Verdict {
   return evidence.inReview ? { type: 'unknown', notBefore: null } : { type: 'act', step: 'confirm' };
 }
 
-function judgeSurprise({ surprise, retryAfterMs }: Extract<Evidence['answer'], { type: 'surprise' }>): Verdict {
+function judgeSurprise(
+  evidence: Evidence,
+  { surprise, retryAfterMs }: Extract<Evidence['answer'], { type: 'surprise' }>,
+): Verdict {
   if (surprise.type === 'not_taken') return { type: 'not_taken', retryAfterMs };
   if (surprise.type === 'key_conflict') {
     const detail = 'The provider says that our key was used with another body. Compare the two payments there.';
     return { type: 'review', reason: 'key_conflict', detail, success: null };
   }
-  return { type: 'unknown', notBefore: null };
+  return { type: 'unknown', notBefore: provedFrom(evidence) };
 }
 
 /** Also a first step that still waits for a second one which was sent: of the second, nothing was found. */
 function judgeNotFound(evidence: Evidence): Verdict {
-  const { now, lastSentBy, firstSentAt, graceMs, resendWindowMs } = evidence;
-  const provedFrom = lastSentBy === null ? null : new Date(lastSentBy.getTime() + graceMs);
-  if (provedFrom !== null && now < provedFrom) return { type: 'unknown', notBefore: provedFrom };
+  const { now, firstSentAt, resendWindowMs } = evidence;
+  const notBefore = provedFrom(evidence);
+  if (notBefore !== null && now < notBefore) return { type: 'unknown', notBefore };
   const isFirstStepWaiting = evidence.answer.type === 'pending';
   if (evidence.errorReplays >= ERROR_REPLAYS_FINAL && evidence.canFindByKey) {
     return isFirstStepWaiting ? { type: 'act', step: 'cancel' } : storedErrorIsFinal();
@@ -158,6 +161,11 @@ function judgeNotFound(evidence: Evidence): Verdict {
   }
   if (evidence.inReview) return { type: 'unknown', notBefore: null };
   return { type: 'act', step: isFirstStepWaiting ? 'confirm' : 'send' };
+}
+
+/** From when on "not found" proves that nothing was taken: a grace period after the last possible send. */
+function provedFrom({ lastSentBy, graceMs }: Evidence): Date | null {
+  return lastSentBy === null ? null : new Date(lastSentBy.getTime() + graceMs);
 }
 
 function storedErrorIsFinal(): Verdict {

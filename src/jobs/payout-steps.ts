@@ -154,7 +154,7 @@ function settle(
   };
 }
 
-function movementsFor(
+export function movementsFor(
   row: Payout,
   { outcome, returnedMinor }: { outcome: 'succeeded' | 'failed' | 'waits'; returnedMinor: bigint },
 ): Movement[] {

@@ -1,9 +1,17 @@
 // The queue: BullMQ on Redis, or on PostgreSQL when there is no Redis, behind one face. It only says "look at this
 // row"; the row decides, so every job may be lost, late or run twice.
 
-import { type IQueueBackend, Queue } from 'bullmq';
+import { ErrorCode, type IQueueBackend, Queue } from 'bullmq';
 import { createAdder } from './queue-add.ts';
-import { type Backend, codeOf, errorListener, type QueueLog, reasonOf, within } from './queue-backend.ts';
+import {
+  type Backend,
+  codeOf,
+  errorListener,
+  type QueueLog,
+  reasonOf,
+  sparingWarning,
+  within,
+} from './queue-backend.ts';
 import { connectPostgres } from './queue-postgres.ts';
 import { connectRedis } from './queue-redis.ts';
 import { BACKOFF_TYPE, type JobData, startWorker, type WorkerHandle, type WorkOptions } from './queue-worker.ts';
@@ -13,7 +21,7 @@ export type { DeadJob, JobData, RunningJob, WorkerHandle, WorkOptions } from './
 export interface NewJob {
   /** Made by jobIdOf: "<kind>-<key>", never an integer, never one of the queue's own names, no ":". */
   readonly id: string;
-  readonly data: { readonly pkid: string; readonly traceparent?: string };
+  readonly data: JobData;
 }
 
 export interface QueueCounts {
@@ -44,11 +52,10 @@ export interface Queues<Name extends string = string> {
 }
 
 const ATTEMPTS_DEFAULT = 8;
-/** Completed jobs are kept for the board only. Failed ones for as long as people look back: two weeks. */
-const RETENTION = {
-  removeOnComplete: { age: 3600, count: 1000 },
-  removeOnFail: { age: 14 * 24 * 3600, count: 10_000 },
-} as const;
+/** Completed jobs are kept for the board only, failed ones for as long as people look back. */
+const COMPLETED_AGE_SECONDS = 3600;
+const FAILED_AGE_SECONDS = 14 * 24 * 3600;
+const NOT_ADDED = 'jobs were not added; their rows run when they are due';
 /** Anything else could collide with a key of the queue itself and stop it. */
 const JOB_ID = /^[a-z][a-z-]*-[^:\p{Cc}]+$/u;
 const READY_TIMEOUT_MS = 10_000;
@@ -56,6 +63,8 @@ const COUNTS_TIMEOUT_MS = 2000;
 const SCHEDULE_TIMEOUT_MS = 5000;
 const SCHEDULE_ATTEMPTS_MAX = 5;
 const SCHEDULE_RETRY_MS = 50;
+/** Deadlock, serialisation, lock time-out. */
+const SCHEDULE_RETRYABLE = new Set(['40P01', '40001', '55P03']);
 const CLOSE_TIMEOUT_MS = 1000;
 
 export interface OpenOptions<Name extends string> {
@@ -147,15 +156,19 @@ function openLane(backend: Backend, options: { name: string; attempts: number; l
     {
       connection: backend.producerConnection,
       prefix: backend.prefix,
-      defaultJobOptions: { attempts, backoff: { type: BACKOFF_TYPE }, ...RETENTION },
+      defaultJobOptions: {
+        attempts,
+        backoff: { type: BACKOFF_TYPE },
+        removeOnComplete: { age: COMPLETED_AGE_SECONDS, count: backend.keptJobs.completed },
+        removeOnFail: { age: FAILED_AGE_SECONDS, count: backend.keptJobs.failed },
+      },
     },
     backend.factory,
   );
   queue.on('error', errorListener(log, `queue ${name}`));
   const adder = createAdder<NewJob>({
     addBulk: (jobs) => addJobs(queue, jobs),
-    onFailure: ({ error, count }) =>
-      log.warn({ queue: name, count, error: reasonOf(error) }, 'jobs not added; their rows run when they are due'),
+    onFailure: sparingWarning(log, { source: `queue ${name}`, message: NOT_ADDED }),
   });
   return { queue, adder };
 }
@@ -170,7 +183,7 @@ async function addJobs(queue: BullQueue, jobs: readonly NewJob[]): Promise<void>
   await queue.addBulk(jobs.map(({ id, data }) => ({ name: queue.name, data: { ...data }, opts: { jobId: id } })));
 }
 
-/** Several processes may upsert at once, which PostgreSQL may end as a deadlock. */
+/** Several processes may upsert at once: one then meets a deadlock, or slots that another has just filled. */
 async function upsertSchedule(queue: BullQueue, options: { id: string; everyMs: number; data?: JobData }) {
   const { id, everyMs, data = {} } = options;
   for (let attempt = 1; ; attempt += 1) {
@@ -179,10 +192,18 @@ async function upsertSchedule(queue: BullQueue, options: { id: string; everyMs: 
       await within(SCHEDULE_TIMEOUT_MS, upserted, `${queue.name} did not answer in time`);
       return;
     } catch (error) {
-      if (attempt >= SCHEDULE_ATTEMPTS_MAX || !['40P01', '40001', '55P03'].includes(codeOf(error) ?? '')) throw error;
+      const slotsTaken = isSlotsTaken(error);
+      if (attempt >= SCHEDULE_ATTEMPTS_MAX || !(slotsTaken || SCHEDULE_RETRYABLE.has(codeOf(error) ?? ''))) throw error;
       await new Promise((resolve) => setTimeout(resolve, Math.random() * SCHEDULE_RETRY_MS * attempt));
+      if (slotsTaken && (await queue.getJobScheduler(id))?.every === everyMs) return;
     }
   }
+}
+
+/** BullMQ gives this error a number only, and no class. */
+function isSlotsTaken(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === ErrorCode.SchedulerJobSlotsBusy || code === ErrorCode.SchedulerJobIdCollision;
 }
 
 async function countJobs(queue: BullQueue): Promise<QueueCounts> {

@@ -1,0 +1,98 @@
+// The workers: which function runs a queue's jobs, and how an error becomes a retry or a dead job. Every job only
+// says "look at this row"; what to do is in the row.
+
+import type { Logger } from 'pino';
+import { PaymentError } from '../domain/errors.ts';
+import { isPkid, type Pkid } from '../domain/id.ts';
+import { PROVIDERS } from '../domain/provider.ts';
+import type { Config } from '../runtime/config.ts';
+import type { Queues, RunningJob, WorkerHandle } from '../runtime/queue.ts';
+import { lockDurationMs, QUEUE_NAMES, type QueueName } from './queues.ts';
+import type { Reconcile } from './reconcile.ts';
+import type { Runner } from './runner.ts';
+import type { StoredEvent, WebhookInLife } from './webhook-in.ts';
+
+export interface Workers {
+  close(graceMs: number): Promise<void>;
+}
+
+export const RECONCILE_JOB = 'maintenance-reconcile';
+
+export async function startWorkers(options: {
+  queues: Queues<QueueName>;
+  runner: Runner;
+  events: Pick<WebhookInLife, 'apply'>;
+  reconcile: Pick<Reconcile, 'round'>;
+  config: Pick<Config, 'concurrency' | 'providerTimeoutMs'>;
+  log: Logger;
+  onRun: (run: { queue: QueueName; outcome: 'done' | 'error'; durationMs: number; queuedMs: number }) => void;
+}): Promise<Workers> {
+  const { queues, runner, events, reconcile, config, log, onRun } = options;
+  const processors: Record<QueueName, (job: RunningJob) => Promise<void>> = {
+    payout: (job) => runner.run('payout', pkidIn(job)),
+    transfer: (job) => runner.run('transfer', pkidIn(job)),
+    'webhook-in': (job) => events.apply(eventIn(job)),
+    maintenance: () => reconcile.round(),
+  };
+  const concurrency: Record<QueueName, number> = {
+    payout: config.concurrency.payout,
+    transfer: config.concurrency.transfer,
+    'webhook-in': config.concurrency.webhookIn,
+    maintenance: config.concurrency.maintenance,
+  };
+
+  async function process(queue: QueueName, job: RunningJob): Promise<void> {
+    const startedAt = performance.now();
+    const about = {
+      queue,
+      job_id: job.id,
+      ...(job.data.pkid === undefined ? {} : { pkid: job.data.pkid }),
+      queuedMs: Math.round(job.queuedMs),
+    };
+    try {
+      await processors[queue](job);
+      const durationMs = Math.round(performance.now() - startedAt);
+      onRun({ queue, outcome: 'done', durationMs, queuedMs: job.queuedMs });
+      // Maintenance runs every few seconds and reports by its heartbeat.
+      if (queue !== 'maintenance') log.info({ ...about, durationMs }, 'job done');
+    } catch (error) {
+      const durationMs = Math.round(performance.now() - startedAt);
+      onRun({ queue, outcome: 'error', durationMs, queuedMs: job.queuedMs });
+      const isOurs = error instanceof PaymentError && error.kind !== 'unavailable';
+      log[isOurs ? 'error' : 'warn']({ ...about, durationMs, err: error }, 'job failed, it is tried again');
+      throw error;
+    }
+  }
+
+  const handles: WorkerHandle[] = [];
+  for (const queue of QUEUE_NAMES) {
+    handles.push(
+      await queues.work(queue, {
+        concurrency: concurrency[queue],
+        lockDurationMs: lockDurationMs(queue, config),
+        process: (job) => process(queue, job),
+        onDead: (job) => log.error({ queue, job_id: job.id, reason: job.reason }, 'job is dead; reconcile goes on'),
+      }),
+    );
+  }
+  return {
+    async close(graceMs) {
+      await Promise.all(handles.map((handle) => handle.close(graceMs)));
+    },
+  };
+}
+
+function pkidIn(job: RunningJob): Pkid {
+  const { pkid = '' } = job.data;
+  if (!isPkid(pkid)) throw new PaymentError('internal', { detail: `The job ${job.id} names no operation.` });
+  return pkid;
+}
+
+function eventIn(job: RunningJob): StoredEvent {
+  const provider = PROVIDERS.find((name) => name === job.data.provider);
+  const eventId = job.data.event_id;
+  if (provider === undefined || eventId === undefined) {
+    throw new PaymentError('internal', { detail: `The job ${job.id} names no event.` });
+  }
+  return { provider, eventId };
+}
