@@ -29,7 +29,7 @@ interface Entry<Job> {
 
 export function createAdder<Job>(options: {
   readonly addBulk: (jobs: readonly Job[]) => Promise<unknown>;
-  readonly onFailure: (failure: { error: unknown; count: number }) => void;
+  readonly onFailure: (error: unknown) => void;
 }): Adder<Job> {
   let pending: Entry<Job>[] = [];
   let draining: Promise<void> | null = null;
@@ -54,7 +54,7 @@ export function createAdder<Job>(options: {
         pending = [];
       }
       for (const { caller } of lost) caller.answer(false);
-      options.onFailure({ error: outcome === 'late' ? 'no answer in time' : outcome.error, count: lost.length });
+      options.onFailure(outcome === 'late' ? 'no answer in time' : outcome.error);
     }
     draining = null;
   }

@@ -10,6 +10,8 @@ export interface Backend {
   readonly factory: BackendFactory<IQueueBackend>;
   /** All keys begin with it on Redis; PostgreSQL uses a schema instead. */
   readonly prefix: string;
+  /** How many finished jobs of a queue are kept to look at. */
+  readonly keptJobs: { readonly completed: number; readonly failed: number };
   readonly producerConnection: ConnectionOptions;
   /** Makes room for one more worker and returns what it connects with. */
   connectWorker(): ConnectionOptions;
@@ -29,7 +31,14 @@ export function within<T>(timeoutMs: number, promise: Promise<T>, message: strin
 }
 
 /** An error listener for one source; without a listener an emitted error ends the process. */
-export function errorListener(log: QueueLog, source: string): (error: Error) => void {
+export function errorListener(log: QueueLog, source: string): (error: unknown) => void {
+  return sparingWarning(log, { source, message: 'queue connection trouble; it is retried by itself' });
+}
+
+export function sparingWarning(
+  log: QueueLog,
+  { source, message }: { source: string; message: string },
+): (error: unknown) => void {
   let silentUntil = 0;
   let suppressed = 0;
   return (error) => {
@@ -37,7 +46,7 @@ export function errorListener(log: QueueLog, source: string): (error: Error) => 
       suppressed += 1;
       return;
     }
-    log.warn({ source, error: reasonOf(error), suppressed }, 'queue connection trouble; it is retried by itself');
+    log.warn({ source, error: reasonOf(error), suppressed }, message);
     silentUntil = performance.now() + REPEAT_LOG_MS;
     suppressed = 0;
   };

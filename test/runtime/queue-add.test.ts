@@ -4,13 +4,13 @@ import { createAdder } from '../../src/runtime/queue-add.ts';
 /** A queue whose answers the test gives, one bulk after the other. */
 function heldQueue() {
   const bulks: { jobs: readonly number[]; take: () => void; refuse: () => void }[] = [];
-  const failures: number[] = [];
+  const failures: unknown[] = [];
   const adder = createAdder<number>({
     addBulk: (jobs) =>
       new Promise<void>((resolve, reject) => {
         bulks.push({ jobs, take: resolve, refuse: () => reject(new Error('refused')) });
       }),
-    onFailure: ({ count }) => failures.push(count),
+    onFailure: (error) => failures.push(error),
   });
   return { adder, bulks, failures };
 }
@@ -50,7 +50,7 @@ test('a bulk that is refused fails its own callers only', async () => {
   await expect.poll(() => bulks.length).toBe(2);
   bulks[1]?.take();
   expect(await Promise.all(answers)).toEqual([false, true]);
-  expect(failures).toEqual([1]);
+  expect(failures).toEqual([new Error('refused')]);
 });
 
 test('no answer fails everyone who waits, then adding pauses and asks the queue nothing, then goes on', async () => {

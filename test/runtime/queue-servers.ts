@@ -119,6 +119,8 @@ function relay(target: () => number): Promise<{ server: Server; port: number }> 
   return new Promise((resolve) => {
     const server = createServer((client) => {
       const upstream = dial(target(), '127.0.0.1');
+      client.setNoDelay(true);
+      upstream.setNoDelay(true);
       client.pipe(upstream).pipe(client);
       client.on('error', () => upstream.destroy());
       client.on('close', () => upstream.destroy());

@@ -1,0 +1,141 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { openQueues } from '../../src/runtime/queue.ts';
+import { addUntilTaken, BACKENDS, idsOf, jobOf, LOCK_MS, NAMES, POLL, queueBench, redis } from './queue-bench.ts';
+import { killed, type QueueServer, silent, startRedis } from './queue-servers.ts';
+
+describe.each(BACKENDS)('in trouble, the queue on %s', (kind, start) => {
+  const { server, openHere, work, closeLater } = queueBench(start);
+
+  test('a server that hangs makes add answer false, and adding recovers by itself', async () => {
+    const queues = await openHere();
+    await server().hang();
+    try {
+      expect(await queues.add('payout', [jobOf('payout-1')])).toBe(false);
+      expect(await queues.add('payout', [jobOf('payout-2')])).toBe(false);
+      expect(await queues.ping()).toBe(false);
+    } finally {
+      server().wake();
+    }
+    await addUntilTaken(queues, 'payout-3');
+    await queues.ready();
+    const seen = await work(queues, 'payout');
+    await expect.poll(() => idsOf(seen), POLL).toContain('payout-3');
+    expect(idsOf(seen)).not.toContain('payout-2');
+  });
+
+  test('the job of a killed worker is run by another one', async () => {
+    const queues = await openHere();
+    const victim = startVictim(server());
+    closeLater(() => killed(victim));
+    await queues.add('payout', [jobOf('payout-1')]);
+    expect(String(await nextOutput(victim))).toBe('took payout-1\n');
+    await killed(victim);
+    const seen = await work(queues, 'payout');
+    await expect.poll(() => idsOf(seen), POLL).toEqual(['payout-1']);
+  }, 30_000);
+
+  test('workers go on after the queue was emptied and after the server was restarted', async () => {
+    const queues = await openHere();
+    const seen = await work(queues, 'payout');
+    await queues.add('payout', [jobOf('payout-1')]);
+    await expect.poll(() => idsOf(seen), POLL).toContain('payout-1');
+    await server().flush();
+    await queues.add('payout', [jobOf('payout-2')]);
+    await expect.poll(() => idsOf(seen), POLL).toContain('payout-2');
+    await server().restart();
+    await addUntilTaken(queues, 'payout-3');
+    await expect.poll(() => idsOf(seen), POLL).toContain('payout-3');
+  }, 60_000);
+
+  test('a job whose queue was emptied under it ends without harm', async () => {
+    const queues = await openHere();
+    const begun = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    const seen = await work(queues, 'payout', {
+      process: async (job) => {
+        begun.resolve();
+        if (job.id === 'payout-1') await release.promise;
+      },
+    });
+    await queues.add('payout', [jobOf('payout-1')]);
+    await begun.promise;
+    await server().flush();
+    release.resolve();
+    await queues.add('payout', [jobOf('payout-2')]);
+    await expect.poll(() => idsOf(seen), POLL).toEqual(['payout-1', 'payout-2']);
+  });
+
+  test('a schedule keeps firing however often it is repeated, and again after a flush', async () => {
+    const queues = await openHere();
+    const seen = await work(queues, 'maintenance');
+    const schedule = () => queues.schedule('maintenance', { id: 'reconcile', everyMs: 300, data: { source: 'test' } });
+    const firedThrice = async () => {
+      const before = seen.length;
+      await expect
+        .poll(async () => {
+          await schedule();
+          return seen.length;
+        }, POLL)
+        .toBeGreaterThanOrEqual(before + 3);
+    };
+    await firedThrice();
+    await server().flush();
+    await firedThrice();
+    expect(seen.every((job) => job.name === 'reconcile' && job.data.source === 'test')).toBe(true);
+  }, 30_000);
+
+  test('processes that start and schedule at the same time do not disturb each other', async () => {
+    const processes = await Promise.all([openHere(), openHere(), openHere(), openHere()]);
+    const schedule = { id: 'reconcile', everyMs: 60_000 };
+    await Promise.all(processes.flatMap((queues) => [1, 2, 3].map(() => queues.schedule('maintenance', schedule))));
+    expect(await processes[0]?.board().at(-1)?.getJobSchedulersCount()).toBe(1);
+  });
+
+  test('after close, adding answers false and nothing hangs', async () => {
+    const queues = await openHere();
+    await Promise.all([queues.close(), queues.close()]);
+    expect(await queues.add('payout', [jobOf('payout-1')])).toBe(false);
+    expect(await queues.ping()).toBe(false);
+    await expect(queues.ready()).rejects.toThrow('closed');
+  });
+
+  test('a queue that cannot be reached is refused at start with the way out', async () => {
+    const away = kind === 'redis' ? { redisUrl: 'redis://:secret@127.0.0.1:1' } : { redisUrl: null };
+    const opening = openQueues({
+      ...away,
+      databaseUrl: 'postgres://u:secret@127.0.0.1:1/x',
+      names: NAMES,
+      log: silent,
+    });
+    await expect(opening).rejects.toThrow(/ECONNREFUSED.*(REDIS_URL|DATABASE_URL)/);
+    await expect(opening).rejects.toThrow(/^((?!secret).)*$/);
+  });
+});
+
+test.skipIf(!redis)('a Redis that may evict jobs is refused with the command that corrects it', async () => {
+  const server = await startRedis();
+  try {
+    await server.configure?.('maxmemory-policy', 'allkeys-lru');
+    const opening = openQueues({ ...server.options, names: NAMES, log: silent });
+    await expect(opening).rejects.toThrow(/allkeys-lru.*CONFIG SET maxmemory-policy noeviction.*redis\.conf/);
+  } finally {
+    await server.stop();
+  }
+});
+
+function startVictim(server: QueueServer): ChildProcess {
+  const { redisUrl, databaseUrl } = server.options;
+  const file = join(import.meta.dirname, 'queue-victim.ts');
+  return spawn(process.execPath, [file, redisUrl ?? '', databaseUrl, `${LOCK_MS}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+}
+
+async function nextOutput(child: ChildProcess): Promise<unknown> {
+  if (child.stdout === null) throw new Error('the child has no output to read');
+  const [chunk] = await once(child.stdout, 'data');
+  return chunk;
+}
