@@ -93,5 +93,5 @@ const PLAIN_UUID = /^([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-
 
 /** The dashed form of an operation's id, whichever way the wire carried it. */
 export function dashed(key: string): string {
-  return key.replace(PLAIN_UUID, '$1-$2-$3-$4-$5').toLowerCase();
+  return PLAIN_UUID.test(key) ? key.replace(PLAIN_UUID, '$1-$2-$3-$4-$5').toLowerCase() : key;
 }

@@ -163,7 +163,7 @@ async function serve({ request, response, world, calls, durable }: Exchange): Pr
   if (answer.delayMs > 0) await wait(answer.delayMs, undefined, { ref: false });
   if (answer.act === 'hold') await callerGone(response);
   if (answer.act === 'send') send(response, answer);
-  else request.socket.resetAndDestroy();
+  else if (!request.socket.destroyed) request.socket.resetAndDestroy();
 }
 
 /** Resolves when the caller hangs up, or when it has been kept waiting long enough. */

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, test } from 'vitest';
 import { bank, createPayment, freshFile, hangUp, rows, start, stripeGet, stripePost, transfer, until } from './rig.ts';
 
 const file = freshFile();
 afterEach(() => writeFileSync(file.path, ''));
+afterAll(() => file.remove());
 
 test('everything is as it was after a stop and a start', async () => {
   const before = await start(file.path);

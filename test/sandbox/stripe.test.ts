@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
 import Stripe from 'stripe';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Sandbox } from '../../src/sandbox/server.ts';
@@ -250,6 +252,32 @@ describe('requests are held to the specification', () => {
       expect((await send(sandbox, 'GET', '/stripe/v1/balance', { headers: { authorization } })).status).toBe(401);
     },
   );
+});
+
+test('every object is of the shape that the specification gives it', async () => {
+  const specFile = new URL('../../src/sandbox/specs/stripe-reduced-2023-08-16-noexpand.json', import.meta.url);
+  const { components } = JSON.parse(readFileSync(specFile, 'utf8'), (_, value) => {
+    // OpenAPI 3.0 allows `nullable` without a type, JSON Schema does not know it.
+    if (value?.nullable !== true || value.type !== undefined) return value;
+    const { nullable: _nullable, ...schema } = value;
+    return { anyOf: [schema, { type: 'null' }] };
+  });
+  const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false, logger: false });
+  const made = await transfer(sandbox, { key: randomUUID(), destination: 'acct_ok_1' });
+  const path = `/v1/transfers/${made.json.id}`;
+  const back = await stripePost(sandbox, `${path}/reversals`, { key: randomUUID(), body: 'amount=1' });
+  const objects = {
+    transfer: (await stripeGet(sandbox, path)).json,
+    transfer_reversal: back.json,
+    balance: (await stripeGet(sandbox, '/v1/balance')).json,
+    event: (await stripeGet(sandbox, '/v1/events?limit=1')).json.data[0],
+    account: (await stripeGet(sandbox, '/v1/accounts/acct_ok_1')).json,
+  };
+  for (const [name, object] of Object.entries(objects)) {
+    const validate = ajv.compile({ ...components.schemas[name], components });
+    validate(object);
+    expect(validate.errors ?? [], name).toEqual([]);
+  }
 });
 
 describe('the official client', () => {
