@@ -1,8 +1,9 @@
-// The behaviour words: what a destination's name makes of the call that moves the money, and random faults in their stead.
+// The behaviour words: what a destination's name makes of the call that moves the money, and random faults that take
+// their place.
 import { hash } from 'node:crypto';
 
 /**
- * edge: an answer given before the provider looked at the call; it acts on the first call under a key, and moves nothing.
+ * edge: an answer given before the provider looked at the call; it acts on the first call under a key, moving nothing.
  * outcome: what the call does when it is executed. later: what happens to the payment by itself after LATER_MS.
  * reply: how the answer travels. hidden: look-ups miss the payment for LATER_MS.
  */

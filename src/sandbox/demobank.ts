@@ -1,5 +1,5 @@
-// A bank with a plain API of two calls, which exists only here: a payment is created, then confirmed, and the confirmation
-// moves the money. It stands for every provider where a payment is prepared first and can still be called off.
+// A bank with a plain API of two calls, which exists only here: a payment is created, then confirmed, and the
+// confirmation moves the money. It stands for every provider where a prepared payment can still be called off.
 import { createHmac, hash } from 'node:crypto';
 import { type Answer, answer, header, jsonAnswer, type WireRequest } from './answer.ts';
 import { CURRENCIES } from './currency.ts';

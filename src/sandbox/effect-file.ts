@@ -61,7 +61,7 @@ function readLines(file: { fd: number; path: string; onEffect: (effect: Effect) 
   return goodBytes;
 }
 
-// A power cut can leave a block of zeros or half a line; both fail here, and only at the end of the file are they excusable.
+// A power cut can leave a block of zeros or half a line; both fail here, excusable only at the end of the file.
 function parseLine(line: string): Effect | null {
   try {
     const effect: Effect = JSON.parse(line);
@@ -88,77 +88,82 @@ function syncFolder(path: string): void {
   }
 }
 
+type Appender = {
+  fd: number;
+  lines: string[];
+  /** Settles with the next sync, and with the one that runs now. */
+  waiting: PromiseWithResolvers<void> | null;
+  syncing: PromiseWithResolvers<void> | null;
+  scheduled: boolean;
+  /** After a failed write or sync nobody knows what is on the disk, so nothing may be answered any more. */
+  broken: Error | null;
+};
+
 function appender(fd: number): EffectFile {
-  let lines: string[] = [];
-  let waiting: PromiseWithResolvers<void> | null = null;
-  let syncing: PromiseWithResolvers<void> | null = null;
-  let scheduled = false;
-  let broken: Error | null = null;
-
-  function schedule(): void {
-    if (scheduled || syncing) return;
-    scheduled = true;
-    // One turn of the event loop gathers what arrived in the same burst; there is no timer to wait for.
-    setImmediate(flush);
-  }
-
-  function flush(): void {
-    scheduled = false;
-    if (syncing || broken || lines.length === 0) return;
-    const batch = waiting;
-    waiting = null;
-    const text = lines.join('');
-    lines = [];
-    try {
-      writeWhole(fd, text);
-    } catch (error) {
-      fail(error, batch);
-      return;
-    }
-    if (!batch) return;
-    syncing = batch;
-    fdatasync(fd, (error) => {
-      syncing = null;
-      if (error) fail(error, batch);
-      else batch.resolve();
-      flush();
-    });
-  }
-
-  function fail(error: unknown, batch: PromiseWithResolvers<void> | null): void {
-    // After a failed write or sync nobody knows what is on the disk, so nothing may be answered any more.
-    broken = error instanceof Error ? error : new Error(String(error));
-    batch?.reject(broken);
-    waiting?.reject(broken);
-  }
-
-  function durable(): Promise<void> {
-    if (broken) return Promise.reject(broken);
-    return (waiting ?? syncing)?.promise ?? Promise.resolve();
-  }
-
+  const to: Appender = { fd, lines: [], waiting: null, syncing: null, scheduled: false, broken: null };
   return {
     append(line) {
-      lines.push(`${line}\n`);
-      if (!waiting) {
-        waiting = Promise.withResolvers<void>();
-        waiting.promise.catch(() => undefined);
+      to.lines.push(`${line}\n`);
+      if (!to.waiting) {
+        to.waiting = Promise.withResolvers<void>();
+        to.waiting.promise.catch(() => undefined);
       }
-      schedule();
+      schedule(to);
     },
     note(line) {
-      lines.push(`${line}\n`);
-      schedule();
+      to.lines.push(`${line}\n`);
+      schedule(to);
     },
-    durable,
+    durable: () => durable(to),
     async close() {
-      flush();
-      while (!broken && (waiting || syncing)) await durable().catch(() => undefined);
-      flush();
-      broken ??= new Error('the sandbox is closed');
+      flush(to);
+      while (!to.broken && (to.waiting || to.syncing)) await durable(to).catch(() => undefined);
+      flush(to);
+      to.broken ??= new Error('the sandbox is closed');
       closeSync(fd);
     },
   };
+}
+
+function schedule(to: Appender): void {
+  if (to.scheduled || to.syncing) return;
+  to.scheduled = true;
+  // One turn of the event loop gathers what arrived in the same burst; there is no timer to wait for.
+  setImmediate(() => flush(to));
+}
+
+function flush(to: Appender): void {
+  to.scheduled = false;
+  if (to.syncing || to.broken || to.lines.length === 0) return;
+  const batch = to.waiting;
+  to.waiting = null;
+  const text = to.lines.join('');
+  to.lines = [];
+  try {
+    writeWhole(to.fd, text);
+  } catch (error) {
+    fail(to, batch, error);
+    return;
+  }
+  if (!batch) return;
+  to.syncing = batch;
+  fdatasync(to.fd, (error) => {
+    to.syncing = null;
+    if (error) fail(to, batch, error);
+    else batch.resolve();
+    flush(to);
+  });
+}
+
+function fail(to: Appender, batch: PromiseWithResolvers<void> | null, error: unknown): void {
+  to.broken = error instanceof Error ? error : new Error(String(error));
+  batch?.reject(to.broken);
+  to.waiting?.reject(to.broken);
+}
+
+function durable({ broken, waiting, syncing }: Appender): Promise<void> {
+  if (broken) return Promise.reject(broken);
+  return (waiting ?? syncing)?.promise ?? Promise.resolve();
 }
 
 function writeWhole(fd: number, text: string): void {

@@ -1,5 +1,5 @@
-// The call that moves money, the same for every provider: the key is checked first, then the behaviour word decides, and
-// the effect with its key becomes one line. What the answer looks like is the provider's voice.
+// The call that moves money, the same for every provider: the key is checked first, then the behaviour word decides,
+// and the effect with its key becomes one line. What the answer looks like is the provider's voice.
 import { type Answer, answer } from './answer.ts';
 import { drawFault, LATER_MS, PLANS, type Plan, SLOW_MS, type Word, wordOf } from './behaviour.ts';
 import { type Effect, isHidden, type KeptAnswer, newId, type Payment } from './payment.ts';

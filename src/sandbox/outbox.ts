@@ -16,111 +16,113 @@ const SHUFFLE_MS = 500; // long enough that events of one payment overtake each 
 
 type Delivery = { event: EventRecord; tried: number };
 
-export function startOutbox(options: {
+type Options = {
   world: World;
   url: string;
   providerOf: (name: string) => { provider: Provider; secret: string };
   onDelivered: (eventId: string) => void;
   log: (line: string) => void;
-}): Outbox {
-  const { world, url, providerOf, onDelivered, log } = options;
-  const secure = url.startsWith('https:');
+};
+
+type Box = Options & {
+  agent: HttpAgent;
+  timers: Set<NodeJS.Timeout>;
+  /** A set keeps its order and gives up its first member at no cost, however many wait after a restart. */
+  queue: Set<Delivery>;
+  sending: number;
+  stopped: boolean;
+};
+
+export function startOutbox(options: Options): Outbox {
   const agentOptions = { keepAlive: true, maxSockets: SENDING_MAX };
-  const agent = secure ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
-  const timers = new Set<NodeJS.Timeout>();
-  // A set keeps its order and gives up its first member at no cost, however many wait after a restart.
-  const queue = new Set<Delivery>();
-  let sending = 0;
-  let stopped = false;
-
-  function send(event: EventRecord): void {
-    const { seed } = world.settings.faults;
-    const { drop, duplicate, delayMs, shuffle } = world.settings.webhooks;
-    const chance = (what: string) => fraction([seed, event.payment.key ?? event.id, event.type, what]);
-    if (chance('drop') < drop) {
-      log(`webhook ${event.id} ${event.type} dropped on request`);
-      onDelivered(event.id);
-      return;
-    }
-    const waitMs = delayMs + (shuffle ? chance('shuffle') * SHUFFLE_MS : 0);
-    enqueue({ event, tried: 0 }, waitMs);
-    if (chance('duplicate') < duplicate) enqueue({ event, tried: 0 }, waitMs);
-  }
-
-  function enqueue(delivery: Delivery, waitMs: number): void {
-    if (stopped) return;
-    if (waitMs <= 0) {
-      queue.add(delivery);
-      pump();
-      return;
-    }
-    const timer = setTimeout(() => {
-      timers.delete(timer);
-      enqueue(delivery, 0);
-    }, waitMs);
-    timers.add(timer);
-  }
-
-  function pump(): void {
-    for (const delivery of queue) {
-      if (sending >= SENDING_MAX) return;
-      queue.delete(delivery);
-      sending += 1;
-      attempt(delivery, (ok) => {
-        sending -= 1;
-        if (stopped) return;
-        if (ok) onDelivered(delivery.event.id);
-        else again(delivery);
-        pump();
-      });
-    }
-  }
-
-  function again({ event, tried }: Delivery): void {
-    if (tried + 1 >= TRIES_MAX) {
-      log(`webhook ${event.id} ${event.type} given up after ${TRIES_MAX} tries`);
-      return;
-    }
-    const waitS = LADDER_S[Math.min(tried, LADDER_S.length - 1)] ?? 60;
-    enqueue({ event, tried: tried + 1 }, waitS * 1000);
-  }
-
-  function attempt({ event }: Delivery, done: (ok: boolean) => void): void {
-    const { provider, secret } = providerOf(event.provider);
-    const body = provider.webhookBody(event);
-    const headers = provider.sign({ body, secret, atSeconds: Math.floor(world.now() / 1000) });
-    const post = secure ? httpsRequest : httpRequest;
-    const once = Promise.withResolvers<boolean>();
-    once.promise.then(done);
-    const sent = post(
-      `${url}/${provider.name}`,
-      {
-        method: 'POST',
-        agent,
-        timeout: ANSWER_MS,
-        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...headers },
-      },
-      (received) => {
-        received.resume();
-        const status = received.statusCode ?? 0;
-        received.on('end', () => once.resolve(status >= 200 && status < 300));
-        received.on('error', () => once.resolve(false));
-      },
-    );
-    sent.on('timeout', () => sent.destroy());
-    sent.on('error', () => once.resolve(false));
-    sent.on('close', () => once.resolve(false));
-    sent.end(body);
-  }
-
+  const agent = isSecure(options) ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
+  const box: Box = { ...options, agent, timers: new Set(), queue: new Set(), sending: 0, stopped: false };
   return {
-    send,
+    send: (event) => send(box, event),
     stop() {
-      stopped = true;
-      for (const timer of timers) clearTimeout(timer);
-      timers.clear();
-      queue.clear();
+      box.stopped = true;
+      for (const timer of box.timers) clearTimeout(timer);
+      box.timers.clear();
+      box.queue.clear();
       agent.destroy();
     },
   };
+}
+
+function isSecure({ url }: { url: string }): boolean {
+  return url.startsWith('https:');
+}
+
+function send(box: Box, event: EventRecord): void {
+  const { seed } = box.world.settings.faults;
+  const { drop, duplicate, delayMs, shuffle } = box.world.settings.webhooks;
+  const chance = (what: string) => fraction([seed, event.payment.key ?? event.id, event.type, what]);
+  if (chance('drop') < drop) {
+    box.log(`webhook ${event.id} ${event.type} dropped on request`);
+    box.onDelivered(event.id);
+    return;
+  }
+  const waitMs = delayMs + (shuffle ? chance('shuffle') * SHUFFLE_MS : 0);
+  enqueue(box, { event, tried: 0 }, waitMs);
+  if (chance('duplicate') < duplicate) enqueue(box, { event, tried: 0 }, waitMs);
+}
+
+function enqueue(box: Box, delivery: Delivery, waitMs: number): void {
+  if (box.stopped) return;
+  if (waitMs <= 0) {
+    box.queue.add(delivery);
+    pump(box);
+    return;
+  }
+  const timer = setTimeout(() => {
+    box.timers.delete(timer);
+    enqueue(box, delivery, 0);
+  }, waitMs);
+  box.timers.add(timer);
+}
+
+function pump(box: Box): void {
+  for (const delivery of box.queue) {
+    if (box.sending >= SENDING_MAX) return;
+    box.queue.delete(delivery);
+    box.sending += 1;
+    post(box, delivery.event).then((ok) => {
+      box.sending -= 1;
+      if (box.stopped) return;
+      if (ok) box.onDelivered(delivery.event.id);
+      else again(box, delivery);
+      pump(box);
+    });
+  }
+}
+
+function again(box: Box, { event, tried }: Delivery): void {
+  if (tried + 1 >= TRIES_MAX) {
+    box.log(`webhook ${event.id} ${event.type} given up after ${TRIES_MAX} tries`);
+    return;
+  }
+  const waitS = LADDER_S[Math.min(tried, LADDER_S.length - 1)] ?? 60;
+  enqueue(box, { event, tried: tried + 1 }, waitS * 1000);
+}
+
+/** Resolves to whether the receiver took it; never rejects. */
+function post(box: Box, event: EventRecord): Promise<boolean> {
+  const { provider, secret } = box.providerOf(event.provider);
+  const body = provider.webhookBody(event);
+  const signed = provider.sign({ body, secret, atSeconds: Math.floor(box.world.now() / 1000) });
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...signed };
+  const request = isSecure(box) ? httpsRequest : httpRequest;
+  const taken = Promise.withResolvers<boolean>();
+  const options = { method: 'POST', agent: box.agent, timeout: ANSWER_MS, headers };
+  const sent = request(`${box.url}/${provider.name}`, options, (received) => {
+    received.resume();
+    const status = received.statusCode ?? 0;
+    received.on('end', () => taken.resolve(status >= 200 && status < 300));
+    received.on('error', () => taken.resolve(false));
+  });
+  sent.on('timeout', () => sent.destroy());
+  sent.on('error', () => taken.resolve(false));
+  sent.on('close', () => taken.resolve(false));
+  sent.end(body);
+  return taken.promise;
 }

@@ -17,8 +17,8 @@ type Operation = {
 type Spec = { paths: Record<string, Record<string, Operation>>; components: Record<string, unknown> };
 
 /**
- * Checkers for an OpenAPI file with form-encoded bodies. The file is read and each schema compiled at its first use; values
- * are changed in place to the types the schema asks for, as everything in a form is text.
+ * Checkers for an OpenAPI file with form-encoded bodies. The file is read and each schema compiled at its first use;
+ * values are changed in place to the types the schema asks for, as everything in a form is text.
  */
 export function specChecker(file: URL): SpecChecker {
   const ajv = new Ajv({ strict: false, coerceTypes: 'array', allErrors: true, validateFormats: false, logger: false });

@@ -1,5 +1,5 @@
-// The sandbox: stand-in providers on one local port, with a book of the money that really moved. No answer leaves before
-// everything it may have seen is on the disk.
+// The sandbox: stand-in providers on one local port, with a book of the money that really moved. No answer leaves
+// before everything it may have seen is on the disk.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';

@@ -34,12 +34,9 @@ export function emptyState(): State {
   const idsByReference = new Map<string, string[]>();
   const idsByProvider = new Map<string, string[]>();
   const keys = new Map<string, KnownKey>();
-  const events = new Map<string, EventRecord>();
-  const eventsByProvider = new Map<string, EventRecord[]>();
-  const waiting = new Map<string, EventRecord>();
   const due = new Set<string>();
-  const moved = new Map<string, Map<string, bigint>>();
-  const book: BookRow[] = [];
+  const events = emptyEvents();
+  const money = emptyBook();
 
   function keepPayment(payment: Payment): void {
     if (!payments.has(payment.id)) {
@@ -51,55 +48,77 @@ export function emptyState(): State {
     else due.delete(payment.id);
   }
 
-  function keepRow(payment: Payment, row: NonNullable<Effect['row']>, at: number): void {
-    book.push({
-      seq: book.length + 1,
-      at: new Date(at).toISOString(),
-      provider: payment.provider,
-      direction: row.direction,
-      key: payment.key,
-      call_key: row.callKey,
-      extern_id: payment.id,
-      amount: row.amount,
-      currency: payment.currency,
-      destination: payment.destination,
-    });
-    const account = moved.get(payment.provider) ?? new Map<string, bigint>();
-    moved.set(payment.provider, account);
-    account.set(payment.currency, (account.get(payment.currency) ?? 0n) + SIGN[row.direction] * BigInt(row.amount));
-  }
-
-  function keepEvent(payment: Payment, { id, type }: { id: string; type: string }, at: number): EventRecord {
-    const event = { id, type, provider: payment.provider, at, payment };
-    events.set(id, event);
-    push(eventsByProvider, payment.provider, event);
-    waiting.set(id, event);
-    return event;
-  }
-
   function apply(effect: Effect): { event: EventRecord | null } {
     const { payment } = effect;
     if (effect.key) keys.set(effect.key.name, { record: effect.key, snapshot: payment ?? null });
-    if (effect.delivered !== undefined) waiting.delete(effect.delivered);
+    if (effect.delivered !== undefined) events.delivered(effect.delivered);
     if (!payment) return { event: null };
     keepPayment(payment);
-    if (effect.row) keepRow(payment, effect.row, effect.at);
-    return { event: effect.event ? keepEvent(payment, effect.event, effect.at) : null };
+    if (effect.row) money.keep(payment, effect.row, effect.at);
+    return { event: effect.event ? events.keep(payment, effect.event, effect.at) : null };
   }
 
   return {
     apply,
-    book,
     payment: (id) => payments.get(id),
     byReference: ({ provider, reference }) => pick(idsByReference.get(`${provider}:${reference}`) ?? [], payments),
     newest: (provider) => backwards(idsByProvider.get(provider) ?? [], (id) => payments.get(id)),
     key: (name) => keys.get(name),
-    event: (id) => events.get(id),
-    newestEvents: (provider) => backwards(eventsByProvider.get(provider) ?? [], (event) => event),
-    undelivered: () => [...waiting.values()],
+    event: events.one,
+    newestEvents: events.newest,
+    undelivered: events.undelivered,
     withDue: () => pick([...due], payments),
-    available: ({ provider, currency }) => OPENING_BALANCE + (moved.get(provider)?.get(currency) ?? 0n),
-    currencies: (provider) => [...(moved.get(provider)?.keys() ?? [])],
+    book: money.book,
+    available: money.available,
+    currencies: money.currencies,
+  };
+}
+
+function emptyBook() {
+  const book: BookRow[] = [];
+  const moved = new Map<string, Map<string, bigint>>();
+  return {
+    book,
+    keep(payment: Payment, row: NonNullable<Effect['row']>, at: number): void {
+      book.push({
+        seq: book.length + 1,
+        at: new Date(at).toISOString(),
+        provider: payment.provider,
+        direction: row.direction,
+        key: payment.key,
+        call_key: row.callKey,
+        extern_id: payment.id,
+        amount: row.amount,
+        currency: payment.currency,
+        destination: payment.destination,
+      });
+      const account = moved.get(payment.provider) ?? new Map<string, bigint>();
+      moved.set(payment.provider, account);
+      account.set(payment.currency, (account.get(payment.currency) ?? 0n) + SIGN[row.direction] * BigInt(row.amount));
+    },
+    available({ provider, currency }: { provider: string; currency: string }): bigint {
+      return OPENING_BALANCE + (moved.get(provider)?.get(currency) ?? 0n);
+    },
+    currencies: (provider: string) => [...(moved.get(provider)?.keys() ?? [])],
+  };
+}
+
+function emptyEvents() {
+  const events = new Map<string, EventRecord>();
+  const byProvider = new Map<string, EventRecord[]>();
+  const waiting = new Map<string, EventRecord>();
+  return {
+    keep(payment: Payment, { id, type }: { id: string; type: string }, at: number): EventRecord {
+      const event = { id, type, provider: payment.provider, at, payment };
+      events.set(id, event);
+      push(byProvider, payment.provider, event);
+      waiting.set(id, event);
+      return event;
+    },
+    delivered: (id: string) => waiting.delete(id),
+    one: (id: string) => events.get(id),
+    newest: (provider: string) => backwards(byProvider.get(provider) ?? [], (event) => event),
+    undelivered: () => [...waiting.values()],
   };
 }
 

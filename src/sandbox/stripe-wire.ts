@@ -156,7 +156,7 @@ export function badCurrency(currency: string): Answer {
 
 export function tooMuchReversed(payment: Payment, asked: bigint): Answer {
   const left = BigInt(payment.amount) - returnedAmount(payment);
-  const message = `The amount ${asked} cannot be reversed: ${left} of ${payment.id} is left. Reverse at most that, and at least 1.`;
+  const message = `${asked} cannot be reversed: ${left} of ${payment.id} is left. Reverse 1 to that.`;
   return invalid({ param: 'amount', message });
 }
 
@@ -168,7 +168,7 @@ export function refusal({ declineCode, destination }: Payment): Answer {
       message: 'You have insufficient available funds in your Stripe account for this transfer.',
     });
   }
-  const message = `The account ${destination} cannot receive transfers: the capability "transfers" is not enabled for it.`;
+  const message = `The account ${destination} cannot receive transfers. Enable its capability "transfers" first.`;
   return invalid({ code: 'insufficient_capabilities_for_transfer', message });
 }
 
@@ -177,7 +177,7 @@ export function rateLimited(): Answer {
 }
 
 export function keyInUse(callKey: string | null): Answer {
-  const message = `Another request with the idempotency key ${callKey ?? ''} is still in progress. Repeat this one later.`;
+  const message = `A request with the idempotency key ${callKey ?? ''} is still in progress. Repeat this one later.`;
   return invalid({ code: 'idempotency_key_in_use', message }, 409);
 }
 

@@ -1,5 +1,5 @@
-// Stripe's v1 API as far as payouts to connected accounts need it: transfers, their reversals, balance, events, accounts.
-// Requests are checked against Stripe's own specification.
+// Stripe's v1 API as far as payouts to connected accounts need it: transfers, their reversals, balance, events,
+// accounts. Requests are checked against Stripe's own specification.
 import { createHmac, hash } from 'node:crypto';
 import qs from 'qs';
 import { type Answer, header, jsonAnswer, type WireRequest } from './answer.ts';

@@ -1,4 +1,4 @@
-// What a provider's handler may see and do: the state, the one way to change it, and the settings of the control routes.
+// What a provider's handler may see and do: the state, the one way to change it, and what the control routes set.
 import type { Answer, WireRequest } from './answer.ts';
 import type { Faults } from './behaviour.ts';
 import type { Effect, EventRecord, Payment } from './payment.ts';
@@ -30,7 +30,7 @@ export type Voice = {
   replayHeader: Record<string, string>;
   /** Whether a 500 given after the money moved stays under the key, as the provider's stored answer. */
   keepsServerError: boolean;
-  /** Whether the object exists before the money moves: then a refusal is a status of it, and a key's answer follows it. */
+  /** Whether the object exists before the money moves: then a refusal is a status of it, and keys answer with it. */
   twoStage: boolean;
   /** The code with which a pending payment is refused in the end. */
   lateDeclineCode: string;

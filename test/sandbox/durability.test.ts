@@ -125,7 +125,8 @@ test('every payment that was answered survives a kill -9', async () => {
   const script = `
     import { startSandbox } from ${JSON.stringify(new URL('../../src/sandbox/server.ts', import.meta.url).href)};
     const secrets = { stripe: 'whsec_1', demobank: 's' };
-    const options = { port: 0, host: '127.0.0.1', dataFile: process.argv[1], webhookUrl: null, webhookSecrets: secrets };
+    const address = { port: 0, host: '127.0.0.1' };
+    const options = { ...address, dataFile: process.argv[1], webhookUrl: null, webhookSecrets: secrets };
     console.log((await startSandbox(options)).url);`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script, file.path], {
     stdio: ['ignore', 'pipe', 'inherit'],
