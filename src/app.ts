@@ -4,7 +4,6 @@
 import type { Logger } from 'pino';
 import { jobIdOf } from './domain/id.ts';
 import type { Provider, ProviderName } from './domain/provider.ts';
-import { readAttention } from './jobs/attention.ts';
 import type { LifeOptions } from './jobs/life.ts';
 import { createPayoutLife } from './jobs/payout.ts';
 import { QUEUE_NAMES, QUEUES, type QueueName } from './jobs/queues.ts';
@@ -14,6 +13,7 @@ import { createRunner } from './jobs/runner.ts';
 import { createTransferLife } from './jobs/transfer.ts';
 import { createWaiter } from './jobs/waiter.ts';
 import { createWebhookIn } from './jobs/webhook-in.ts';
+import { audit } from './ledger/audit.ts';
 import { createJournal } from './ledger/journal.ts';
 import { createWalletDirectory } from './ledger/wallet-directory.ts';
 import { tablesOf } from './ledger/writes.ts';
@@ -89,7 +89,7 @@ export async function openApp(options: {
     reconcile,
     waiter: createWaiter({ db, journal }),
     reviews: createReviews({ ...life, payouts }),
-    attention: () => readAttention(db, life.providers.values()),
+    audit: () => audit(db),
     reconcileAge: () => reconcileAge(db),
   };
 }
@@ -124,7 +124,7 @@ function openProviders(options: {
 }
 
 /** Gauges of what the database and the queue hold right now. */
-export function registerGauges({ db, metrics, queues, reconcileAge: readAge, attention }: GaugeSources): void {
+export function registerGauges({ db, metrics, queues, reconcileAge: readAge, reviews }: GaugeSources): void {
   metrics.gauge('remit_queue_depth', 'Jobs by queue and state.', ['queue', 'state'], async () =>
     Object.entries(await queues.counts()).flatMap(([queue, { waiting, active, delayed, failed }]) =>
       Object.entries({ waiting, active, delayed, failed }).map(([state, value]) => ({
@@ -140,13 +140,16 @@ export function registerGauges({ db, metrics, queues, reconcileAge: readAge, att
     })),
   );
   metrics.gauge('remit_unfinished_oldest_seconds', 'Age of the oldest unfinished operation.', ['kind'], async () =>
-    (await attention()).oldest_unfinished.map(({ kind, age_seconds }) => ({ labels: { kind }, value: age_seconds })),
+    (await reviews.attention()).oldest_unfinished.map(({ kind, age_seconds }) => ({
+      labels: { kind },
+      value: age_seconds,
+    })),
   );
   metrics.gauge('remit_unfinished', 'Operations that are not final.', ['kind'], async () =>
-    (await attention()).oldest_unfinished.map(({ kind, count }) => ({ labels: { kind }, value: count })),
+    (await reviews.attention()).oldest_unfinished.map(({ kind, count }) => ({ labels: { kind }, value: count })),
   );
   metrics.gauge('remit_attention', 'What needs a person.', ['reason'], async () => {
-    const { review, discrepancies, unapplied, stale } = await attention();
+    const { review, discrepancies, unapplied, stale } = await reviews.attention();
     return Object.entries({ review, discrepancies, unapplied, stale }).map(([reason, rows]) => ({
       labels: { reason },
       value: rows.length,
@@ -162,4 +165,4 @@ export function registerGauges({ db, metrics, queues, reconcileAge: readAge, att
   });
 }
 
-type GaugeSources = Pick<App, 'db' | 'metrics' | 'reconcileAge' | 'attention'> & { queues: Queues<QueueName> };
+type GaugeSources = Pick<App, 'db' | 'metrics' | 'reconcileAge' | 'reviews'> & { queues: Queues<QueueName> };

@@ -4,11 +4,12 @@
 import { randomUUID } from 'node:crypto';
 import { providerWalletId } from '../domain/chart.ts';
 import { PaymentError } from '../domain/errors.ts';
-import { type Pkid, pkidOf } from '../domain/id.ts';
+import type { Pkid } from '../domain/id.ts';
 import { hintPatch, type Payout, resolvedPatch } from '../domain/payout.ts';
 import { isFinal } from '../domain/state-machine.ts';
 import type { ReviewAction } from '../entities/review-action.ts';
 import type { Decision } from '../ledger/step.ts';
+import { readAttention } from './attention.ts';
 import type { LifeOptions } from './life.ts';
 import { type PayoutLife, providerOf } from './payout.ts';
 import { lookAgain } from './payout-after.ts';
@@ -26,9 +27,13 @@ export type Reviews = ReturnType<typeof createReviews>;
 export function createReviews(options: LifeOptions & { readonly payouts: PayoutLife }) {
   const { journal, payouts, providers, enqueue } = options;
   return {
+    attention: () => readAttention(options.db, providers.values()),
+
     /** Makes the row due now, or compares a final one with the provider. Throws not-found, invalid-state. */
-    async queryPayout(semanticKey: string, actor: string): Promise<Payout> {
-      const pkid = pkidOf('payout', semanticKey);
+    async query(kind: 'payout' | 'transfer', pkid: Pkid, actor: string): Promise<void> {
+      if (kind === 'transfer') {
+        throw new PaymentError('invalid-state', { detail: 'A transfer has no provider to ask. Read it instead.' });
+      }
       const payout = await journal.stepPayout({
         pkid,
         walletIds: [],
@@ -36,17 +41,15 @@ export function createReviews(options: LifeOptions & { readonly payouts: PayoutL
       });
       if (isFinal(payout.status)) {
         await lookAgain(payout, { provider: providerOf(providers, payout.provider), options });
-        return (await payouts.find(pkid)) ?? payout;
+        return;
       }
-      await enqueue({ kind: 'payout', pkid, semanticKey });
-      return payout;
+      await enqueue({ kind: 'payout', pkid, semanticKey: payout.semanticKey });
     },
 
     /** A person's verdict on an operation in process. Throws not-found, invalid-state, validation-failed. */
-    async resolvePayout(semanticKey: string, resolution: Resolution): Promise<Payout> {
-      const pkid = pkidOf('payout', semanticKey);
+    async resolvePayout(pkid: Pkid, resolution: Resolution): Promise<Payout> {
       const seen = await payouts.find(pkid);
-      if (seen === null) throw new PaymentError('not-found', { detail: `There is no payout "${semanticKey}".` });
+      if (seen === null) throw new PaymentError('not-found', { detail: 'There is no such payout. Check its key.' });
       return journal.stepPayout({
         pkid,
         walletIds: [seen.walletId, providerWalletId(seen.provider, seen.currency)],

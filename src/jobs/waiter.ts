@@ -8,7 +8,7 @@ import type { Db } from '../runtime/db.ts';
 
 export interface Waiter {
   /** Resolves when the operation is final or the time is up, whichever comes first. Never rejects. */
-  wait(pkid: Pkid, timeoutMs: number): Promise<void>;
+  wait(operation: { kind: 'payout' | 'transfer'; pkid: Pkid }, timeoutMs: number): Promise<void>;
   close(): void;
 }
 
@@ -50,7 +50,7 @@ export function createWaiter(options: { db: Db; journal: Pick<Journal, 'onFinal'
   }
 
   return {
-    wait(pkid, timeoutMs) {
+    wait({ pkid }, timeoutMs) {
       if (isClosed) return Promise.resolve();
       return new Promise((resolve) => {
         const resume = () => {

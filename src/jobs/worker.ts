@@ -71,6 +71,8 @@ export async function startWorkers(options: {
         concurrency: concurrency[queue],
         lockDurationMs: lockDurationMs(queue, config),
         process: (job) => process(queue, job),
+        // A defect does not heal by trying again; only what may pass is tried again. Reconcile runs the row anyhow.
+        canRetry: (error) => !(error instanceof PaymentError) || error.kind === 'unavailable',
         onDead: (job) => log.error({ queue, job_id: job.id, reason: job.reason }, 'job is dead; reconcile goes on'),
       }),
     );

@@ -87,7 +87,7 @@ export async function startRemit(env: Record<string, string> = {}): Promise<Test
         if (performance.now() > deadline) {
           throw new Error(`${key} is ${payout?.status} after ${SETTLED_WITHIN_MS} ms, attempt ${payout?.attempt}.`);
         }
-        await app.waiter.wait(pkidOf('payout', key), POLL_MS);
+        await app.waiter.wait({ kind: 'payout', pkid: pkidOf('payout', key) }, POLL_MS);
       }
     },
     async stop() {

@@ -1,0 +1,73 @@
+// The HTTP server. It listens before the rest has started, so that the port is certain, and answers 503 until then.
+
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+
+export interface Listener {
+  readonly port: number;
+  /** From now on requests go here. */
+  serve(fetch: FetchHandler): void;
+  /** Takes no new connection, lets running requests end, closes idle ones. */
+  close(): Promise<void>;
+}
+
+type FetchHandler = (request: Request, ...rest: unknown[]) => Response | Promise<Response>;
+
+/** How far the next free port is looked for when the default one is taken. */
+const PORTS_TRIED_MAX = 50;
+/** Longer than common load balancers keep idle connections, so that they close them and not we. */
+const KEEP_ALIVE_MS = 65_000;
+
+export async function listen(options: { host: string; port: number; portAsked: boolean }): Promise<Listener> {
+  const { host, port, portAsked } = options;
+  let handler: FetchHandler = starting;
+  const server = createAdaptorServer({ fetch: (request, env) => handler(request, env), overrideGlobalObjects: false });
+  if ('keepAliveTimeout' in server) server.keepAliveTimeout = KEEP_ALIVE_MS;
+  for (let tried = 0; ; tried += 1) {
+    try {
+      server.listen(port === 0 ? 0 : port + tried, host);
+      await once(server, 'listening');
+      break;
+    } catch (error) {
+      const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+      if (isTaken && !portAsked && tried < PORTS_TRIED_MAX) continue;
+      if (!isTaken)
+        throw new Error(`Cannot listen on ${host}:${port}. Set HOST and PORT to an address of this machine.`, {
+          cause: error,
+        });
+      throw new Error(`Port ${port} is taken. Stop what uses it, or set PORT to a free one.`, { cause: error });
+    }
+  }
+  return {
+    port: portOf(server.address()),
+    serve(fetch) {
+      handler = fetch;
+    },
+    async close() {
+      handler = starting;
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      if ('closeIdleConnections' in server) server.closeIdleConnections();
+      await closed;
+    },
+  };
+}
+
+function portOf(address: AddressInfo | string | null): number {
+  if (address === null || typeof address === 'string') throw new Error('The server listens on no port. Set PORT.');
+  return address.port;
+}
+
+function starting(): Response {
+  const problem = {
+    type: '/problems/unavailable',
+    title: 'Temporarily unavailable',
+    status: 503,
+    code: 'unavailable',
+    detail: 'The process is starting or stopping. Repeat the same request in a second; it cannot be done twice.',
+  };
+  return Response.json(problem, {
+    status: 503,
+    headers: { 'Content-Type': 'application/problem+json', 'Retry-After': '1', Connection: 'close' },
+  });
+}

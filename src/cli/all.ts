@@ -1,0 +1,77 @@
+// `npm start`: everything in one process tree, and at most six lines that say where it is.
+
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { listen } from '../api/listen.ts';
+import { ensureBootstrapKey } from '../jobs/api-key.ts';
+import { type Config, readConfig } from '../runtime/config.ts';
+import { createLogger } from '../runtime/logger.ts';
+import { createShutdown } from '../runtime/shutdown.ts';
+import { ownDatabase } from './database.ts';
+import { addApi, addStores, addWorkers, openReadyApp, prepareDatabase } from './process.ts';
+import { forkSandbox } from './sandbox.ts';
+
+export async function runAll(): Promise<void> {
+  const config = readConfig();
+  const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
+  mkdirSync(config.dataDir, { recursive: true });
+  const listener = await listen(config);
+  const [database, sandbox] = await Promise.all([
+    ownDatabase(config, log),
+    forkSandbox(config, { apiPort: listener.port, log }),
+  ]);
+  const shutdown = createShutdown({ log, graceMs: config.shutdownGraceMs });
+  try {
+    await prepareDatabase(database.url, config, log);
+    const app = await openReadyApp({ config, databaseUrl: database.url, sandboxUrl: sandbox?.url ?? null, log });
+    const key = bootstrapKey(config);
+    await ensureBootstrapKey(app.db, key.text);
+    addApi(app, { listener, shutdown });
+    await addWorkers(app, { shutdown });
+    addStores(app, { shutdown });
+    if (sandbox !== null) shutdown.add('sandbox', () => sandbox.close());
+    shutdown.add('postgres', () => database.close());
+    shutdown.onSignal();
+    printAddresses({ config, port: listener.port, key, isSandbox: sandbox !== null });
+  } catch (error) {
+    await sandbox?.close();
+    await database.close();
+    throw error;
+  }
+}
+
+/** As long as the keys that the API makes. */
+const KEY_BYTES = 32;
+
+interface BootstrapKey {
+  readonly text: string;
+  /** What the start says about it: the key itself only when it was just made. */
+  readonly shown: string;
+}
+
+function bootstrapKey(config: Config): BootstrapKey {
+  if (config.bootstrapKey !== null) return { text: config.bootstrapKey, shown: 'as given in REMIT_BOOTSTRAP_KEY' };
+  const file = join(config.dataDir, 'bootstrap-key');
+  if (existsSync(file)) return { text: readFileSync(file, 'utf8').trim(), shown: `kept in ${file}` };
+  const text = randomBytes(KEY_BYTES).toString('base64url');
+  writeFileSync(file, `${text}\n`, { mode: 0o600 });
+  return { text, shown: `${text}  (kept in ${file})` };
+}
+
+function printAddresses(facts: { config: Config; port: number; key: BootstrapKey; isSandbox: boolean }): void {
+  const { config, port, key, isSandbox } = facts;
+  const host = config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;
+  const url = `http://${host}:${port}`;
+  const moved = port === config.port || config.port === 0 ? '' : `, because port ${config.port} is taken`;
+  process.stdout.write(
+    [
+      `API      ${url}  (${isSandbox ? 'providers: sandbox' : 'providers: live'}${moved})`,
+      `Queues   ${url}/admin/queues  (any user name, the key as password)`,
+      `Docs     ${url}/docs`,
+      `Key      ${key.shown}`,
+      `Data     ${config.dataDir}`,
+      '',
+    ].join('\n'),
+  );
+}

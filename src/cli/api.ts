@@ -1,0 +1,29 @@
+// `remit api`: the API, the board and the pages, without workers.
+
+import { mkdirSync } from 'node:fs';
+import { listen } from '../api/listen.ts';
+import { ensureBootstrapKey } from '../jobs/api-key.ts';
+import { readConfig } from '../runtime/config.ts';
+import { createLogger } from '../runtime/logger.ts';
+import { createShutdown } from '../runtime/shutdown.ts';
+import { joinDatabase } from './database.ts';
+import { addApi, addStores, openReadyApp, prepareDatabase } from './process.ts';
+import { findSandbox } from './sandbox.ts';
+
+export async function runApi(): Promise<void> {
+  const config = readConfig();
+  const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
+  mkdirSync(config.dataDir, { recursive: true });
+  const sandboxUrl = findSandbox(config);
+  const listener = await listen(config);
+  const database = await joinDatabase(config, log);
+  await prepareDatabase(database.url, config, log);
+  const app = await openReadyApp({ config, databaseUrl: database.url, sandboxUrl, log });
+  if (config.bootstrapKey !== null) await ensureBootstrapKey(app.db, config.bootstrapKey);
+  const shutdown = createShutdown({ log, graceMs: config.shutdownGraceMs });
+  addApi(app, { listener, shutdown });
+  addStores(app, { shutdown });
+  shutdown.add('postgres', () => database.close());
+  shutdown.onSignal();
+  process.stdout.write(`API      http://${config.host}:${listener.port}\n`);
+}

@@ -1,0 +1,34 @@
+// `remit audit`: proves the books and says what is wrong. Exit code 1 when something is.
+
+import { audit } from '../ledger/audit.ts';
+import { readConfig } from '../runtime/config.ts';
+import { openDb } from '../runtime/db.ts';
+import { createLogger } from '../runtime/logger.ts';
+import { joinDatabase } from './database.ts';
+
+export async function runAudit({ json = false }: { json?: boolean }): Promise<void> {
+  const config = readConfig();
+  const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
+  const database = await joinDatabase(config, log);
+  const db = await openDb(database.url, { log });
+  try {
+    const report = await audit(db);
+    process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report));
+    if (!report.ok) process.exitCode = 1;
+  } finally {
+    await db.close();
+    await database.close();
+  }
+}
+
+export function reportText({ ok, checks }: Awaited<ReturnType<typeof audit>>): string {
+  const lines = checks.map(({ id, title, violations }) => {
+    const result = violations.length === 0 ? 'ok    ' : `WRONG ${violations.length}`;
+    return `${id.padEnd(4)} ${result}  ${title}`;
+  });
+  const found = checks.flatMap(({ id, violations }) => violations.map((row) => `${id}: ${JSON.stringify(row)}`));
+  const verdict = ok
+    ? 'The books are right.'
+    : 'The books are WRONG. See docs/runbook.md, "The audit found something".';
+  return `${[...lines, ...found, verdict].join('\n')}\n`;
+}

@@ -1,0 +1,64 @@
+// Which database a command works on: DATABASE_URL, or the embedded one of the data folder.
+
+import pg from 'pg';
+import type { Config } from '../runtime/config.ts';
+import { findEmbeddedPostgres, startEmbeddedPostgres } from '../runtime/embedded-postgres.ts';
+import type { Logger } from '../runtime/logger.ts';
+
+export interface Database {
+  readonly url: string;
+  readonly isEmbedded: boolean;
+  /** Stops an embedded server that is ours to stop. */
+  close(): Promise<void>;
+}
+
+/** Any fixed number: `npm start` holds it for as long as it owns the embedded server. */
+const OWNER_LOCK = 7_305_012;
+
+/** For `npm start`: owns the embedded server, also one that an earlier, killed process left running. */
+export async function ownDatabase(config: Config, log: Logger): Promise<Database> {
+  if (config.databaseUrl !== null) return givenDatabase(config.databaseUrl);
+  const server = await startEmbeddedPostgres({ dataDir: config.dataDir, unsafe: config.unsafeDurability, log });
+  const owner = new pg.Client({ connectionString: server.url, application_name: 'remit-owner' });
+  // The server goes away under it when it is stopped; that is no news.
+  owner.on('error', () => {});
+  await owner.connect();
+  if (!(await isOwned(owner))) {
+    await owner.end();
+    throw new Error(`Another remit runs on ${config.dataDir}. Stop it first, or set REMIT_DATA_DIR to another folder.`);
+  }
+  return {
+    url: server.url,
+    isEmbedded: true,
+    async close() {
+      await owner.end().catch(() => {});
+      await server.stop();
+    },
+  };
+}
+
+/** For the other commands: joins the server that runs, or starts it for as long as the command lasts. */
+export async function joinDatabase(config: Config, log: Logger): Promise<Database> {
+  if (config.databaseUrl !== null) return givenDatabase(config.databaseUrl);
+  const running = await findEmbeddedPostgres(config.dataDir);
+  if (running !== null) return { url: running, isEmbedded: true, close: async () => {} };
+  const server = await startEmbeddedPostgres({ dataDir: config.dataDir, unsafe: config.unsafeDurability, log });
+  return { url: server.url, isEmbedded: true, close: () => server.stop() };
+}
+
+function givenDatabase(url: string): Database {
+  return { url, isEmbedded: false, close: async () => {} };
+}
+
+/** A killed owner's session ends a moment after it; so this is tried for a little while. */
+async function isOwned(client: pg.Client): Promise<boolean> {
+  for (let tried = 1; tried <= OWN_TRIES_MAX; tried += 1) {
+    const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS got', [OWNER_LOCK]);
+    if (rows[0]?.got === true) return true;
+    await new Promise((resolve) => setTimeout(resolve, OWN_RETRY_MS));
+  }
+  return false;
+}
+
+const OWN_TRIES_MAX = 15;
+const OWN_RETRY_MS = 100;

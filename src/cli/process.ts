@@ -1,0 +1,106 @@
+// What a process of remit consists of, in the order it is built and, backwards, taken down.
+
+import { sql } from 'kysely';
+import type { Listener } from '../api/listen.ts';
+import type { Readiness } from '../api/options.ts';
+import { createApi } from '../api/server.ts';
+import { type App, openApp, registerGauges } from '../app.ts';
+import { createBoard } from '../console/board.ts';
+import { HEARTBEAT_PERIODS_MAX } from '../jobs/reconcile.ts';
+import { RECONCILE_JOB, startWorkers } from '../jobs/worker.ts';
+import { refuseMissingGuards } from '../ledger/audit.ts';
+import type { Config } from '../runtime/config.ts';
+import { migrate, openDb, refuseUnsafeDatabase } from '../runtime/db.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Shutdown } from '../runtime/shutdown.ts';
+
+/** The queue's schedules are written again this often: a flushed Redis forgets them. */
+const SCHEDULE_AGAIN_MS = 30_000;
+
+/** Brings the schema up to date and refuses a database that cannot keep our promises. */
+export async function prepareDatabase(url: string, config: Config, log: Logger): Promise<string[]> {
+  const db = await openDb(url, { log });
+  try {
+    await sql`SELECT 1`.execute(db.sql).catch((error: unknown) => {
+      throw new Error(`Cannot reach the database: ${reasonOf(error)}. Check DATABASE_URL.`, { cause: error });
+    });
+    await refuseUnsafeDatabase(db, config);
+    const applied = await migrate(db);
+    await refuseMissingGuards(db);
+    return applied;
+  } finally {
+    await db.close();
+  }
+}
+
+export async function openReadyApp(options: Parameters<typeof openApp>[0]): Promise<App> {
+  const app = await openApp(options);
+  await app.queues.ready();
+  registerGauges(app);
+  return app;
+}
+
+/** Serves HTTP; the first stage of the shutdown, so that nothing new is taken. */
+export function addApi(app: App, { listener, shutdown }: { listener: Listener; shutdown: Shutdown }): void {
+  let isEnding = false;
+  const readiness = () => readReadiness(app, { isEnding });
+  const api = createApi({ ...app, readiness, board: createBoard({ queues: app.queues, basePath: '/admin/queues' }) });
+  listener.serve((request, env) => api.fetch(request, Object(env)));
+  shutdown.add('http', async () => {
+    isEnding = true;
+    app.waiter.close();
+    await listener.close();
+  });
+}
+
+/** Runs jobs and reconcile. What still runs when the grace ends is picked up again when its lease is over. */
+export async function addWorkers(app: App, { shutdown }: { shutdown: Shutdown }): Promise<void> {
+  const workers = await startWorkers({ ...app, onRun: app.metrics.job });
+  const schedule = () =>
+    app.queues
+      .schedule('maintenance', { id: RECONCILE_JOB, everyMs: app.config.reconcileMs })
+      .catch((error: unknown) => app.log.warn({ err: error }, 'the schedule was not written; the timer goes on'));
+  await schedule();
+  const timer = setInterval(schedule, SCHEDULE_AGAIN_MS);
+  app.reconcile.start();
+  shutdown.add('workers', async () => {
+    clearInterval(timer);
+    await Promise.all([workers.close(app.config.shutdownGraceMs / 2), app.reconcile.stop()]);
+  });
+}
+
+/** What everything else stood on, closed last. */
+export function addStores(app: App, { shutdown }: { shutdown: Shutdown }): void {
+  shutdown.add('commits', () => app.journal.drained());
+  shutdown.add('queues', () => app.queues.close());
+  shutdown.add('database', () => app.db.close());
+}
+
+async function readReadiness(app: App, { isEnding }: { isEnding: boolean }): Promise<Readiness> {
+  const [database, queue, age] = await Promise.all([
+    sql`SELECT 1`.execute(app.db.sql).then(
+      () => true,
+      () => false,
+    ),
+    app.queues.ping(),
+    app.reconcileAge().catch(() => null),
+  ]);
+  const isReconciled = age === null || age.ageMs <= age.periodMs * HEARTBEAT_PERIODS_MAX;
+  const ageText = age === null ? 'no worker has reconciled yet' : `${Math.round(age.ageMs)} ms ago`;
+  const checks = {
+    process: { ok: !isEnding, detail: isEnding ? 'ending' : 'serving' },
+    database: { ok: database, detail: database ? 'answers' : 'does not answer' },
+    queue: {
+      ok: queue,
+      detail: `${app.queues.backend} ${queue ? 'answers' : 'does not answer; reconcile runs the rows'}`,
+    },
+    reconcile: { ok: isReconciled, detail: ageText },
+  };
+  return { ok: Object.values(checks).every((check) => check.ok), checks };
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause instanceof Error ? error.cause : error;
+  return cause.message.split('\n')[0] ?? 'unknown';
+}

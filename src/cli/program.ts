@@ -1,0 +1,80 @@
+// The commands. Results go to stdout, everything else to stderr; exit codes are 0, 1 (found something, or could not)
+// and 2 (usage).
+
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { PaymentError } from '../domain/errors.ts';
+import { SCOPES, type Scope } from '../jobs/api-key.ts';
+import { ConfigError } from '../runtime/config.ts';
+import { runAll } from './all.ts';
+import { runApi } from './api.ts';
+import { runAudit } from './audit.ts';
+import { createKey, revokeKey } from './keys.ts';
+import { runMigrate } from './migrate.ts';
+import { printOpenApi } from './openapi.ts';
+import { runSandbox } from './sandbox.ts';
+import { runWorker } from './worker.ts';
+
+const USAGE_EXIT = 2;
+
+export async function runProgram(argv: readonly string[]): Promise<void> {
+  try {
+    await program().parseAsync([...argv]);
+  } catch (error) {
+    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : USAGE_EXIT);
+    process.stderr.write(`${messageOf(error)}\n`);
+    process.exit(error instanceof ConfigError ? USAGE_EXIT : 1);
+  }
+}
+
+function program(): Command {
+  const remit = new Command('remit')
+    .description('A payment processor: money moves exactly once.')
+    .exitOverride()
+    .showHelpAfterError('(add --help for what there is)');
+  remit.command('all').description('run everything in one process tree, as npm start does').action(runAll);
+  remit.command('api').description('serve the API, the board and the pages').action(runApi);
+  remit.command('worker').description('run jobs and reconcile; start as many as you like').action(runWorker);
+  remit.command('migrate').description('bring the database up to date and end').action(runMigrate);
+  remit
+    .command('sandbox')
+    .description('run the stand-in for the providers')
+    .option('--port <port>', 'port to listen on', parsePort)
+    .option('--webhook-url <url>', 'where its events go, such as http://127.0.0.1:3000/webhooks')
+    .action(runSandbox);
+  remit
+    .command('audit')
+    .description('prove the books; exit code 1 when something is wrong')
+    .option('--json', 'print JSON')
+    .action(runAudit);
+  const keys = remit.command('keys').description('make and revoke API keys');
+  keys
+    .command('create')
+    .description('make a key and print it, once')
+    .requiredOption('--scopes <scopes>', 'comma list of read, write, operate', parseScopes)
+    .option('--name <name>', 'what it is for', 'unnamed')
+    .action(createKey);
+  keys.command('revoke <key_id>').description('refuse a key from now on').action(revokeKey);
+  remit.command('openapi').description('print the OpenAPI document').action(printOpenApi);
+  return remit;
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new InvalidArgumentError('Use a whole number from 0 to 65535.');
+}
+
+function parseScopes(text: string): Scope[] {
+  return text.split(',').map((word) => {
+    const scope = SCOPES.find((known) => known === word.trim());
+    if (scope === undefined) throw new InvalidArgumentError(`Use a comma list of ${SCOPES.join(', ')}.`);
+    return scope;
+  });
+}
+
+/** One clear line; the stack helps only who asks for it. */
+function messageOf(error: unknown): string {
+  if (process.argv.includes('--trace') && error instanceof Error) return error.stack ?? error.message;
+  if (error instanceof PaymentError) return error.detail;
+  return error instanceof Error ? error.message : String(error);
+}

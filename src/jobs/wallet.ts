@@ -1,0 +1,65 @@
+// The life of a wallet: it is made once and never ends. Its balance is the journal's business.
+
+import { sql } from 'kysely';
+import { PaymentError } from '../domain/errors.ts';
+import { fingerprintOf } from '../domain/fingerprint.ts';
+import type { Currency } from '../domain/money.ts';
+import type { Wallet } from '../entities/wallet.ts';
+import { readClock } from '../ledger/reads.ts';
+import type { Intake } from '../ledger/step.ts';
+import { insertNew, parseRow, type Table, tableOf } from '../ledger/table.ts';
+import type { Db, Tx } from '../runtime/db.ts';
+
+export interface WalletRequest {
+  readonly walletId: string;
+  readonly ownerId: string;
+  readonly kind: 'seller' | 'buyer';
+  readonly currency: Currency;
+  readonly metadata: Record<string, unknown>;
+}
+
+export type WalletLife = ReturnType<typeof createWalletLife>;
+
+export function createWalletLife({ db }: { db: Db }) {
+  const table = tableOf<Wallet>(db, 'Wallet');
+  return {
+    /** Makes the wallet, or compares with the one that has this id. An owner has one per kind and currency. */
+    async request(request: WalletRequest): Promise<Intake<Wallet>> {
+      const fingerprint = fingerprintOf({ ...request });
+      return db.transaction(async (tx, attempt) => {
+        const row = newWallet({ request, fingerprint, now: await readClock(tx) });
+        const inserted = await insertNew(tx, table, [row]);
+        if (inserted.size > 0) return { type: 'created', row };
+        const existing = await readByIdentity(tx, table, request);
+        if (existing === null) throw new PaymentError('unavailable', { retryAfterMs: 1000 });
+        if (existing.walletId !== request.walletId) throw ownedAlready(existing);
+        const isEqual = existing.fingerprint?.equals(fingerprint) ?? false;
+        // After a lost COMMIT our own row may be there already: it is new to its caller all the same.
+        const type = !isEqual ? 'key_reused' : attempt > 1 ? 'created' : 'replayed';
+        return { type, row: existing };
+      });
+    },
+  };
+}
+
+/** The wallet with this id if there is one, else the one that its owner has. */
+async function readByIdentity(tx: Tx, table: Table<Wallet>, request: WalletRequest): Promise<Wallet | null> {
+  const { walletId, ownerId, kind, currency } = request;
+  const { rows } = await sql<Record<string, unknown>>`
+    SELECT * FROM wallet
+    WHERE wallet_id = ${walletId} OR (owner_id = ${ownerId} AND kind = ${kind} AND currency = ${currency})
+    ORDER BY wallet_id = ${walletId} DESC LIMIT 1`.execute(tx);
+  const [raw] = rows;
+  return raw === undefined ? null : parseRow(table, raw);
+}
+
+function newWallet({ request, fingerprint, now }: { request: WalletRequest; fingerprint: Buffer; now: Date }): Wallet {
+  const balance = { postedMinor: 0n, heldMinor: 0n, seq: 0n, allowNegative: false };
+  return { ...request, ...balance, fingerprint, createdAt: now };
+}
+
+function ownedAlready({ walletId, ownerId, kind, currency }: Wallet): PaymentError {
+  return new PaymentError('invalid-state', {
+    detail: `The owner "${ownerId}" has a ${kind} wallet in ${currency}: "${walletId}". Use that one.`,
+  });
+}
