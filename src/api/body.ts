@@ -1,0 +1,64 @@
+// Reading a body: its size is bounded before it is decoded, and decoded strictly before it is parsed.
+
+import type { HonoRequest } from 'hono';
+import { PaymentError } from '../domain/errors.ts';
+import { refuseDepth } from './untrusted.ts';
+
+export const BODY_BYTES_MAX = 64 * 1024;
+/** A batch of 1,000 items. */
+export const BATCH_BYTES_MAX = 2 * 1024 * 1024;
+/** Providers send whole objects in their events. */
+export const WEBHOOK_BYTES_MAX = 1024 * 1024;
+
+const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?;?\s*$/i;
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** The parsed body, or undefined when there is none. */
+export async function readJson(request: HonoRequest, bytesMax: number): Promise<unknown> {
+  const bytes = await readBytes(request, bytesMax);
+  if (bytes.length === 0) return undefined;
+  const type = request.header('content-type') ?? '';
+  if (!JSON_TYPE.test(type)) {
+    throw new PaymentError('unsupported-media-type', {
+      detail: `The body came as "${type.slice(0, 64)}". Send "Content-Type: application/json" in UTF-8.`,
+    });
+  }
+  const value = parse(bytes);
+  refuseDepth(value);
+  return value;
+}
+
+/** A chunked body announces no length, so the bytes are counted as they come. */
+export async function readBytes(request: HonoRequest, bytesMax: number): Promise<Buffer> {
+  const announced = request.header('content-length');
+  if (announced !== undefined && Number(announced) > bytesMax) throw tooLarge(bytesMax);
+  if (announced !== undefined) return bounded(Buffer.from(await request.arrayBuffer()), bytesMax);
+  if (request.raw.body === null) return Buffer.alloc(0);
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.raw.body) {
+    length += chunk.length;
+    if (length > bytesMax) throw tooLarge(bytesMax);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function bounded(bytes: Buffer, bytesMax: number): Buffer {
+  if (bytes.length > bytesMax) throw tooLarge(bytesMax);
+  return bytes;
+}
+
+function parse(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(decoder.decode(bytes));
+  } catch (cause) {
+    throw new PaymentError('malformed-json', { cause, detail: 'The body is not JSON in UTF-8. Send one JSON object.' });
+  }
+}
+
+function tooLarge(bytesMax: number): PaymentError {
+  return new PaymentError('body-too-large', {
+    detail: `The body is larger than ${bytesMax / 1024} KiB. Send less metadata, or split the batch.`,
+  });
+}

@@ -1,0 +1,24 @@
+// What handlers work with: the options of the API and the lives and readers that are made from them.
+
+import { type AdjustmentLife, createAdjustmentLife } from '../jobs/adjustment.ts';
+import { createPayeeLife, type PayeeLife } from '../jobs/payee.ts';
+import { createTreasuryLife, type TreasuryLife } from '../jobs/treasury.ts';
+import { createWalletLife, type WalletLife } from '../jobs/wallet.ts';
+import type { ApiOptions } from './options.ts';
+
+export interface Api extends ApiOptions {
+  readonly walletLife: WalletLife;
+  readonly payeeLife: PayeeLife;
+  readonly adjustmentLife: AdjustmentLife;
+  readonly treasuryLife: TreasuryLife;
+}
+
+export function createContext(options: ApiOptions): Api {
+  return {
+    ...options,
+    walletLife: createWalletLife(options),
+    payeeLife: createPayeeLife(options),
+    adjustmentLife: createAdjustmentLife(options),
+    treasuryLife: createTreasuryLife(options),
+  };
+}

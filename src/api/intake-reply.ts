@@ -1,0 +1,21 @@
+// How the end of an intake is answered, the same for everything that is named by a key: new, a replay, or a reuse.
+
+import { PaymentError } from '../domain/errors.ts';
+import type { Intake } from '../ledger/step.ts';
+import type { Reply } from './endpoint.ts';
+
+export function taken<Row>(intake: Intake<Row>): { row: Row; isReplayed: boolean } {
+  if (intake.type === 'key_reused') throw new PaymentError('key-reused');
+  return { row: intake.row, isReplayed: intake.type === 'replayed' };
+}
+
+/** `created` is the status of something new; a replay is always 200. */
+export function intakeReply<Body>(answer: {
+  isReplayed: boolean;
+  created: 201 | 202;
+  location: string;
+  body: Body;
+}): Reply<Body> {
+  const { isReplayed, created, location, body } = answer;
+  return { status: isReplayed ? 200 : created, location, isReplayed, body };
+}

@@ -1,0 +1,108 @@
+// The OpenAPI document, made from the same endpoints that the server runs.
+
+import { OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
+import { ERRORS, type ErrorCode } from '../domain/errors.ts';
+import { problemView } from './batch.ts';
+import { type Endpoint, noBody, none } from './endpoint.ts';
+import { semanticKey } from './fields.ts';
+import { endpoints } from './routes/all.ts';
+
+type Responses = RouteConfig['responses'];
+type Headers = Record<string, { schema: { type: 'string'; enum?: string[] }; description?: string }>;
+export type OpenApiDocument = ReturnType<OpenAPIHono['getOpenAPI31Document']>;
+
+const WITH_KEY = ['unauthorized', 'forbidden', 'rate-limited', 'internal', 'unavailable'] as const;
+const WITH_BODY = [
+  'malformed-json',
+  'unsupported-media-type',
+  'body-too-large',
+  'validation-failed',
+  'card-data-not-accepted',
+] as const;
+const WITH_NAME = ['semantic-key-missing', 'key-reused'] as const;
+const COMMON_HEADERS = {
+  'X-Request-Id': { schema: { type: 'string' }, description: 'Names this request in logs.' },
+} satisfies Headers;
+const REPLAYED = { 'Idempotency-Replayed': { schema: { type: 'string', enum: ['true'] } } } satisfies Headers;
+
+export function openApiDocument(): OpenApiDocument {
+  const app = new OpenAPIHono();
+  app.openAPIRegistry.registerComponent('securitySchemes', 'key', { type: 'http', scheme: 'bearer' });
+  for (const endpoint of endpoints) app.openAPIRegistry.registerPath(routeOf(endpoint));
+  return app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'remit',
+      version: '1',
+      description:
+        'A payment processor. Amounts are decimal strings of minor units, times are RFC 3339 in UTC. ' +
+        'A repeat under the same key is answered with what exists (200, Idempotency-Replayed: true).',
+      license: { name: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    security: [{ key: [] }],
+  });
+}
+
+function routeOf(endpoint: Endpoint): RouteConfig {
+  const { method, path, tag, summary, scope, params, query, body, isNamed } = endpoint;
+  const hasBody = method === 'post' && body !== noBody;
+  return {
+    method,
+    path,
+    tags: [tag],
+    summary,
+    description: `Needs the scope \`${scope}\`.`,
+    operationId: operationIdOf(endpoint),
+    request: {
+      ...(params !== none && { params }),
+      ...(query !== none && { query }),
+      ...(isNamed && { headers: keyHeader }),
+      ...(hasBody && { body: { required: true, content: { 'application/json': { schema: body } } } }),
+    },
+    responses: { ...answersOf(endpoint), ...problemsOf(errorsOf(endpoint, hasBody)) },
+  };
+}
+
+const keyHeader = z.object({
+  'Idempotency-Key': semanticKey.optional().openapi({ description: 'The semantic_key, when the body has none.' }),
+});
+
+function answersOf({ statuses, answer, isNamed }: Endpoint): Responses {
+  return Object.fromEntries(
+    Object.entries(statuses).map(([status, description]) => {
+      const headers = isNamed && status === '200' ? { ...COMMON_HEADERS, ...REPLAYED } : COMMON_HEADERS;
+      return [status, { description, headers, content: { 'application/json': { schema: answer } } }];
+    }),
+  );
+}
+
+function errorsOf({ errors, isNamed }: Endpoint, hasBody: boolean): ErrorCode[] {
+  const named = isNamed ? WITH_NAME : [];
+  const bodied = hasBody ? WITH_BODY : [];
+  return [...new Set<ErrorCode>([...WITH_KEY, 'validation-failed', ...bodied, ...named, ...errors])];
+}
+
+/** One response for each status, which lists the codes that it can carry. */
+function problemsOf(codes: readonly ErrorCode[]): Responses {
+  const byStatus = Map.groupBy([...codes].sort(), (code) => ERRORS[code].status);
+  return Object.fromEntries(
+    [...byStatus].map(([status, sameStatus]) => {
+      const description = sameStatus.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join(' ');
+      const examples = Object.fromEntries(sameStatus.map((code) => [code, { value: exampleOf(code) }]));
+      const content = { 'application/problem+json': { schema: problemView, examples } };
+      return [String(status), { description, headers: COMMON_HEADERS, content }];
+    }),
+  );
+}
+
+function exampleOf(code: ErrorCode) {
+  const { title, status, explanation, wayOut } = ERRORS[code];
+  const detail = `${explanation} ${wayOut}`;
+  return { type: `/problems/${code}`, title, status, detail, code, request_id: 'request-1' };
+}
+
+/** "/v1/payouts/{semantic_key}/confirm" by POST is "post_payouts_semantic_key_confirm". */
+function operationIdOf({ method, path }: Endpoint): string {
+  return [method, ...path.split('/').slice(2)].join('_').replaceAll(/[{}]/g, '').replaceAll('-', '_');
+}

@@ -1,0 +1,91 @@
+// What the API is built from: one plain object. The parts that other folders provide are named as interfaces here.
+
+import type { Hono } from 'hono';
+import type { Pkid } from '../domain/id.ts';
+import type { Payout } from '../domain/payout.ts';
+import type { Provider, ProviderName } from '../domain/provider.ts';
+import type { PayoutLife } from '../jobs/payout.ts';
+import type { TransferLife } from '../jobs/transfer.ts';
+import type { Journal } from '../ledger/journal.ts';
+import type { WalletDirectory } from '../ledger/wallet-directory.ts';
+import type { Tables } from '../ledger/writes.ts';
+import type { Config } from '../runtime/config.ts';
+import type { Db } from '../runtime/db.ts';
+import type { Logger } from '../runtime/logger.ts';
+
+export interface ApiOptions {
+  readonly db: Db;
+  readonly tables: Tables;
+  readonly journal: Journal;
+  readonly wallets: WalletDirectory;
+  readonly payouts: PayoutLife;
+  readonly transfers: TransferLife;
+  readonly providers: ReadonlyMap<ProviderName, Provider>;
+  readonly config: Pick<Config, 'rateLimitRps'>;
+  readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
+  readonly metrics?: { text(): Promise<string>; readonly contentType: string };
+  readonly waiter: Waiter;
+  readonly reviews: Reviews;
+  readonly events: Events;
+  readonly audit: () => Promise<AuditReport>;
+  readonly readiness: () => Promise<Readiness>;
+  /** Serves /admin/queues; its routes carry the whole path. */
+  readonly board?: Hono;
+  /** Serves the operator pages; its routes carry the whole path. */
+  readonly console?: Hono;
+}
+
+export interface Waiter {
+  /** Resolves when the operation is final or the time is up, whichever comes first. */
+  wait(operation: { kind: 'payout' | 'transfer'; pkid: Pkid }, timeoutMs: number): Promise<void>;
+}
+
+export interface Reviews {
+  /** Asks the provider as soon as possible. */
+  query(kind: 'payout' | 'transfer', pkid: Pkid, actor: string): Promise<void>;
+  resolvePayout(pkid: Pkid, resolution: Resolution): Promise<Payout>;
+  attention(): Promise<AttentionView>;
+}
+
+export interface Resolution {
+  readonly verdict: 'succeeded' | 'failed';
+  readonly reason: string;
+  readonly externPaymentId: string | null;
+  readonly actor: string;
+}
+
+/** Rows already in the shape of the answer. */
+export interface AttentionView {
+  readonly review: readonly unknown[];
+  readonly discrepancies: readonly unknown[];
+  readonly unapplied: readonly unknown[];
+  readonly oldest_unfinished: readonly {
+    readonly kind: string;
+    readonly age_seconds: number;
+    readonly count: number;
+  }[];
+  readonly stale: readonly unknown[];
+}
+
+export interface Events {
+  /** Resolves after the commit. Throws invalid-signature, stale-timestamp or not-found. */
+  receive(event: {
+    provider: ProviderName;
+    raw: Buffer;
+    headers: Record<string, string>;
+  }): Promise<'stored' | 'duplicate'>;
+}
+
+export interface AuditReport {
+  readonly ok: boolean;
+  readonly checks: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly violations: readonly unknown[];
+  }[];
+}
+
+export interface Readiness {
+  readonly ok: boolean;
+  readonly checks: Readonly<Record<string, { readonly ok: boolean; readonly detail: string }>>;
+}

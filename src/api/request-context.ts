@@ -1,0 +1,44 @@
+// What every request carries besides its body: an id for logs and answers, and the trace it belongs to. Every answer
+// leaves with the id and the security headers, and leaves one line in the log.
+
+import { randomUUID } from 'node:crypto';
+import type { MiddlewareHandler } from 'hono';
+import type { ApiOptions } from './options.ts';
+
+export interface ContextEnv {
+  Variables: { requestId: string; route: string };
+}
+
+const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+/** Pages that need more (documentation, board, console) set their own policy. */
+const HEADERS = {
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+  'Referrer-Policy': 'no-referrer',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Cache-Control': 'no-store',
+} as const;
+
+export function requestContext({ log }: Pick<ApiOptions, 'log'>): MiddlewareHandler<ContextEnv> {
+  return async (c, next) => {
+    const startedAt = performance.now();
+    const given = c.req.header('x-request-id');
+    const requestId = given !== undefined && REQUEST_ID.test(given) ? given : randomUUID();
+    c.set('requestId', requestId);
+    await next();
+    c.res.headers.set('X-Request-Id', requestId);
+    for (const [name, value] of Object.entries(HEADERS)) {
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
+    }
+    const durationMs = Math.round(performance.now() - startedAt);
+    const line = { request_id: requestId, method: c.req.method, route: c.get('route') ?? null, status: c.res.status };
+    log.info({ ...line, durationMs }, 'request');
+  };
+}
+
+/** Null when there is none, or none that the standard allows. */
+export function traceparentOf(header: string | undefined): string | null {
+  return header !== undefined && TRACEPARENT.test(header) ? header : null;
+}

@@ -1,0 +1,73 @@
+// Parsing outside data with a schema. A field may name the error code that its violation deserves; everything else
+// is validation-failed. All violations are reported at once, each with a pointer.
+
+import type { z } from '@hono/zod-openapi';
+import { ERRORS, type ErrorCode, type FieldError, PaymentError } from '../domain/errors.ts';
+import { refuseUnsafe } from './untrusted.ts';
+
+/** More would only repeat the same mistake. */
+const ERRORS_MAX = 50;
+
+/** `root` is where pointers start: "" for a body, "#/query" or "#/path" for the address. */
+export function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, root: string): z.output<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const found = parsed.error.issues.flatMap((issue) => findingsOf(issue, root)).slice(0, ERRORS_MAX);
+  const codes = new Set(found.map((finding) => finding.code));
+  const [only = 'validation-failed'] = codes.size === 1 ? codes : [];
+  const [first] = found;
+  const errors = found.map(({ pointer, detail }) => ({ pointer, detail }));
+  const where = first === undefined ? '' : `${first.pointer === '' ? 'The body' : first.pointer}: ${first.detail}`;
+  throw new PaymentError(only, { detail: where, errors });
+}
+
+/** A body that names an operation: its semantic key may come as a header instead. */
+export function withKey(body: unknown, header: string | undefined): unknown {
+  if (!isObject(body)) return body;
+  const { semantic_key: given } = body;
+  const isGiven = given !== undefined && given !== null;
+  if (!isGiven && header === undefined) throw new PaymentError('semantic-key-missing');
+  if (isGiven && header !== undefined && given !== header) {
+    const detail = 'It differs from the Idempotency-Key header. Send only one of the two.';
+    throw new PaymentError('validation-failed', { detail, errors: [{ pointer: '/semantic_key', detail }] });
+  }
+  return isGiven ? body : { ...body, semantic_key: header };
+}
+
+/** One item of a batch, by the rules of a body of its own. */
+export function parseItem<Schema extends z.ZodType>(schema: Schema, item: unknown): z.output<Schema> {
+  refuseUnsafe(item);
+  return parse(schema, withKey(item, undefined), '');
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+interface Finding extends FieldError {
+  readonly code: ErrorCode;
+}
+
+function findingsOf(issue: z.core.$ZodIssue, root: string): Finding[] {
+  const pointer = root + issue.path.map((part) => `/${escape(String(part))}`).join('');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((name) => {
+      const detail = 'Unknown field. Leave it out, or check its spelling.';
+      return { code: 'validation-failed', pointer: `${pointer}/${escape(name)}`, detail };
+    });
+  }
+  return [{ code: codeOf(issue), pointer, detail: issue.message }];
+}
+
+function codeOf(issue: z.core.$ZodIssue): ErrorCode {
+  const code: unknown = issue.code === 'custom' ? issue.params?.code : undefined;
+  return typeof code === 'string' && isErrorCode(code) ? code : 'validation-failed';
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code);
+}
+
+function escape(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1');
+}
