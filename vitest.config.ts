@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/global-setup.ts'],
+    maxConcurrency: 40, // concurrent tests wait for providers' times, not for the processor
     reporters: ['default', './test/harness/tally-reporter.ts'],
     // The suites share one PostgreSQL and one Redis and must also pass on a machine with two cores.
     maxWorkers: 2,

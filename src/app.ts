@@ -63,6 +63,7 @@ export async function openApp(options: {
   const runner = createRunner({
     lives: { payout: payouts.run, transfer: transfers.run },
     concurrency: config.concurrency,
+    log,
   });
   const events = createWebhookIn({
     ...life,

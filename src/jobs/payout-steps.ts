@@ -21,7 +21,10 @@ import { type Step as CallStep, type Evidence, judge, type Verdict } from '../do
 import type { CallAnswer, Conclusion, Decision, Step } from '../ledger/step.ts';
 import { type Answered, answerRow, discrepancyOf, type IntendedCall, intend } from './payout-records.ts';
 
-export type Claimed = { readonly type: 'idle' | 'ended' } | ({ readonly type: 'call' } & IntendedCall);
+export type Claimed =
+  | { readonly type: 'idle' }
+  | { readonly type: 'ended'; readonly payout: Payout }
+  | ({ readonly type: 'call' } & IntendedCall);
 
 export function claimStep(seen: Payout, timing: Timing): Step<Payout, Claimed> {
   return {
@@ -31,7 +34,12 @@ export function claimStep(seen: Payout, timing: Timing): Step<Payout, Claimed> {
       const claim = claimPayout(row, now, timing);
       if (claim.type === 'idle') return nothing({ type: 'idle' });
       if (claim.type === 'expired') {
-        return change({ patch: claim.patch, path: ['failed'], cause: 'expired', result: { type: 'ended' } });
+        return change({
+          patch: claim.patch,
+          path: ['failed'],
+          cause: 'expired',
+          result: { type: 'ended', payout: { ...row, ...claim.patch } },
+        });
       }
       const claimed = { ...row, ...claim.patch };
       const call = intend(claimed, { step: firstStep(claimed), now });
@@ -40,7 +48,7 @@ export function claimStep(seen: Payout, timing: Timing): Step<Payout, Claimed> {
       return {
         movements: claim.isFirst ? [hold] : [],
         conclude([result]) {
-          if (result?.type === 'refused') return refusedHold(result.code, now);
+          if (result?.type === 'refused') return refusedHold(row, result.code, now);
           return {
             patch: { ...claim.patch, ...call.patch },
             path: claim.isFirst ? ['in_process'] : [],
@@ -54,21 +62,17 @@ export function claimStep(seen: Payout, timing: Timing): Step<Payout, Claimed> {
   };
 }
 
-function refusedHold(code: string, now: Date): Conclusion<Payout, Claimed> {
+function refusedHold(row: Payout, code: string, now: Date): Conclusion<Payout, Claimed> {
   if (code !== 'insufficient_funds' && code !== 'limit_exceeded') {
     throw new PaymentError('internal', { detail: `The ledger refused the hold: ${code}. Run the audit.` });
   }
   const detail = 'The wallet had less available than the amount. Fund it and make a new payout.';
-  return {
-    patch: failedPatch(now, { code, detail }),
-    path: ['failed'],
-    cause: code,
-    result: { type: 'ended' },
-  };
+  const patch = failedPatch(now, { code, detail });
+  return { patch, path: ['failed'], cause: code, result: { type: 'ended', payout: { ...row, ...patch } } };
 }
 
 export type Concluded =
-  | { readonly type: 'settled'; readonly verdict: string }
+  | { readonly type: 'settled'; readonly verdict: string; readonly payout: Payout }
   | ({ readonly type: 'call' } & IntendedCall);
 
 /** Judges the answer on the locked row; then settles, or commits the intent of the next call. */
@@ -142,13 +146,14 @@ function settle(
     movements,
     conclude(results) {
       refuseRefusals(results);
+      const whole = { ...seen, ...patch, ...unsent, ...(returned > 0n ? { returnedMinor: returned } : {}) };
       return {
-        patch: { ...seen, ...patch, ...unsent, ...(returned > 0n ? { returnedMinor: returned } : {}) },
+        patch: whole,
         path: outcome === 'waits' ? [] : [outcome],
         cause: verdict.type,
         answers,
         discrepancies: verdict.type === 'review' ? [discrepancyOf(row, { ...verdict, now })] : [],
-        result: { type: 'settled', verdict: verdict.type },
+        result: { type: 'settled', verdict: verdict.type, payout: { ...row, ...whole } },
       };
     },
   };
@@ -207,7 +212,7 @@ function keepEvidence(row: Payout, answered: Answered, now: Date): Decision<Payo
     cause: null,
     answers: [answerRow(answered, { verdict: 'late', now })],
     discrepancies: contradicts ? [discrepancyOf(row, { reason, detail, success: successIn(answer), now })] : [],
-    result: { type: 'settled', verdict: 'late' },
+    result: { type: 'settled', verdict: 'late', payout: row },
   });
 }
 

@@ -12,8 +12,9 @@ import { createRowLoader } from '../ledger/loader.ts';
 import type { Intake } from '../ledger/step.ts';
 import type { LifeOptions } from './life.ts';
 import { callProvider } from './payout-call.ts';
-import { newPayout, type PayoutRequest } from './payout-records.ts';
+import { type IntendedCall, newPayout, type PayoutRequest } from './payout-records.ts';
 import { answerStep, change, claimStep } from './payout-steps.ts';
+import type { RunReport } from './runner.ts';
 import { noSuchWallet, otherCurrency } from './transfer.ts';
 
 export type PayoutLife = ReturnType<typeof createPayoutLife>;
@@ -38,23 +39,24 @@ export function createPayoutLife(options: LifeOptions) {
     return payout;
   }
 
-  async function run(pkid: Pkid): Promise<void> {
+  async function run(pkid: Pkid): Promise<RunReport | null> {
     const seen = await rows.load(pkid);
-    if (seen === null || isFinal(seen.status)) return;
+    if (seen === null || isFinal(seen.status)) return null;
     const provider = providerOf(providers, seen.provider);
     let startedAt = performance.now();
     const claimed = await journal.stepPayout(claimStep(seen, timing));
-    if (claimed.type !== 'call') return;
-    let call = claimed;
+    if (claimed.type === 'idle') return null;
+    if (claimed.type === 'ended') return reportOf(seen, claimed.payout, claimed.payout.failureCode);
+    let call: IntendedCall = claimed;
     for (let calls = 1; calls <= CALLS_PER_CLAIM_MAX; calls += 1) {
       const answered = await callProvider(call, { provider, startedAt, options });
       startedAt = performance.now();
       const concluded = await journal.stepPayout(answerStep(answered, provider, timing));
-      if (concluded.type !== 'call') return;
+      if (concluded.type === 'settled') return reportOf(seen, concluded.payout, concluded.verdict);
       call = concluded;
     }
     // The lease runs out and the next claim starts with a look-up.
-    options.log.warn({ pkid, attempt: call.payout.attempt }, 'too many calls in one claim');
+    return { ...reportOf(seen, call.payout, 'too_many_calls'), level: 'error' };
   }
 
   return {
@@ -143,6 +145,18 @@ async function approvedBeneficiary(request: PayoutRequest, { db, wallets, provid
     throw new PaymentError('not-found', { detail });
   }
   return payee.account;
+}
+
+function reportOf(before: Payout, after: Payout, verdict: string | null): RunReport {
+  const isWaiting = !isFinal(after.status);
+  return {
+    semanticKey: after.semanticKey,
+    attempt: after.attempt,
+    from: before.status,
+    to: after.status,
+    reason: after.failureCode ?? after.reviewReason ?? verdict,
+    level: after.reviewReason !== null ? 'error' : isWaiting ? 'warn' : 'info',
+  };
 }
 
 function askedFor({ semanticKey: _key, confirm: _confirm, traceparent: _trace, ...asked }: PayoutRequest) {

@@ -39,19 +39,29 @@ export function createReconcile(options: {
   async function rounds(): Promise<void> {
     for (;;) {
       const due = await readDue(db);
-      const results = await Promise.allSettled(due.map(runOne));
       await beat(db, { holder, periodMs });
+      const isAllDone = await runAll(due);
+      // Rows that still run, or failed to, are still due: looking at them again at once would spin.
+      if (due.length < ROWS_MAX || !isAllDone || isStopped) return;
+    }
+  }
+
+  /** Waits one period at most: calls that hang at one provider must not keep other rows from being looked at. */
+  async function runAll(due: readonly DueRow[]): Promise<boolean> {
+    const runs = Promise.allSettled(due.map(runOne)).then((results) => {
       const failed = results.filter((result) => result.status === 'rejected');
       if (failed.length > 0)
         log.warn({ count: failed.length, err: failed[0]?.reason }, 'reconcile: rows failed to run');
-      // Rows that failed to run are still due: looping on them at once would spin.
-      if (due.length < ROWS_MAX || failed.length > 0 || isStopped) return;
-    }
+      return failed.length === 0;
+    });
+    const { promise: isLate, resolve } = Promise.withResolvers<boolean>();
+    const timeout = setTimeout(() => resolve(false), periodMs);
+    return Promise.race([runs, isLate]).finally(() => clearTimeout(timeout));
   }
 
   function runOne(row: DueRow): Promise<unknown> {
     if (row.kind === 'event') return events.apply({ provider: row.provider, eventId: row.eventId });
-    return runner.run(row.kind, row.pkid);
+    return runner.run(row.kind, row.pkid, { reason: 'reconcile' });
   }
 
   function round(): Promise<void> {

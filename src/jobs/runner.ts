@@ -1,30 +1,54 @@
 // Runs lives in this process: each row at most once at a time, each kind under its limit. The queue's workers and
 // reconcile both go through here, so that together they never do more than one of them may.
 
+import type { Logger } from 'pino';
 import type { Pkid } from '../domain/id.ts';
+import type { Status } from '../domain/state-machine.ts';
 
 export type RunnableKind = 'payout' | 'transfer';
 
+/** What one run of a life did to its row; null when there was nothing to do. */
+export interface RunReport {
+  readonly semanticKey: string;
+  readonly attempt: number;
+  readonly from: Status;
+  readonly to: Status;
+  /** The failure, the review reason, or what is waited for. */
+  readonly reason: string | null;
+  /** info: moved. warn: it is tried again. error: a person must look. */
+  readonly level: 'info' | 'warn' | 'error';
+}
+
+/** What started a run, for its log line. */
+export type RunCause = Readonly<{ reason: 'reconcile' | 'webhook' } | { job_id: string; queuedMs: number }>;
+
 export interface Runner {
   /** Waits for its turn, then runs the life. Does nothing when that row runs here already. */
-  run(kind: RunnableKind, pkid: Pkid): Promise<void>;
+  run(kind: RunnableKind, pkid: Pkid, cause: RunCause): Promise<void>;
   /** Resolves when nothing runs and nothing waits. */
   idle(): Promise<void>;
 }
 
 export function createRunner(options: {
-  lives: Readonly<Record<RunnableKind, (pkid: Pkid) => Promise<void>>>;
+  lives: Readonly<Record<RunnableKind, (pkid: Pkid) => Promise<RunReport | null>>>;
   concurrency: Readonly<Record<RunnableKind, number>>;
+  log: Logger;
 }): Runner {
-  const { lives, concurrency } = options;
+  const { lives, concurrency, log } = options;
   const running = new Map<Pkid, Promise<void>>();
   const limits = { payout: createLimit(concurrency.payout), transfer: createLimit(concurrency.transfer) };
 
-  async function turn(kind: RunnableKind, pkid: Pkid): Promise<void> {
+  async function turn(kind: RunnableKind, pkid: Pkid, cause: RunCause): Promise<void> {
     const { enter, leave } = limits[kind];
     await enter();
+    const startedAt = performance.now();
     try {
-      await lives[kind](pkid);
+      const report = await lives[kind](pkid);
+      if (report === null) return;
+      const { semanticKey, attempt, from, to, reason, level } = report;
+      const moved = { kind, pkid, semantic_key: semanticKey, attempt, from, to };
+      const durationMs = Math.round(performance.now() - startedAt);
+      log[level]({ ...cause, ...moved, ...(reason === null ? {} : { code: reason }), durationMs }, 'run');
     } finally {
       leave();
       running.delete(pkid);
@@ -32,9 +56,9 @@ export function createRunner(options: {
   }
 
   return {
-    async run(kind, pkid) {
+    async run(kind, pkid, cause) {
       if (running.has(pkid)) return;
-      const run = turn(kind, pkid);
+      const run = turn(kind, pkid, cause);
       running.set(pkid, run);
       await run;
     },

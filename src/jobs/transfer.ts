@@ -11,6 +11,7 @@ import { endTransfer, moneyOfTransfer, type Transfer } from '../domain/transfer.
 import { createRowLoader } from '../ledger/loader.ts';
 import type { Intake, Step } from '../ledger/step.ts';
 import type { LifeOptions } from './life.ts';
+import type { RunReport } from './runner.ts';
 
 export interface TransferRequest {
   readonly semanticKey: string;
@@ -44,10 +45,10 @@ export function createTransferLife(options: LifeOptions) {
     },
 
     /** Moves the money, or does nothing when that is done. Safe to run any number of times. */
-    async run(pkid: Pkid): Promise<void> {
+    async run(pkid: Pkid): Promise<RunReport | null> {
       const transfer = await rows.load(pkid);
-      if (transfer === null || isFinal(transfer.status)) return;
-      await journal.stepTransfer(moveStep(transfer));
+      if (transfer === null || isFinal(transfer.status)) return null;
+      return journal.stepTransfer(moveStep(transfer));
     },
 
     find: (pkid: Pkid): Promise<Transfer | null> => rows.load(pkid),
@@ -66,24 +67,29 @@ export function otherCurrency(wallet: { walletId: string; currency: Currency }):
   });
 }
 
-function moveStep({ pkid, fromWallet, toWallet }: Transfer): Step<Transfer, void> {
+function moveStep({ pkid, fromWallet, toWallet }: Transfer): Step<Transfer, RunReport | null> {
   return {
     pkid,
     walletIds: [fromWallet, toWallet],
     decide(row, now) {
       if (isFinal(row.status)) {
-        return { movements: [], conclude: () => ({ patch: null, path: [], cause: null, result: undefined }) };
+        return { movements: [], conclude: () => ({ patch: null, path: [], cause: null, result: null }) };
       }
       return {
         movements: [movementOf(row)],
         conclude([result]) {
           if (result === undefined) throw new PaymentError('internal', { detail: 'The ledger gave no result.' });
           const patch = endTransfer(result, now);
-          return { patch, path: ['in_process', patch.status], cause: null, result: undefined };
+          return { patch, path: ['in_process', patch.status], cause: null, result: reportOf(row, patch) };
         },
       };
     },
   };
+}
+
+function reportOf(row: Transfer, patch: ReturnType<typeof endTransfer>): RunReport {
+  const reason = patch.failureCode ?? null;
+  return { semanticKey: row.semanticKey, attempt: 1, from: row.status, to: patch.status, reason, level: 'info' };
 }
 
 function movementOf(transfer: Transfer): Movement {

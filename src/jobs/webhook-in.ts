@@ -38,7 +38,7 @@ export function createWebhookIn(
       return lookAgain(payout, { provider: providerOf(providers, payout.provider), options });
     }
     await payouts.hint(pkid);
-    await runner.run('payout', pkid);
+    await runner.run('payout', pkid, { reason: 'webhook' });
     return 'hinted';
   }
 

@@ -9,7 +9,7 @@ import type { Config } from '../runtime/config.ts';
 import type { Queues, RunningJob, WorkerHandle } from '../runtime/queue.ts';
 import { lockDurationMs, QUEUE_NAMES, type QueueName } from './queues.ts';
 import type { Reconcile } from './reconcile.ts';
-import type { Runner } from './runner.ts';
+import type { RunCause, Runner } from './runner.ts';
 import type { StoredEvent, WebhookInLife } from './webhook-in.ts';
 
 export interface Workers {
@@ -29,8 +29,8 @@ export async function startWorkers(options: {
 }): Promise<Workers> {
   const { queues, runner, events, reconcile, config, log, onRun } = options;
   const processors: Record<QueueName, (job: RunningJob) => Promise<void>> = {
-    payout: (job) => runner.run('payout', pkidIn(job)),
-    transfer: (job) => runner.run('transfer', pkidIn(job)),
+    payout: (job) => runner.run('payout', pkidIn(job), causeOf(job)),
+    transfer: (job) => runner.run('transfer', pkidIn(job), causeOf(job)),
     'webhook-in': (job) => events.apply(eventIn(job)),
     maintenance: () => reconcile.round(),
   };
@@ -43,23 +43,18 @@ export async function startWorkers(options: {
 
   async function process(queue: QueueName, job: RunningJob): Promise<void> {
     const startedAt = performance.now();
-    const about = {
-      queue,
-      job_id: job.id,
-      ...(job.data.pkid === undefined ? {} : { pkid: job.data.pkid }),
-      queuedMs: Math.round(job.queuedMs),
-    };
     try {
       await processors[queue](job);
       const durationMs = Math.round(performance.now() - startedAt);
       onRun({ queue, outcome: 'done', durationMs, queuedMs: job.queuedMs });
-      // Maintenance runs every few seconds and reports by its heartbeat.
-      if (queue !== 'maintenance') log.info({ ...about, durationMs }, 'job done');
     } catch (error) {
       const durationMs = Math.round(performance.now() - startedAt);
       onRun({ queue, outcome: 'error', durationMs, queuedMs: job.queuedMs });
       const isOurs = error instanceof PaymentError && error.kind !== 'unavailable';
-      log[isOurs ? 'error' : 'warn']({ ...about, durationMs, err: error }, 'job failed, it is tried again');
+      log[isOurs ? 'error' : 'warn'](
+        { queue, ...causeOf(job), durationMs, err: error },
+        'job failed, it is tried again',
+      );
       throw error;
     }
   }
@@ -82,6 +77,10 @@ export async function startWorkers(options: {
       await Promise.all(handles.map((handle) => handle.close(graceMs)));
     },
   };
+}
+
+function causeOf(job: RunningJob): RunCause {
+  return { job_id: job.id, queuedMs: Math.round(job.queuedMs) };
 }
 
 function pkidIn(job: RunningJob): Pkid {
