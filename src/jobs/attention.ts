@@ -29,7 +29,7 @@ export async function readAttention(db: Db, providers: Iterable<Provider>): Prom
       SELECT discrepancy_id, reason, provider, operation_kind AS kind, semantic_key, pkid, extern_payment_id,
              amount::text, currency, detail, to_json(opened_at) AS opened_at,
              floor(extract(epoch FROM now() - opened_at))::int AS age_seconds
-      FROM discrepancy WHERE closed_at IS NULL ORDER BY opened_at LIMIT ${ROWS_MAX}`.execute(db.sql),
+      FROM discrepancy d WHERE closed_at IS NULL ORDER BY d.opened_at LIMIT ${ROWS_MAX}`.execute(db.sql),
     sql<Record<string, unknown>>`
       SELECT wallet_id, currency, posted::text AS amount FROM wallet
       WHERE kind = 'unapplied' AND posted <> 0 ORDER BY wallet_id LIMIT ${ROWS_MAX}`.execute(db.sql),

@@ -1,7 +1,7 @@
 // The life of a treasury movement: an operator books what a bank statement shows, money on its way between a
 // provider and our bank. Nothing else moves platform wallets by hand.
 
-import { bankWalletId, parsePlatformWalletId, providerWalletId } from '../domain/chart.ts';
+import { bankWalletId, isPlatformWalletId, parsePlatformWalletId, providerWalletId } from '../domain/chart.ts';
 import { PaymentError } from '../domain/errors.ts';
 import { fingerprintOf } from '../domain/fingerprint.ts';
 import { pkidOf, postingIdOf } from '../domain/id.ts';
@@ -59,7 +59,7 @@ export function createTreasuryLife({ journal, providers }: TreasuryOptions) {
 function refuseOtherWallets(request: TreasuryRequest, providers: TreasuryOptions['providers']): void {
   const { fromWallet, toWallet, currency } = request;
   if (fromWallet === toWallet) throw new PaymentError('same-wallet');
-  const sides = [parsePlatformWalletId(fromWallet), parsePlatformWalletId(toWallet)];
+  const sides = [fromWallet, toWallet].filter(isPlatformWalletId).map(parsePlatformWalletId);
   const provider = sides.find((side) => side.kind === 'provider');
   const bank = sides.find((side) => side.kind === 'bank');
   if (provider === undefined || bank === undefined) {

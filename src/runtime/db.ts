@@ -60,7 +60,8 @@ const ENTITIES = [
 ];
 
 /** A paused process must not stop the others: its session ends by itself, its waits are short. */
-const SESSION_OPTIONS = '-c idle_in_transaction_session_timeout=5000 -c statement_timeout=10000 -c lock_timeout=2000';
+const SESSION_OPTIONS =
+  '-c idle_in_transaction_session_timeout=5000 -c statement_timeout=10000 -c lock_timeout=2000 -c timezone=UTC';
 /** Enough for two commits in flight, readers and the queue's neighbours; PostgreSQL's default allows 100 in all. */
 const POOL_MAX = 12;
 const CONNECT_TIMEOUT_MS = 5_000;

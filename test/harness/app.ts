@@ -35,7 +35,11 @@ export interface TestRemit {
 /** Short enough that a grace period passes in a test, with LEASE_MS at least twice the time-out. */
 const TIMES = { RECONCILE_MS: '150', LEASE_MS: '1800', PROVIDER_TIMEOUT_MS: '900' };
 
-export async function startRemit(env: Record<string, string> = {}): Promise<TestRemit> {
+/** Without workers nothing runs by itself: the test runs lives by hand. */
+export async function startRemit(
+  env: Record<string, string> = {},
+  { withWorkers = true }: { withWorkers?: boolean } = {},
+): Promise<TestRemit> {
   const folder = mkdtempSync(join(tmpdir(), 'remit-app-'));
   const database = await createDatabase();
   const config = readConfig({ REMIT_DATA_DIR: folder, REMIT_UNSAFE_DURABILITY: '1', ...TIMES, ...env });
@@ -51,8 +55,8 @@ export async function startRemit(env: Record<string, string> = {}): Promise<Test
   const log = silentLogger();
   const app = await openApp({ config, databaseUrl: database.url, sandboxUrl: sandbox.url, log });
   await app.queues.ready();
-  const workers = await startWorkers({ ...app, log, onRun: app.metrics.job });
-  app.reconcile.start();
+  const workers = withWorkers ? await startWorkers({ ...app, log, onRun: app.metrics.job }) : null;
+  if (withWorkers) app.reconcile.start();
   const find = async (key: string) => app.payouts.find(pkidOf('payout', key));
 
   return {
@@ -92,7 +96,7 @@ export async function startRemit(env: Record<string, string> = {}): Promise<Test
     },
     async stop() {
       await app.reconcile.stop();
-      await workers.close(2_000);
+      await workers?.close(2_000);
       await app.runner.idle();
       app.waiter.close();
       await app.journal.drained();
