@@ -154,6 +154,14 @@ function judgeNotFound(evidence: Evidence): Verdict {
     return { type: 'failed', code: 'canceled', detail: 'Cancelled on request before anything was sent.' };
   }
   const isInsideWindow = firstSentAt === null || now.getTime() - firstSentAt.getTime() <= resendWindowMs;
+  // Without the second step no money can have moved, so a first step that is gone ends the payment.
+  if (evidence.stages === 2 && evidence.moneyIntendedAt === null && (evidence.externId !== null || !isInsideWindow)) {
+    return {
+      type: 'failed',
+      code: 'expired',
+      detail: 'The provider no longer has the payment, and it was not confirmed.',
+    };
+  }
   if (!isInsideWindow) {
     const detail =
       'Nothing was found at the provider, and it may have forgotten our key, so sending again could pay twice.';

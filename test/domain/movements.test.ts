@@ -1,0 +1,261 @@
+// The ledger's rules against a small model, over random sequences of movements on a few wallets.
+
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type Pkid, pkidOf, postingIdOf } from '../../src/domain/id.ts';
+import { parseCurrency } from '../../src/domain/money.ts';
+import { type Applied, apply, type Balance, type Book, type Hold, type Movement } from '../../src/domain/movements.ts';
+
+const USD = parseCurrency('USD');
+const JPY = parseCurrency('JPY');
+const BALANCE_MAX = 2n ** 63n - 1n;
+/** For each of the promises below. */
+const RUNS = 1_000;
+
+const WALLETS = [
+  { walletId: 'ann', currency: USD, allowNegative: false },
+  { walletId: 'bob', currency: USD, allowNegative: false },
+  { walletId: 'yen', currency: JPY, allowNegative: false },
+  { walletId: '@provider:stripe:USD', currency: USD, allowNegative: true },
+  { walletId: '@equity:USD', currency: USD, allowNegative: true },
+  { walletId: '@equity:JPY', currency: JPY, allowNegative: true },
+];
+const walletId = fc.constantFrom(...WALLETS.map((wallet) => wallet.walletId), 'nobody');
+const currency = fc.constantFrom(USD, USD, USD, JPY);
+const holdId = fc.integer({ min: 0, max: 4 }).map((number) => pkidOf('payout', `hold-${number}`));
+const amount = fc.oneof(
+  { weight: 20, arbitrary: fc.bigInt({ min: 1n, max: 120n }) },
+  { weight: 1, arbitrary: fc.constantFrom(0n, -5n, BALANCE_MAX, BALANCE_MAX / 2n) },
+);
+
+type Draft = Movement extends infer Each ? (Each extends Movement ? Omit<Each, 'posting'> : never) : never;
+
+const drafts: fc.Arbitrary<Draft[]> = fc.array(
+  fc.oneof(
+    fc.record({
+      type: fc.constant('transfer' as const),
+      from: walletId,
+      to: walletId,
+      money: fc.record({ amountMinor: amount, currency }),
+    }),
+    fc.record({
+      type: fc.constant('hold' as const),
+      holdId,
+      walletId,
+      money: fc.record({ amountMinor: amount, currency }),
+    }),
+    fc.record({ type: fc.constant('capture' as const), holdId, to: walletId }),
+    fc.record({ type: fc.constant('release' as const), holdId }),
+    fc.record({ type: fc.constant('post' as const), currency, lines: lines() }),
+  ),
+  { maxLength: 40 },
+);
+
+/** Mostly balanced: the last line takes what the others leave. */
+function lines() {
+  const line = fc.record({ walletId, amountMinor: fc.bigInt({ min: -100n, max: 100n }) });
+  return fc
+    .tuple(fc.array(line, { maxLength: 3 }), walletId, fc.integer({ min: 0, max: 9 }))
+    .map(([some, last, die]) => {
+      const rest = -some.reduce((sum, { amountMinor }) => sum + amountMinor, 0n);
+      return [...some, { walletId: last, amountMinor: die === 0 ? rest + 1n : rest }];
+    });
+}
+
+function movementsOf(some: readonly Draft[]): Movement[] {
+  return some.map((draft, number) => {
+    const semanticKey = `movement-${number}`;
+    const pkid = pkidOf('transfer', semanticKey);
+    const postingId = postingIdOf(pkid, 'settle');
+    const posting = { postingId, event: 'test', kind: 'transfer' as const, pkid, semanticKey, reverses: null };
+    return draft.type === 'hold' || draft.type === 'release' ? draft : { ...draft, posting };
+  });
+}
+
+function bookOf(funds: Readonly<Record<string, bigint>> = { ann: 500n, bob: 100n, yen: 50n }): Book {
+  const balances = WALLETS.map((wallet): [string, Balance] => [
+    wallet.walletId,
+    { ...wallet, postedMinor: funds[wallet.walletId] ?? 0n, heldMinor: 0n, seq: 7n },
+  ]);
+  return { wallets: new Map(balances), holds: new Map() };
+}
+
+function total(book: Book, of: string): bigint {
+  return [...book.wallets.values()]
+    .filter((wallet) => wallet.currency === of)
+    .reduce((sum, wallet) => sum + wallet.postedMinor, 0n);
+}
+
+function checkRandom(promise: (before: Book, movements: Movement[], applied: Applied) => void): void {
+  fc.assert(
+    fc.property(drafts, (some) => {
+      const before = bookOf();
+      const movements = movementsOf(some);
+      promise(before, movements, apply(before, movements));
+    }),
+    { numRuns: RUNS },
+  );
+}
+
+test('no sequence of movements makes or loses money in any currency', () => {
+  checkRandom((before, _, after) => {
+    for (const each of [USD, JPY]) expect(total(after, each)).toBe(total(before, each));
+  });
+});
+
+test('every posting is balanced, and a balance is what its entries add up to, counted without gaps', () => {
+  checkRandom((before, _, { wallets, entries, postings }) => {
+    const sums = new Map<string, bigint>();
+    for (const entry of entries) sums.set(entry.postingId, (sums.get(entry.postingId) ?? 0n) + entry.amountMinor);
+    expect([...sums.keys()]).toEqual(postings.map((posting) => posting.postingId));
+    expect([...sums.values()].every((sum) => sum === 0n)).toBe(true);
+    for (const [id, wallet] of wallets) {
+      let { postedMinor, seq } = before.wallets.get(id) ?? wallet;
+      for (const entry of entries.filter((each) => each.walletId === id)) {
+        postedMinor += entry.amountMinor;
+        seq += 1n;
+        expect(entry).toMatchObject({ balanceAfterMinor: postedMinor, seq, currency: wallet.currency });
+      }
+      expect({ postedMinor: wallet.postedMinor, seq: wallet.seq }).toEqual({ postedMinor, seq });
+    }
+  });
+});
+
+test('what is held back is the sum of the active holds, and available is never negative where it may not be', () => {
+  checkRandom((_, __, { wallets, holds }) => {
+    for (const [id, wallet] of wallets) {
+      const active = [...holds.values()].filter((hold) => hold.walletId === id && hold.status === 'active');
+      expect(wallet.heldMinor).toBe(active.reduce((sum, hold) => sum + hold.amountMinor, 0n));
+      if (!wallet.allowNegative) expect(wallet.postedMinor >= wallet.heldMinor).toBe(true);
+    }
+  });
+});
+
+test('a batch gives what its movements give one at a time', () => {
+  checkRandom((before, movements, whole) => {
+    let book = before;
+    const pieces: Applied[] = [];
+    for (const movement of movements) {
+      const piece = apply(book, [movement]);
+      pieces.push(piece);
+      book = piece;
+    }
+    expect({ wallets: whole.wallets, holds: whole.holds }).toEqual({ wallets: book.wallets, holds: book.holds });
+    expect(whole.entries).toEqual(pieces.flatMap((piece) => piece.entries));
+    expect(whole.postings).toEqual(pieces.flatMap((piece) => piece.postings));
+    expect(whole.results).toEqual(pieces.flatMap((piece) => piece.results));
+  });
+});
+
+test('a refused movement changes nothing, and the book it was given is never touched', () => {
+  checkRandom((before, movements) => {
+    const untouched = structuredClone(before);
+    let book: Book = before;
+    for (const movement of movements) {
+      const next = apply(book, [movement]);
+      if (next.results[0]?.type === 'refused') {
+        expect({ wallets: next.wallets, holds: next.holds }).toEqual({ wallets: book.wallets, holds: book.holds });
+        expect(next.entries).toEqual([]);
+        expect(next.postings).toEqual([]);
+      }
+      book = next;
+    }
+    expect(before).toEqual(untouched);
+  });
+});
+
+test('a model that knows only totals agrees with every answer', () => {
+  checkRandom((before, movements, { results }) => {
+    const model = createModel(before);
+    expect(results.map((result) => result.type === 'done')).toEqual(movements.map((movement) => model(movement)));
+  });
+});
+
+/** The rules once more, as plainly as possible: whether a movement is taken, and the totals it leaves. */
+function createModel(book: Book): (movement: Movement) => boolean {
+  const posted = new Map([...book.wallets].map(([id, wallet]) => [id, wallet.postedMinor]));
+  const holds = new Map<Pkid, Hold>();
+  const heldOf = (id: string) =>
+    [...holds.values()]
+      .filter((hold) => hold.walletId === id && hold.status === 'active')
+      .reduce((sum, hold) => sum + hold.amountMinor, 0n);
+  const isIn = (id: string, code: string) => book.wallets.get(id)?.currency === code;
+  const mayOwe = (id: string) => book.wallets.get(id)?.allowNegative === true;
+
+  function tryPost(code: string, changes: readonly (readonly [string, bigint])[]): boolean {
+    if (changes.length < 2 || changes.reduce((sum, [, change]) => sum + change, 0n) !== 0n) return false;
+    const next = new Map(posted);
+    for (const [id, change] of changes) {
+      if (!isIn(id, code)) return false;
+      const value = (next.get(id) ?? 0n) + change;
+      if (value > BALANCE_MAX || value < -BALANCE_MAX) return false;
+      next.set(id, value);
+    }
+    for (const [id, value] of next) {
+      if (value < (posted.get(id) ?? 0n) && !mayOwe(id) && value < heldOf(id)) return false;
+    }
+    for (const [id, value] of next) posted.set(id, value);
+    return true;
+  }
+
+  return (movement) => {
+    switch (movement.type) {
+      case 'transfer': {
+        const { from, to, money } = movement;
+        if (from === to || money.amountMinor <= 0n) return false;
+        return tryPost(money.currency, [
+          [from, -money.amountMinor],
+          [to, money.amountMinor],
+        ]);
+      }
+      case 'post':
+        return tryPost(
+          movement.currency,
+          movement.lines.map((line) => [line.walletId, line.amountMinor]),
+        );
+      case 'hold': {
+        const { holdId: id, walletId: wallet, money } = movement;
+        if (!isIn(wallet, money.currency) || money.amountMinor <= 0n || holds.has(id)) return false;
+        const held = heldOf(wallet) + money.amountMinor;
+        if (held > BALANCE_MAX || (!mayOwe(wallet) && (posted.get(wallet) ?? 0n) < held)) return false;
+        holds.set(id, { holdId: id, walletId: wallet, amountMinor: money.amountMinor, status: 'active' });
+        return true;
+      }
+      default: {
+        const hold = holds.get(movement.holdId);
+        if (hold?.status !== 'active') return false;
+        if (movement.type === 'release') {
+          holds.set(hold.holdId, { ...hold, status: 'released' });
+          return true;
+        }
+        holds.set(hold.holdId, { ...hold, status: 'captured' });
+        const code = book.wallets.get(hold.walletId)?.currency ?? '';
+        const isPosted =
+          hold.walletId !== movement.to &&
+          tryPost(code, [
+            [hold.walletId, -hold.amountMinor],
+            [movement.to, hold.amountMinor],
+          ]);
+        if (!isPosted) holds.set(hold.holdId, hold);
+        return isPosted;
+      }
+    }
+  };
+}
+
+test.each([
+  ['a transfer of more than is available', { ann: 9n }, 10n, 'insufficient_funds'],
+  ['a receiver whose balance would not fit the column', { ann: 10n, bob: BALANCE_MAX - 9n }, 10n, 'limit_exceeded'],
+] as const)('%s is refused as %s', (_, funds, amountMinor, code) => {
+  const [movement] = movementsOf([{ type: 'transfer', from: 'ann', to: 'bob', money: { amountMinor, currency: USD } }]);
+  expect(apply(bookOf(funds), movement ? [movement] : []).results).toEqual([{ type: 'refused', code }]);
+});
+
+test('the last unit that fits is taken', () => {
+  const [movement] = movementsOf([
+    { type: 'transfer', from: 'ann', to: 'bob', money: { amountMinor: 9n, currency: USD } },
+  ]);
+  const applied = apply(bookOf({ ann: 9n, bob: BALANCE_MAX - 9n }), movement ? [movement] : []);
+  expect(applied.results).toEqual([{ type: 'done' }]);
+  expect(applied.wallets.get('bob')?.postedMinor).toBe(BALANCE_MAX);
+});
