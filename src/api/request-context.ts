@@ -33,7 +33,12 @@ export function requestContext({ log }: Pick<ApiOptions, 'log'>): MiddlewareHand
       if (!c.res.headers.has(name)) c.res.headers.set(name, value);
     }
     const durationMs = Math.round(performance.now() - startedAt);
-    const line = { request_id: requestId, method: c.req.method, route: c.get('route') ?? null, status: c.res.status };
+    const line = {
+      request_id: requestId,
+      method: c.req.method,
+      route: c.get('route') ?? null,
+      status: c.res.status,
+    };
     log.info({ ...line, durationMs }, 'request');
   };
 }

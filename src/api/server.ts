@@ -1,17 +1,20 @@
-// The HTTP API: every route of the list behind the same door (id, key, rate, handler), and one place where errors
-// become answers.
+// The HTTP API: every route of the list behind the same door (id, key, rate, handler), the pages and surfaces beside
+// it, and one place where errors become answers.
 
 import { Hono } from 'hono';
 import { PaymentError } from '../domain/errors.ts';
 import { authenticate, createKeyRing } from './auth.ts';
+import { type BrowserAuth, createBrowserAuth } from './browser-auth.ts';
 import { createContext } from './context.ts';
-import type { Endpoint } from './endpoint.ts';
+import { docs } from './docs.ts';
 import type { ApiOptions } from './options.ts';
 import { honoPath, methodsOf } from './paths.ts';
+import { problemPages } from './problem-pages.ts';
 import { asPaymentError, problemResponse } from './problems.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { type ContextEnv, requestContext } from './request-context.ts';
 import { endpoints } from './routes/all.ts';
+import { surfaces } from './surfaces.ts';
 
 export { openApiDocument } from './openapi.ts';
 
@@ -39,6 +42,10 @@ export function createApi(options: ApiOptions): Hono<ContextEnv> {
       return endpoint.respond(c.req, { caller, requestId: c.get('requestId') }, api);
     });
   }
+  app.route('/', surfaces(options, { keys, limitRate }));
+  app.route('/', problemPages());
+  app.route('/', docs());
+  mountPages(app, options, createBrowserAuth(keys));
 
   app.notFound((c) => {
     const allowed = methodsOf(app.routes, c.req.path);
@@ -51,4 +58,18 @@ export function createApi(options: ApiOptions): Hono<ContextEnv> {
     return answer;
   });
   return app;
+}
+
+/** The pages' own routes are the ones that ask for a key, so that an unknown address stays an unknown address. */
+function mountPages(app: Hono<ContextEnv>, { board, console: pages }: ApiOptions, auth: BrowserAuth): void {
+  if (board !== undefined) {
+    app.use('/admin/queues', auth('operate'));
+    app.use('/admin/queues/*', auth('operate'));
+    app.route('/', board);
+  }
+  if (pages !== undefined) {
+    const paths = pages.routes.filter(({ method }) => method !== 'ALL').map(({ path }) => path);
+    for (const path of new Set(paths)) app.use(path, auth('read'));
+    app.route('/', pages);
+  }
 }

@@ -49,11 +49,11 @@ interface Finding extends FieldError {
 }
 
 function findingsOf(issue: z.core.$ZodIssue, root: string): Finding[] {
-  const pointer = root + issue.path.map((part) => `/${escape(String(part))}`).join('');
+  const pointer = root + issue.path.map((part) => `/${pointerPart(String(part))}`).join('');
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((name) => {
       const detail = 'Unknown field. Leave it out, or check its spelling.';
-      return { code: 'validation-failed', pointer: `${pointer}/${escape(name)}`, detail };
+      return { code: 'validation-failed', pointer: `${pointer}/${pointerPart(name)}`, detail };
     });
   }
   return [{ code: codeOf(issue), pointer, detail: issue.message }];
@@ -68,6 +68,6 @@ function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(ERRORS, code);
 }
 
-function escape(name: string): string {
+function pointerPart(name: string): string {
   return name.replaceAll('~', '~0').replaceAll('/', '~1');
 }

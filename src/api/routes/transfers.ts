@@ -3,7 +3,7 @@
 import { z } from '@hono/zod-openapi';
 import { sql } from 'kysely';
 import { PaymentError } from '../../domain/errors.ts';
-import { type Pkid, pkidOf } from '../../domain/id.ts';
+import { pkidOf } from '../../domain/id.ts';
 import { isFinal } from '../../domain/state-machine.ts';
 import type { Transfer } from '../../domain/transfer.ts';
 import { BATCH_ITEMS_MAX, batchView, takeBatch } from '../batch.ts';
@@ -93,7 +93,7 @@ const get = endpoint({
   statuses: { 200: 'The transfer as it is now, or as it is when the wait ends.' },
   errors: ['not-found'],
   async handle({ params, query }, api) {
-    const transfer = await findTransfer(pkidOf('transfer', params.semantic_key), api);
+    const transfer = await findTransfer(params.semantic_key, api);
     return { status: 200, body: presentTransfer(await waited(transfer, query.wait, api)) };
   },
 });
@@ -134,8 +134,8 @@ function requestOf(body: z.output<typeof transferBody>, traceparent: string | nu
   };
 }
 
-export async function findTransfer(pkid: Pkid, api: Api): Promise<Transfer> {
-  const transfer = await api.transfers.find(pkid);
+export async function findTransfer(key: string, api: Api): Promise<Transfer> {
+  const transfer = await api.transfers.find(pkidOf('transfer', key));
   if (transfer === null) throw new PaymentError('not-found', { detail: 'There is no such transfer. Check the key.' });
   return transfer;
 }
@@ -144,5 +144,5 @@ export async function findTransfer(pkid: Pkid, api: Api): Promise<Transfer> {
 async function waited(transfer: Transfer, waitMs: number | undefined, api: Api): Promise<Transfer> {
   if (waitMs === undefined || isFinal(transfer.status)) return transfer;
   await api.waiter.wait({ kind: 'transfer', pkid: transfer.pkid }, waitMs);
-  return findTransfer(transfer.pkid, api);
+  return findTransfer(transfer.semanticKey, api);
 }

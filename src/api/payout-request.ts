@@ -1,0 +1,61 @@
+// From the body of a payout to what its life is asked: who may send to a free destination, and what an expiry may be.
+
+import { z } from '@hono/zod-openapi';
+import { PaymentError } from '../domain/errors.ts';
+import { pkidOf } from '../domain/id.ts';
+import type { PayoutRequest } from '../jobs/payout-records.ts';
+import { type Caller, requireScope } from './auth.ts';
+import type { Api } from './context.ts';
+import { account, amount, chosenId, currency, metadata, provider, semanticKey, time } from './fields.ts';
+
+export const payoutBody = z
+  .strictObject({
+    semantic_key: semanticKey,
+    wallet_id: chosenId,
+    amount,
+    currency,
+    provider,
+    payee_id: chosenId.optional().openapi({ description: "A payee of the wallet's owner." }),
+    destination: account.optional().openapi({
+      description: 'A free account instead of a payee; needs the scope `operate` unless the provider is the sandbox.',
+    }),
+    confirm: z.boolean().default(false).openapi({ description: 'True also confirms it.' }),
+    expires_at: time.optional(),
+    metadata,
+  })
+  .superRefine(({ payee_id, destination }, ctx) => {
+    if ((payee_id === undefined) !== (destination === undefined)) return;
+    ctx.addIssue({ code: 'custom', path: ['payee_id'], message: 'Send either payee_id or destination.' });
+  })
+  .openapi('NewPayout');
+
+export async function payoutRequestOf(
+  body: z.output<typeof payoutBody>,
+  { caller, traceparent, api }: { caller: Caller; traceparent: string | null; api: Api },
+): Promise<PayoutRequest> {
+  // Outside the sandbox free text decides where money goes, so it takes an operator.
+  if (body.destination !== undefined && api.providers.get(body.provider)?.live === true)
+    requireScope(caller, 'operate');
+  await refusePastExpiry(body, api);
+  return {
+    semanticKey: body.semantic_key,
+    walletId: body.wallet_id,
+    amountMinor: body.amount,
+    currency: body.currency,
+    provider: body.provider,
+    payeeId: body.payee_id ?? null,
+    destination: body.destination ?? null,
+    expiresAt: body.expires_at ?? null,
+    metadata: body.metadata,
+    traceparent,
+    confirm: body.confirm,
+  };
+}
+
+/** A replay may well come after the expiry of what it repeats. */
+async function refusePastExpiry({ semantic_key, expires_at }: z.output<typeof payoutBody>, api: Api): Promise<void> {
+  if (expires_at === undefined || expires_at.getTime() > Date.now()) return;
+  if ((await api.payouts.find(pkidOf('payout', semantic_key))) !== null) return;
+  const detail = 'The time has passed already. Send one in the future, or leave it out.';
+  throw new PaymentError('validation-failed', { detail, errors: [{ pointer: '/expires_at', detail }] });
+}

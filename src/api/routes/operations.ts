@@ -1,0 +1,168 @@
+// What operators look at and do: timelines, what needs attention, asking the provider, deciding, and the audit.
+
+import { z } from '@hono/zod-openapi';
+import { endpoint, noBody, none } from '../endpoint.ts';
+import { externPaymentId, semanticKey, text, wait } from '../fields.ts';
+import { payoutView, presentPayout } from '../views/payout.ts';
+import { readTimeline, timelineView } from '../views/timeline.ts';
+import { findPayout, viewAfter } from './payouts.ts';
+import { findTransfer } from './transfers.ts';
+
+const params = z.strictObject({ semantic_key: semanticKey });
+
+const attentionView = z
+  .object({
+    review: z.array(z.unknown()).openapi({ description: 'Operations that a person must decide.' }),
+    discrepancies: z.array(z.unknown()).openapi({ description: 'Open differences between our books and the outside.' }),
+    unapplied: z.array(z.unknown()).openapi({ description: 'Money that fits nothing yet.' }),
+    oldest_unfinished: z.array(z.object({ kind: z.string(), age_seconds: z.number(), count: z.int() })),
+    stale: z.array(z.unknown()).openapi({ description: 'At a provider for longer than its usual time.' }),
+  })
+  .openapi('Attention');
+
+const auditView = z
+  .object({
+    ok: z.boolean(),
+    checks: z.array(
+      z.object({ id: z.string(), title: z.string(), violations: z.array(z.unknown()).openapi({ maxItems: 100 }) }),
+    ),
+  })
+  .openapi('Audit', { example: { ok: true, checks: [{ id: 'A1', title: 'Postings sum to zero', violations: [] }] } });
+
+const payoutTimeline = endpoint({
+  method: 'get',
+  path: '/v1/payouts/{semantic_key}/timeline',
+  tag: 'Operations',
+  summary: 'Everything that happened to a payout, in order',
+  scope: 'read',
+  params,
+  query: none,
+  body: noBody,
+  answer: timelineView,
+  statuses: { 200: 'Oldest first.' },
+  errors: ['not-found'],
+  async handle(request, api) {
+    const { pkid } = await findPayout(request.params.semantic_key, api);
+    return { status: 200, body: await readTimeline(api.db, pkid) };
+  },
+});
+
+const transferTimeline = endpoint({
+  method: 'get',
+  path: '/v1/transfers/{semantic_key}/timeline',
+  tag: 'Operations',
+  summary: 'Everything that happened to a transfer, in order',
+  scope: 'read',
+  params,
+  query: none,
+  body: noBody,
+  answer: timelineView,
+  statuses: { 200: 'Oldest first.' },
+  errors: ['not-found'],
+  async handle(request, api) {
+    const { pkid } = await findTransfer(request.params.semantic_key, api);
+    return { status: 200, body: await readTimeline(api.db, pkid) };
+  },
+});
+
+const query = endpoint({
+  method: 'post',
+  path: '/v1/payouts/{semantic_key}/query',
+  tag: 'Operations',
+  summary: 'Ask the provider now',
+  scope: 'write',
+  params,
+  query: z.strictObject({ wait }),
+  body: noBody,
+  answer: payoutView,
+  statuses: { 202: 'It is asked as soon as possible.' },
+  errors: ['not-found', 'invalid-state'],
+  async handle(request, api) {
+    const { semantic_key } = request.params;
+    const { pkid } = await findPayout(semantic_key, api);
+    await api.reviews.query('payout', pkid, request.caller.keyId);
+    const payout = await findPayout(semantic_key, api);
+    const location = `/v1/payouts/${semantic_key}`;
+    return { status: 202, location, body: await viewAfter(payout, request.query.wait, api) };
+  },
+});
+
+const resolve = endpoint({
+  method: 'post',
+  path: '/v1/payouts/{semantic_key}/resolve',
+  tag: 'Operations',
+  summary: 'Decide what the machine cannot',
+  scope: 'operate',
+  params,
+  query: none,
+  body: z
+    .strictObject({
+      verdict: z.enum(['succeeded', 'failed']),
+      reason: text,
+      extern_payment_id: externPaymentId.optional(),
+    })
+    .openapi('Resolution'),
+  answer: payoutView,
+  statuses: { 200: 'It is final.' },
+  errors: ['not-found', 'invalid-state'],
+  async handle({ params: named, body, caller }, api) {
+    const { pkid } = await findPayout(named.semantic_key, api);
+    const payout = await api.reviews.resolvePayout(pkid, {
+      verdict: body.verdict,
+      reason: body.reason,
+      externPaymentId: body.extern_payment_id ?? null,
+      actor: caller.keyId,
+    });
+    return { status: 200, body: await presentPayout(payout, api.db.sql) };
+  },
+});
+
+const attention = endpoint({
+  method: 'get',
+  path: '/v1/attention',
+  tag: 'Operations',
+  summary: 'Everything that needs a person',
+  scope: 'read',
+  params: none,
+  query: none,
+  body: noBody,
+  answer: attentionView,
+  statuses: { 200: 'Oldest first.' },
+  errors: [],
+  async handle(_request, api) {
+    const { review, discrepancies, unapplied, oldest_unfinished, stale } = await api.reviews.attention();
+    return {
+      status: 200,
+      body: {
+        review: [...review],
+        discrepancies: [...discrepancies],
+        unapplied: [...unapplied],
+        oldest_unfinished: [...oldest_unfinished],
+        stale: [...stale],
+      },
+    };
+  },
+});
+
+const audit = endpoint({
+  method: 'post',
+  path: '/v1/audit',
+  tag: 'Operations',
+  summary: 'Prove the books',
+  scope: 'write',
+  params: none,
+  query: none,
+  body: noBody,
+  answer: auditView,
+  statuses: { 200: 'Every check with what violates it.' },
+  errors: [],
+  async handle(_request, api) {
+    const { ok, checks } = await api.audit();
+    return {
+      status: 200,
+      body: { ok, checks: checks.map(({ id, title, violations }) => ({ id, title, violations: [...violations] })) },
+    };
+  },
+});
+
+export const operationRoutes = [payoutTimeline, transferTimeline, query, resolve, attention, audit];
