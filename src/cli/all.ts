@@ -67,6 +67,7 @@ function printAddresses(facts: { config: Config; port: number; key: BootstrapKey
   process.stdout.write(
     [
       `API      ${url}  (${isSandbox ? 'providers: sandbox' : 'providers: live'}${moved})`,
+      `Console  ${url}/`,
       `Queues   ${url}/admin/queues  (any user name, the key as password)`,
       `Docs     ${url}/docs`,
       `Key      ${key.shown}`,

@@ -6,6 +6,7 @@ import type { Readiness } from '../api/options.ts';
 import { createApi } from '../api/server.ts';
 import { type App, openApp, registerGauges } from '../app.ts';
 import { createBoard } from '../console/board.ts';
+import { createHome } from '../console/home.ts';
 import { HEARTBEAT_PERIODS_MAX } from '../jobs/reconcile.ts';
 import { RECONCILE_JOB, startWorkers } from '../jobs/worker.ts';
 import { refuseMissingGuards } from '../ledger/audit.ts';
@@ -44,7 +45,10 @@ export async function openReadyApp(options: Parameters<typeof openApp>[0]): Prom
 export function addApi(app: App, { listener, shutdown }: { listener: Listener; shutdown: Shutdown }): void {
   let isEnding = false;
   const readiness = () => readReadiness(app, { isEnding });
-  const api = createApi({ ...app, readiness, board: createBoard({ queues: app.queues, basePath: '/admin/queues' }) });
+  const board = createBoard({ queues: app.queues, basePath: '/admin/queues' });
+  const providers = [...app.providers.values()];
+  const home = createHome({ attention: app.reviews.attention, readiness, providers });
+  const api = createApi({ ...app, readiness, board, console: home });
   listener.serve((request, env) => api.fetch(request, Object(env)));
   shutdown.add('http', async () => {
     isEnding = true;

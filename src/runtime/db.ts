@@ -77,7 +77,13 @@ export async function openDb(url: string, { log }: { log: Logger }): Promise<Db>
     clientUrl: url,
     entities: ENTITIES,
     extensions: [Migrator],
-    migrations: { migrationsList: migrations, snapshot: false, tableName: 'migration', allOrNothing: true },
+    migrations: {
+      migrationsList: migrations,
+      snapshot: false,
+      tableName: 'migration',
+      allOrNothing: true,
+      silent: true,
+    },
     pool: { min: 0, max: POOL_MAX },
     driverOptions: {
       options: SESSION_OPTIONS,
