@@ -1,64 +1,26 @@
-// What a provider's answer, or its silence, proves: each row of the table of evidence, and what must never follow.
+// What a provider's answer, or its silence, proves: each row of the table of evidence.
 
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseCurrency } from '../../src/domain/money.ts';
-import type { Answer, DeclineCode, Succeeded } from '../../src/domain/provider.ts';
-import { type Evidence, judge, type Step } from '../../src/domain/verdict.ts';
-
-const USD = parseCurrency('USD');
-const NOW = new Date('2026-03-01T12:00:00Z');
-const ago = (seconds: number) => new Date(NOW.getTime() - seconds * 1000);
-const GRACE_S = 60;
-const WINDOW_S = 12 * 3600;
-
-const SUCCESS: Succeeded = {
-  type: 'succeeded',
-  externId: 'tr_1',
-  money: { amountMinor: 1500n, currency: USD },
-  beneficiary: 'acct_1',
-  reversedMinor: 0n,
-  arrival: null,
-  otherExternIds: [],
-};
-const NOT_FOUND = { type: 'not_found' } as const;
-const PENDING = { type: 'pending', externId: 'p_1', awaitsConfirm: false } as const;
-const WAITING = { type: 'pending', externId: 'p_1', awaitsConfirm: true } as const;
-const declined = (code: DeclineCode): Answer => ({ type: 'declined', code, detail: 'No.', externId: null });
-const surprise = (type: 'not_taken' | 'uncertain' | 'key_conflict', retryAfterMs: number | null = null) =>
-  ({
-    type: 'surprise',
-    surprise: { type, reason: 'test', httpStatus: null, storedError: null },
-    retryAfterMs,
-  }) as const;
-
-/** A one-stage payout that was sent ten minutes ago: past grace, inside the resend window. */
-const SENT: Evidence = {
-  step: 'find',
-  answer: NOT_FOUND,
-  money: SUCCESS.money,
-  beneficiary: SUCCESS.beneficiary,
-  externId: null,
-  stages: 1,
-  canFindByKey: true,
-  moneyIntendedAt: ago(600),
-  lastSentBy: ago(595),
-  firstSentAt: ago(600),
-  errorReplays: 0,
-  sawSuccess: false,
-  sawDecline: false,
-  cancelRequested: false,
-  inReview: false,
-  now: NOW,
-  graceMs: GRACE_S * 1000,
-  resendWindowMs: WINDOW_S * 1000,
-};
-/** A two-stage payout whose first step stands and whose second was never intended. */
-const CREATED: Evidence = { ...SENT, stages: 2, moneyIntendedAt: null, externId: 'p_1' };
-const CONFIRMED: Evidence = { ...CREATED, moneyIntendedAt: ago(600) };
-const UNSENT: Evidence = { ...SENT, moneyIntendedAt: null, lastSentBy: null, firstSentAt: null };
-const EARLY = { lastSentBy: ago(GRACE_S - 1), firstSentAt: ago(GRACE_S), moneyIntendedAt: ago(GRACE_S) };
-const LATE = { lastSentBy: ago(WINDOW_S), firstSentAt: ago(WINDOW_S + 1), moneyIntendedAt: ago(WINDOW_S + 1) };
+import { type Evidence, judge } from '../../src/domain/verdict.ts';
+import {
+  ago,
+  CONFIRMED,
+  CREATED,
+  declined,
+  EARLY,
+  GRACE_S,
+  LATE,
+  NOW,
+  PENDING,
+  SENT,
+  SUCCESS,
+  surprise,
+  UNSENT,
+  USD,
+  WAITING,
+  WINDOW_S,
+} from './evidence.ts';
 
 type Row = readonly [what: string, evidence: Evidence, verdict: object];
 
@@ -253,71 +215,4 @@ describe('two stages', () => {
   ])('%s', (_, evidence, verdict) => {
     expect(judge(evidence)).toMatchObject(verdict);
   });
-});
-
-const anyEvidence = (answer: fc.Arbitrary<Evidence['answer']>): fc.Arbitrary<Evidence> => {
-  const time = fc.option(fc.integer({ min: 0, max: 2 * WINDOW_S }).map(ago), { nil: null });
-  return fc.record({
-    step: fc.constantFrom<Step>('send', 'confirm', 'find', 'cancel'),
-    answer,
-    money: fc.constant(SUCCESS.money),
-    beneficiary: fc.constant(SUCCESS.beneficiary),
-    externId: fc.constantFrom(null, 'tr_1', 'p_1'),
-    stages: fc.constantFrom(1 as const, 2 as const),
-    canFindByKey: fc.boolean(),
-    moneyIntendedAt: time,
-    lastSentBy: time,
-    firstSentAt: time,
-    errorReplays: fc.integer({ min: 0, max: 3 }),
-    sawSuccess: fc.boolean(),
-    sawDecline: fc.boolean(),
-    cancelRequested: fc.boolean(),
-    inReview: fc.boolean(),
-    now: fc.constant(NOW),
-    graceMs: fc.constant(SENT.graceMs),
-    resendWindowMs: fc.constant(SENT.resendWindowMs),
-  });
-};
-const noAnswer = fc.constantFrom<Evidence['answer']>(
-  surprise('not_taken'),
-  surprise('uncertain'),
-  surprise('key_conflict'),
-  PENDING,
-);
-const noSuccess = fc.oneof(
-  noAnswer,
-  fc.constantFrom<Evidence['answer']>(WAITING, NOT_FOUND, declined('declined'), declined('canceled')),
-);
-
-test('without a success answer nothing succeeds', () => {
-  fc.assert(
-    fc.property(anyEvidence(noSuccess), (evidence) => {
-      expect(judge(evidence).type).not.toBe('succeeded');
-    }),
-    { numRuns: 2_000 },
-  );
-});
-
-test('silence, errors and "pending" never fail a payment and never send it again', () => {
-  fc.assert(
-    fc.property(anyEvidence(noAnswer), (evidence) => {
-      expect(['pending', 'unknown', 'not_taken', 'review']).toContain(judge(evidence).type);
-    }),
-    { numRuns: 2_000 },
-  );
-});
-
-test('nothing that may move money is done in review, outside the window, or before grace has passed', () => {
-  fc.assert(
-    fc.property(anyEvidence(noSuccess), (evidence) => {
-      const verdict = judge(evidence);
-      const { inReview, firstSentAt, lastSentBy, moneyIntendedAt } = evidence;
-      if (verdict.type !== 'act' || verdict.step === 'cancel') return;
-      expect(inReview).toBe(false);
-      if (verdict.step === 'confirm' && moneyIntendedAt === null) return;
-      if (firstSentAt !== null) expect(firstSentAt >= ago(WINDOW_S)).toBe(true);
-      if (lastSentBy !== null) expect(lastSentBy <= ago(GRACE_S)).toBe(true);
-    }),
-    { numRuns: 2_000 },
-  );
 });
