@@ -16,6 +16,9 @@ export interface HomeSources {
 type Row = Readonly<Record<string, unknown>>;
 type Html = ReturnType<typeof html>;
 
+const REVIEW_COLUMNS = ['semantic_key', 'amount', 'provider', 'reason', 'age_seconds', 'extern_payment_id'];
+const DISCREPANCY_COLUMNS = ['semantic_key', 'amount', 'provider', 'reason', 'age_seconds', 'detail'];
+const STALE_COLUMNS = ['semantic_key', 'amount', 'provider', 'age_seconds', 'attempts', 'next_look_at'];
 /** The page asks again by itself this often, in seconds. */
 const REFRESH_SECONDS = 5;
 const HEADERS = {
@@ -40,6 +43,9 @@ function page(facts: {
 }): Html {
   const { attention, readiness, providers } = facts;
   const { review, discrepancies, unapplied, oldest_unfinished: unfinished, stale } = attention;
+  const unfinishedRows = unfinished.map((row) => ({ ...row }));
+  const checks = Object.entries(readiness.checks);
+  const checkRows = checks.map(([check, { ok, detail }]) => ({ check, state: ok ? 'ok' : 'NOT OK', detail }));
   const needs = review.length + discrepancies.length + unapplied.length + stale.length;
   return html`<!doctype html>
 <html lang="en">
@@ -53,34 +59,27 @@ function page(facts: {
   <body>
     <header>
       <h1>remit</h1>
-      ${providers.map(({ name, live }) => html`<span class="${live ? 'live' : 'sandbox'}">${name}: ${live ? 'live' : 'sandbox'}</span>`)}
+      ${providers.map(({ name, live }) => badge(name, live ? 'live' : 'sandbox'))}
       <nav><a href="/admin/queues">Queues</a> <a href="/docs">API docs</a></nav>
     </header>
     <main>
-      <p class="${needs === 0 ? 'good' : 'bad'}">
-        ${needs === 0 ? 'Nothing needs a person.' : `${needs} things need a person. The runbook says what to do with each.`}
-      </p>
-      ${table('In review', review, ['semantic_key', 'amount', 'provider', 'reason', 'age_seconds', 'extern_payment_id'])}
-      ${table('Discrepancies', discrepancies, ['semantic_key', 'amount', 'provider', 'reason', 'age_seconds', 'detail'])}
+      <p class="${needs === 0 ? 'good' : 'bad'}">${needs === 0 ? 'Nothing needs a person.' : needsText(needs)}</p>
+      ${table('In review', review, REVIEW_COLUMNS)} ${table('Discrepancies', discrepancies, DISCREPANCY_COLUMNS)}
       ${table('Unapplied money', unapplied, ['wallet_id', 'amount'])}
-      ${table('Waiting longer than usual', stale, ['semantic_key', 'amount', 'provider', 'age_seconds', 'attempts', 'next_look_at'])}
-      ${table(
-        'Unfinished',
-        unfinished.map((row) => ({ ...row })),
-        ['kind', 'count', 'age_seconds'],
-      )}
-      ${table(
-        'Process',
-        Object.entries(readiness.checks).map(([check, { ok, detail }]) => ({
-          check,
-          state: ok ? 'ok' : 'NOT OK',
-          detail,
-        })),
-        ['check', 'state', 'detail'],
-      )}
+      ${table('Waiting longer than usual', stale, STALE_COLUMNS)}
+      ${table('Unfinished', unfinishedRows, ['kind', 'count', 'age_seconds'])}
+      ${table('Process', checkRows, ['check', 'state', 'detail'])}
     </main>
   </body>
 </html>`;
+}
+
+function badge(name: string, state: 'live' | 'sandbox'): Html {
+  return html`<span class="${state}">${name}: ${state}</span>`;
+}
+
+function needsText(needs: number): string {
+  return `${needs} ${needs === 1 ? 'thing needs' : 'things need'} a person. The runbook says what to do with each.`;
 }
 
 function table(title: string, rows: readonly Row[], columns: readonly string[]): Html {

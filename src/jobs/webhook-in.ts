@@ -51,8 +51,10 @@ export function createWebhookIn(
     }): Promise<'stored' | 'duplicate'> {
       const name = PROVIDERS.find((known) => known === delivery.provider);
       const provider = name && providers.get(name);
-      if (provider === undefined)
-        throw new PaymentError('not-found', { detail: 'No such provider sends webhooks here.' });
+      if (provider === undefined) {
+        const detail = 'No such provider sends webhooks here. Check the address.';
+        throw new PaymentError('not-found', { detail });
+      }
       const event = provider.parseWebhook(delivery.raw, delivery.headers, new Date());
       const isNew = await store(provider.name, event, delivery.raw);
       if (!isNew) return 'duplicate';
@@ -76,7 +78,8 @@ export function createWebhookIn(
 
   async function store(provider: ProviderName, event: ProviderEvent, raw: Buffer): Promise<boolean> {
     const { rows } = await sql<{ event_id: string }>`
-      INSERT INTO provider_event (provider, event_id, type, extern_payment_id, pkid, body, occurred_at, received_at, due_at)
+      INSERT INTO provider_event
+        (provider, event_id, type, extern_payment_id, pkid, body, occurred_at, received_at, due_at)
       VALUES (${provider}, ${event.eventId}, ${event.type}, ${event.externId}, ${event.pkid}::uuid,
               ${storableJson(raw)}::jsonb, ${event.occurredAt.toISOString()}, clock_timestamp(),
               clock_timestamp() + make_interval(secs => ${timing.leaseMs / 1000}))
@@ -94,11 +97,11 @@ export function createWebhookIn(
   /** Somebody moved money that we know nothing of, or another system shares the account: a person must look. */
   async function reportUnmatched({ provider, eventId }: StoredEvent, externId: string | null): Promise<void> {
     log.error({ provider, reason: 'unmatched_event' }, 'a provider event matches no operation');
+    const discrepancyId = uuidV5(UNMATCHED_NAMESPACE, `${provider}:${externId ?? eventId}`);
     const detail = `The event ${eventId} speaks of ${externId ?? 'a payment'} that no operation here stands for.`;
     await sql`
       INSERT INTO discrepancy (discrepancy_id, reason, provider, extern_payment_id, detail, opened_at)
-      VALUES (${uuidV5(UNMATCHED_NAMESPACE, `${provider}:${externId ?? eventId}`)}::uuid, 'unmatched_event', ${provider},
-              ${externId}, ${detail}, clock_timestamp())
+      VALUES (${discrepancyId}::uuid, 'unmatched_event', ${provider}, ${externId}, ${detail}, clock_timestamp())
       ON CONFLICT DO NOTHING`.execute(db.sql);
   }
 }

@@ -49,7 +49,7 @@ export function notTaken({ provider, reason, httpStatus, cause }: Occasion): Pay
 /** Refused for being too fast, before anything was done. */
 export function rateLimited(occasion: Occasion & { readonly retryAfterMs: number | undefined }): PaymentError {
   return new PaymentError('rate-limited', {
-    detail: `${occasion.provider} asks to go slower and did not take the call. It is repeated by itself; lower the rate.`,
+    detail: `${occasion.provider} asks to go slower and did not take the call. It is repeated; lower the rate.`,
     ...(occasion.retryAfterMs === undefined ? {} : { retryAfterMs: occasion.retryAfterMs }),
     surprise: { type: 'not_taken', reason: occasion.reason, httpStatus: occasion.httpStatus ?? 429, storedError: null },
   });

@@ -65,7 +65,7 @@ export async function connectPostgres(options: { url: string; log: QueueLog; poo
   };
 }
 
-/** On a connection of its own: migrations need a session, and waiting for another process takes longer than our limits. */
+/** On a connection of its own: migrations need a session, and waiting for another process exceeds our limits. */
 async function migrate(url: string): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     const client = new pg.Client({

@@ -165,7 +165,7 @@ function readJobData(data: unknown): JobData {
   );
 }
 
-/** Messages of foreign errors may quote what they choked on, and the queue is readable on the board: name and code only. */
+/** Messages of foreign errors may quote what they choked on, and the board shows them: name and code only. */
 function plainError(error: unknown, canRetry: boolean): Error {
   const reason =
     error instanceof PaymentError
