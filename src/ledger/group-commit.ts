@@ -107,15 +107,21 @@ function takeBatch<Item extends GroupItem>(
   const pkids = new Set<string>();
   const stepped = new Set<string>();
   const walletIds = new Set<string>();
-  const others = [...inFlight];
-  for (const item of waiting) {
+  // What an older item waits for, younger ones leave alone: an item of two busy wallets would never find both free.
+  const reserved = { pkids: new Set<string>(), walletIds: new Set<string>() };
+  const others = [...inFlight, reserved];
+  for (const [index, item] of waiting.entries()) {
+    if (items.length >= BATCH_MAX)
+      return { batch: { items, pkids, walletIds }, rest: [...rest, ...waiting.slice(index)] };
     const ordinary = item.walletIds.filter((walletId) => !isPlatformWalletId(walletId));
     const meetsOther = others.some(
       (other) => other.pkids.has(item.pkid) || ordinary.some((walletId) => other.walletIds.has(walletId)),
     );
     const meetsSelf = item.isIntake ? stepped.has(item.pkid) : pkids.has(item.pkid);
-    if (items.length >= BATCH_MAX || meetsOther || meetsSelf) {
+    if (meetsOther || meetsSelf) {
       rest.push(item);
+      reserved.pkids.add(item.pkid);
+      for (const walletId of ordinary) reserved.walletIds.add(walletId);
       continue;
     }
     items.push(item);

@@ -1,0 +1,193 @@
+// How items share commits: who may be together, who waits for whom, and what happens to the one that is refused.
+
+import { describe, expect, test } from 'vitest';
+import { PaymentError } from '../../src/domain/errors.ts';
+import { createGroupCommit } from '../../src/ledger/group-commit.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+
+interface Item {
+  readonly pkid: string;
+  readonly isIntake: boolean;
+  readonly walletIds: readonly string[];
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+  readonly done: Promise<void>;
+}
+
+function itemOf(pkid: string, walletIds: readonly string[] = [], { isIntake = false } = {}): Item {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  promise.catch(() => undefined);
+  return { pkid, isIntake, walletIds, resolve, reject, done: promise };
+}
+
+/** A group whose commits end only when the test says so. */
+function openGroup() {
+  const commits: { pkids: string[]; items: readonly Item[]; finish: (error?: Error) => Promise<void> }[] = [];
+  const sizes: number[] = [];
+  const group = createGroupCommit<Item>({
+    log: silentLogger(),
+    onBatch: ({ size }) => sizes.push(size),
+    commit(items) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const finish = async (error?: Error) => {
+        if (error === undefined) for (const item of items) item.resolve();
+        if (error === undefined) resolve();
+        else reject(error);
+        await turn();
+      };
+      commits.push({ pkids: items.map((item) => item.pkid), items, finish });
+      return promise;
+    },
+  });
+  return {
+    commits,
+    sizes,
+    drained: group.drained,
+    async submit(...items: Item[]) {
+      for (const item of items) group.submit(item);
+      await turn();
+    },
+    begun: () => commits.map((commit) => commit.pkids),
+  };
+}
+
+/** Everything that the last step set off has run. */
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+describe('who shares a commit', () => {
+  test('items of one turn share it, and later ones do not wait while a second commit is free', async () => {
+    const group = openGroup();
+    await group.submit(itemOf('a', ['x']), itemOf('b', ['x']));
+    await group.submit(itemOf('c', ['y']));
+    expect(group.begun()).toEqual([['a', 'b'], ['c']]);
+  });
+
+  test('a third commit waits, and then takes all that has come meanwhile', async () => {
+    const group = openGroup();
+    await group.submit(itemOf('a', ['x']));
+    await group.submit(itemOf('b', ['y']));
+    await group.submit(itemOf('c', ['z']));
+    await group.submit(itemOf('d', ['z']));
+    expect(group.begun()).toEqual([['a'], ['b']]);
+    await group.commits[0]?.finish();
+    expect(group.begun()).toEqual([['a'], ['b'], ['c', 'd']]);
+  });
+
+  test('at most 256 items are in one commit', async () => {
+    const group = openGroup();
+    await group.submit(...Array.from({ length: 600 }, (_, index) => itemOf(`i${index}`)));
+    expect(group.commits.map((commit) => commit.pkids.length)).toEqual([256, 256]);
+    await group.commits[1]?.finish();
+    expect(group.commits.map((commit) => commit.pkids.length)).toEqual([256, 256, 88]);
+  });
+
+  test('two commits under way never share an ordinary wallet', async () => {
+    const group = openGroup();
+    await group.submit(itemOf('a', ['x', 'y']));
+    await group.submit(itemOf('b', ['y', 'z']), itemOf('c', ['w']));
+    expect(group.begun()).toEqual([['a'], ['c']]);
+    await group.commits[0]?.finish();
+    expect(group.begun()).toEqual([['a'], ['c'], ['b']]);
+  });
+
+  test('platform wallets do not keep commits apart: nearly everything meets there', async () => {
+    const group = openGroup();
+    await group.submit(itemOf('a', ['x', '@equity:USD']));
+    await group.submit(itemOf('b', ['y', '@equity:USD']));
+    expect(group.begun()).toEqual([['a'], ['b']]);
+  });
+
+  test('two steps of one operation are never in one commit, nor in two at once', async () => {
+    const group = openGroup();
+    await group.submit(itemOf('a'), itemOf('a'), itemOf('b'));
+    expect(group.begun()).toEqual([['a', 'b']]);
+    await group.commits[0]?.finish();
+    expect(group.begun()).toEqual([['a', 'b'], ['a']]);
+  });
+
+  test('equal insertions share a commit, but not with a step of the same operation', async () => {
+    const group = openGroup();
+    const insert = () => itemOf('a', [], { isIntake: true });
+    await group.submit(insert(), insert(), itemOf('a'), itemOf('b'));
+    expect(group.begun()).toEqual([['a', 'a', 'b']]);
+    await group.commits[0]?.finish();
+    expect(group.begun()).toEqual([['a', 'a', 'b'], ['a']]);
+  });
+
+  test('an item that waits for two busy wallets gets its turn, however many come after it', async () => {
+    const group = openGroup();
+    await group.submit(itemOf('x0', ['x']));
+    await group.submit(itemOf('y0', ['y']));
+    await group.submit(itemOf('both', ['x', 'y']));
+    for (let round = 1; round <= 3; round += 1) {
+      await group.submit(itemOf(`x${round}`, ['x']), itemOf(`y${round}`, ['y']));
+      await group.commits.at(-2)?.finish();
+      await group.commits.at(-1)?.finish();
+    }
+    expect(group.begun().slice(0, 3)).toEqual([['x0'], ['y0'], ['both', 'x1', 'y1']]);
+  });
+});
+
+describe('an item that is refused', () => {
+  const broken = new Error('a check of the table says no');
+
+  /** Commits at once, and refuses every batch that holds a poisoned item. */
+  function refusing(poisoned: readonly string[], error: Error = broken) {
+    const tried: number[] = [];
+    const group = createGroupCommit<Item>({
+      log: silentLogger(),
+      onBatch: () => undefined,
+      async commit(items) {
+        tried.push(items.length);
+        if (items.some((item) => poisoned.includes(item.pkid))) throw error;
+        for (const item of items) item.resolve();
+      },
+    });
+    const submit = async (count: number) => {
+      const items = Array.from({ length: count }, (_, index) => itemOf(`i${index}`));
+      for (const item of items) group.submit(item);
+      const ends = await Promise.allSettled(items.map((item) => item.done));
+      return ends.flatMap((end, index) =>
+        end.status === 'rejected' ? [{ pkid: `i${index}`, reason: end.reason }] : [],
+      );
+    };
+    return { submit, tried };
+  }
+
+  test('is found by halving, gets the error alone, and the others commit', async () => {
+    const { submit, tried } = refusing(['i77']);
+    expect(await submit(256)).toEqual([{ pkid: 'i77', reason: broken }]);
+    // One path down to the guilty one, and its neighbours on the way.
+    expect(tried.length).toBe(1 + 2 * Math.log2(256));
+  });
+
+  test('does not hide another one', async () => {
+    const refused = await refusing(['i0', 'i1', 'i99']).submit(100);
+    expect(refused.map((one) => one.pkid)).toEqual(['i0', 'i1', 'i99']);
+  });
+
+  test('costs no halving when the database is away: everybody is told at once', async () => {
+    const away = new PaymentError('unavailable');
+    const { submit, tried } = refusing(['i3'], away);
+    expect((await submit(8)).map((one) => one.reason)).toEqual(Array.from({ length: 8 }, () => away));
+    expect(tried).toEqual([8]);
+  });
+});
+
+test('drained waits for what runs and for what waits, and answers at once when nothing does', async () => {
+  const group = openGroup();
+  await group.drained();
+  let isDrained = false;
+  await group.submit(itemOf('a', ['x']));
+  await group.submit(itemOf('b', ['x']));
+  const drained = group.drained().then(() => {
+    isDrained = true;
+  });
+  await group.commits[0]?.finish();
+  expect(group.begun()).toEqual([['a'], ['b']]);
+  expect(isDrained).toBe(false);
+  await group.commits[1]?.finish();
+  await drained;
+  expect(isDrained).toBe(true);
+  expect(group.sizes).toEqual([1, 1]);
+});
