@@ -1,14 +1,14 @@
 // Batch routes: each item is taken on its own and answered in its place. They run at once, so they share commits.
 
 import { z } from '@hono/zod-openapi';
-import { ERRORS, type PaymentError } from '../domain/errors.ts';
+import { ERRORS, PaymentError } from '../domain/errors.ts';
 import type { Status } from '../domain/state-machine.ts';
 import { status } from './fields.ts';
 import type { ApiOptions } from './options.ts';
 import { asPaymentError, problemOf } from './problems.ts';
 import { isObject } from './validation.ts';
 
-export const BATCH_ITEMS_MAX = 1000;
+const BATCH_ITEMS_MAX = 1000;
 
 export const problemView = z
   .object({
@@ -21,6 +21,12 @@ export const problemView = z
     errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
   })
   .openapi('Problem');
+
+/** What the items are is written in the document only: here they are parsed one by one. */
+export function batchItems(schemaName: string) {
+  const items = { $ref: `#/components/schemas/${schemaName}` };
+  return z.array(z.unknown()).min(1).max(BATCH_ITEMS_MAX).openapi({ items });
+}
 
 const batchResult = z.union([
   z.object({ semantic_key: z.string(), status }),
@@ -50,12 +56,10 @@ export async function takeBatch(
       }
     }),
   );
+  // Nothing is known to be taken: the whole request may as well be sent again.
+  const isAway = results.every((result) => 'problem' in result && result.problem?.code === 'unavailable');
+  if (isAway) throw new PaymentError('unavailable');
   return { results };
-}
-
-/** When nothing at all was taken because the database is away, the whole request may as well be sent again. */
-export function isAllUnavailable({ results }: z.input<typeof batchView>): boolean {
-  return results.every((result) => 'problem' in result && result.problem.code === 'unavailable');
 }
 
 function plainProblem(error: PaymentError, requestId: string): z.input<typeof problemView> {

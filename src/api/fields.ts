@@ -65,7 +65,7 @@ export const account = z
   .string()
   .min(1)
   .max(ACCOUNT_MAX)
-  .regex(PRINTABLE, 'Leave out control characters.')
+  .refine((value) => PRINTABLE.test(value), 'Leave out control characters.')
   .openapi({ description: "The account's id at the provider.", example: 'acct_ok_1' });
 
 export const text = z.string().min(1).max(TEXT_MAX).openapi({ example: 'Agreed by phone' });
@@ -98,7 +98,13 @@ export const wait = z
   .refine((seconds) => seconds <= WAIT_SECONDS_MAX, `Send seconds, at most ${WAIT_SECONDS_MAX}.`)
   .transform((seconds) => seconds * 1000)
   .optional()
-  .openapi({ type: 'string', description: 'Seconds to wait for the final state, at most 30.', example: '10' });
+  .openapi({
+    type: 'number',
+    minimum: 0,
+    maximum: WAIT_SECONDS_MAX,
+    description: 'Seconds to wait for the final state.',
+    example: 10,
+  });
 
 export const status = z.enum(STATUSES);
 

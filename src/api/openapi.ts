@@ -4,7 +4,7 @@ import { OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi';
 import { ERRORS, type ErrorCode } from '../domain/errors.ts';
 import { problemView } from './batch.ts';
 import { type Endpoint, noBody, none } from './endpoint.ts';
-import { semanticKey } from './fields.ts';
+import { provider, semanticKey } from './fields.ts';
 import { endpoints } from './routes/all.ts';
 
 type Responses = RouteConfig['responses'];
@@ -23,12 +23,22 @@ const WITH_NAME = ['semantic-key-missing', 'key-reused'] as const;
 const COMMON_HEADERS = {
   'X-Request-Id': { schema: { type: 'string' }, description: 'Names this request in logs.' },
 } satisfies Headers;
+const LOCATION = { Location: { schema: { type: 'string' } } } satisfies Headers;
+const RETRY_AFTER = { 'Retry-After': { schema: { type: 'string' }, description: 'Seconds.' } } satisfies Headers;
 const REPLAYED = { 'Idempotency-Replayed': { schema: { type: 'string', enum: ['true'] } } } satisfies Headers;
+
+const readinessView = z
+  .object({
+    ok: z.boolean(),
+    checks: z.record(z.string(), z.object({ ok: z.boolean(), detail: z.string() })),
+  })
+  .openapi('Readiness');
 
 export function openApiDocument(): OpenApiDocument {
   const app = new OpenAPIHono();
   app.openAPIRegistry.registerComponent('securitySchemes', 'key', { type: 'http', scheme: 'bearer' });
   for (const endpoint of endpoints) app.openAPIRegistry.registerPath(routeOf(endpoint));
+  for (const surface of SURFACES) app.openAPIRegistry.registerPath(surface);
   return app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
@@ -42,6 +52,58 @@ export function openApiDocument(): OpenApiDocument {
     servers: [{ url: '/' }],
     security: [{ key: [] }],
   });
+}
+
+/** What takes no JSON request of ours: programs around remit, and providers. */
+const SURFACES: readonly RouteConfig[] = [
+  surface('/healthz', { summary: 'Whether the process serves', answer: z.object({ ok: z.boolean() }) }),
+  {
+    ...surface('/readyz', { summary: 'Whether everything it stands on serves', answer: readinessView }),
+    responses: {
+      200: { description: 'Ready.', headers: COMMON_HEADERS, content: json(readinessView) },
+      503: { description: 'Not ready.', headers: COMMON_HEADERS, content: json(readinessView) },
+    },
+  },
+  {
+    method: 'get',
+    path: '/metrics',
+    tags: ['Surfaces'],
+    summary: 'Prometheus metrics',
+    description: 'Needs the scope `read`.',
+    operationId: 'get_metrics',
+    responses: {
+      200: { description: 'Metrics.', headers: COMMON_HEADERS, content: { 'text/plain': { schema: z.string() } } },
+      ...problemsOf(WITH_KEY),
+    },
+  },
+  {
+    method: 'post',
+    path: '/webhooks/{provider}',
+    tags: ['Surfaces'],
+    summary: "The way in for a provider's events",
+    description: "Signed by the provider; a repeat is answered as 'duplicate' and does nothing.",
+    operationId: 'post_webhooks_provider',
+    security: [],
+    request: { params: z.object({ provider }) },
+    responses: {
+      200: {
+        description: 'The event is stored.',
+        headers: COMMON_HEADERS,
+        content: json(z.object({ result: z.enum(['stored', 'duplicate']) })),
+      },
+      ...problemsOf(['not-found', 'invalid-signature', 'stale-timestamp', 'body-too-large', 'internal', 'unavailable']),
+    },
+  },
+];
+
+function surface(path: string, { summary, answer }: { summary: string; answer: z.ZodType }): RouteConfig {
+  const responses = { 200: { description: 'It does.', headers: COMMON_HEADERS, content: json(answer) } };
+  const operationId = `get_${path.slice(1)}`;
+  return { method: 'get', path, tags: ['Surfaces'], summary, operationId, security: [], responses };
+}
+
+function json(schema: z.ZodType) {
+  return { 'application/json': { schema } };
 }
 
 function routeOf(endpoint: Endpoint): RouteConfig {
@@ -71,7 +133,9 @@ const keyHeader = z.object({
 function answersOf({ statuses, answer, isNamed }: Endpoint): Responses {
   return Object.fromEntries(
     Object.entries(statuses).map(([status, description]) => {
-      const headers = isNamed && status === '200' ? { ...COMMON_HEADERS, ...REPLAYED } : COMMON_HEADERS;
+      const isReplay = isNamed && status === '200';
+      const isTaken = status === '201' || status === '202';
+      const headers = { ...COMMON_HEADERS, ...(isReplay ? REPLAYED : {}), ...(isTaken ? LOCATION : {}) };
       return [status, { description, headers, content: { 'application/json': { schema: answer } } }];
     }),
   );
@@ -91,7 +155,8 @@ function problemsOf(codes: readonly ErrorCode[]): Responses {
       const description = sameStatus.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join(' ');
       const examples = Object.fromEntries(sameStatus.map((code) => [code, { value: exampleOf(code) }]));
       const content = { 'application/problem+json': { schema: problemView, examples } };
-      return [String(status), { description, headers: COMMON_HEADERS, content }];
+      const headers = { ...COMMON_HEADERS, ...(status === 429 || status === 503 ? RETRY_AFTER : {}) };
+      return [String(status), { description, headers, content }];
     }),
   );
 }

@@ -6,6 +6,7 @@ import type { ContextEnv } from '../../src/api/request-context.ts';
 import { createApi } from '../../src/api/server.ts';
 import { createApiKey, type Scope } from '../../src/jobs/api-key.ts';
 import { startRemit, type TestRemit } from '../harness/app.ts';
+import { checkAnswer } from './document-check.ts';
 
 export interface Rig {
   readonly remit: TestRemit;
@@ -66,11 +67,17 @@ export async function startRig(env: Record<string, string> = {}): Promise<Rig> {
       const init = { method, headers: { ...headers, ...options.headers }, ...(body !== null && { body }) };
       const response = await (options.api ?? api).request(path, init);
       const text = await response.text();
+      checkAnswer({ method, path, status: response.status, contentType: response.headers.get('content-type'), text });
       return { status: response.status, headers: response.headers, text, json: readJson(text) };
     },
     stop: () => remit.stop(),
   };
   return rig;
+}
+
+/** What an answer with an error is judged by. */
+export function isErrorOf({ status, json }: Answer): { status: number; code: unknown } {
+  return { status, code: json.code };
 }
 
 function readJson(text: string): Json {

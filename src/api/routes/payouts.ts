@@ -6,7 +6,7 @@ import { PaymentError } from '../../domain/errors.ts';
 import { pkidOf } from '../../domain/id.ts';
 import type { Payout } from '../../domain/payout.ts';
 import { isFinal } from '../../domain/state-machine.ts';
-import { BATCH_ITEMS_MAX, batchView, takeBatch } from '../batch.ts';
+import { batchItems, batchView, takeBatch } from '../batch.ts';
 import type { Api } from '../context.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
 import { externPaymentId, filterProvider, semanticKey, status, wait, walletId } from '../fields.ts';
@@ -61,7 +61,7 @@ const createMany = endpoint({
   scope: 'write',
   params: none,
   query: none,
-  body: z.strictObject({ payouts: z.array(z.unknown()).min(1).max(BATCH_ITEMS_MAX) }).openapi('PayoutBatch'),
+  body: z.strictObject({ payouts: batchItems('NewPayout') }).openapi('PayoutBatch'),
   batchOf: 'payouts',
   answer: batchView,
   statuses: { 202: 'One result for each item, in order.' },

@@ -6,7 +6,7 @@ import { PaymentError } from '../../domain/errors.ts';
 import { pkidOf } from '../../domain/id.ts';
 import { isFinal } from '../../domain/state-machine.ts';
 import type { Transfer } from '../../domain/transfer.ts';
-import { BATCH_ITEMS_MAX, batchView, takeBatch } from '../batch.ts';
+import { batchItems, batchView, takeBatch } from '../batch.ts';
 import type { Api } from '../context.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
 import { amount, chosenId, currency, metadata, semanticKey, status, wait, walletId } from '../fields.ts';
@@ -63,7 +63,7 @@ const createMany = endpoint({
   scope: 'write',
   params: none,
   query: none,
-  body: z.strictObject({ transfers: z.array(z.unknown()).min(1).max(BATCH_ITEMS_MAX) }).openapi('TransferBatch'),
+  body: z.strictObject({ transfers: batchItems('NewTransfer') }).openapi('TransferBatch'),
   batchOf: 'transfers',
   answer: batchView,
   statuses: { 202: 'One result for each item, in order.' },

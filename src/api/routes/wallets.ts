@@ -12,20 +12,7 @@ import { chosenId, currency, metadata, time, walletId } from '../fields.ts';
 import { intakeReply, taken } from '../intake-reply.ts';
 import { createdQuery, cut, mapPage, pageOf, pageQuery } from '../pages.ts';
 import { balanceView, entryView, readBalanceAt, readEntries } from '../views/entry.ts';
-import { presentWallet, readWallets, type WalletView, walletView } from '../views/wallet.ts';
-
-const WALLET_KINDS = [
-  'seller',
-  'buyer',
-  'provider',
-  'pending',
-  'debt',
-  'fees',
-  'costs',
-  'unapplied',
-  'bank',
-  'equity',
-] as const;
+import { presentWallet, readWallets, WALLET_KINDS, type WalletView, walletView } from '../views/wallet.ts';
 
 const params = z.strictObject({ wallet_id: walletId });
 

@@ -5,6 +5,7 @@ import { sql } from 'kysely';
 import type { Posting } from '../../entities/posting.ts';
 import type { Sql } from '../../runtime/db.ts';
 import { refView } from './entry.ts';
+import { WALLET_KINDS } from './wallet.ts';
 
 const lineView = z.object({
   wallet_id: z.string(),
@@ -111,7 +112,11 @@ export async function readTrialBalance(
             ${ofCurrency} GROUP BY 1, 2`;
   const { rows } = await sql<{ currency: string; kind: string; posted: string }>`
     ${sums} ORDER BY 1, 2`.execute(client);
-  const data = rows.map((row) => ({ ...row, posted: String(row.posted) }));
-  const total = data.reduce((sum, { posted }) => sum + BigInt(posted), 0n);
+  const posted = new Map(rows.map((row) => [`${row.currency} ${row.kind}`, String(row.posted)]));
+  const currencies = currency === null ? [...new Set(rows.map((row) => row.currency))] : [currency];
+  const data = currencies.flatMap((code) =>
+    WALLET_KINDS.map((kind) => ({ currency: code, kind, posted: posted.get(`${code} ${kind}`) ?? '0' })),
+  );
+  const total = data.reduce((sum, row) => sum + BigInt(row.posted), 0n);
   return { data, total: total.toString() };
 }

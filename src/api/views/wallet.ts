@@ -2,10 +2,24 @@
 
 import { z } from '@hono/zod-openapi';
 import { type RawBuilder, sql } from 'kysely';
-import type { Wallet } from '../../entities/wallet.ts';
+import type { Wallet, WalletKind } from '../../entities/wallet.ts';
 import { parseRow, type Table } from '../../ledger/table.ts';
 import type { Sql } from '../../runtime/db.ts';
 import { type PageRequest, whereAll } from '../pages.ts';
+
+/** People's first, then the platform's. */
+export const WALLET_KINDS = [
+  'seller',
+  'buyer',
+  'provider',
+  'pending',
+  'debt',
+  'fees',
+  'costs',
+  'unapplied',
+  'bank',
+  'equity',
+] as const satisfies readonly WalletKind[];
 
 export const walletView = z
   .object({
