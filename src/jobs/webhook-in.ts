@@ -55,7 +55,9 @@ export function createWebhookIn(
         const detail = 'No such provider sends webhooks here. Check the address.';
         throw new PaymentError('not-found', { detail });
       }
-      const event = provider.parseWebhook(delivery.raw, delivery.headers, new Date());
+      const parsed = provider.parseWebhook(delivery.raw, delivery.headers, new Date());
+      const externId = parsed.externId === null ? null : storable(parsed.externId);
+      const event = { ...parsed, eventId: storable(parsed.eventId), type: storable(parsed.type), externId };
       const isNew = await store(provider.name, event, delivery.raw);
       if (!isNew) return 'duplicate';
       const { eventId } = event;
@@ -109,9 +111,13 @@ export function createWebhookIn(
 /** Any fixed value: one unknown payment is reported once, however many events speak of it. */
 const UNMATCHED_NAMESPACE = '0a0f1c1e-2f0a-5d7b-9a63-5d0e8f3c7b11';
 
-/** PostgreSQL's jsonb cannot hold NUL; an event is stored all the same. */
+/** PostgreSQL's text cannot hold NUL; an event is stored all the same. */
+function storable(text: string): string {
+  return text.replaceAll('\u0000', '\uFFFD');
+}
+
 function storableJson(raw: Buffer): string {
   return JSON.stringify(JSON.parse(raw.toString('utf8')), (_name, value: unknown) =>
-    typeof value === 'string' ? value.replaceAll('\u0000', '\uFFFD') : value,
+    typeof value === 'string' ? storable(value) : value,
   );
 }

@@ -1,0 +1,94 @@
+// Reconcile: what the queue lost, forgot or never heard of is done all the same, by one owner a row.
+
+import { sql } from 'kysely';
+import { afterEach, describe, expect, test } from 'vitest';
+import { pkidOf } from '../../src/domain/id.ts';
+import { parseCurrency } from '../../src/domain/money.ts';
+import { createReconcile } from '../../src/jobs/reconcile.ts';
+import { createRunner } from '../../src/jobs/runner.ts';
+import { startRemit, type TestRemit } from '../harness/app.ts';
+
+let remit: TestRemit | null = null;
+afterEach(async () => {
+  await remit?.stop();
+  remit = null;
+});
+
+describe('reconcile', () => {
+  test('runs rows whose jobs are lost, in full rounds, and each moves money once though two of them look', async () => {
+    remit = await startRemit({}, { withWorkers: false });
+    const { app, sandbox } = remit;
+    await remit.fundedWallet('w', 600n);
+    for (let n = 0; n < 600; n += 1) {
+      await remit.payout(`lost-${n}`, { walletId: 'w', amountMinor: 1n, to: `acct_ok_${n}` });
+    }
+    await makeDue();
+    const other = secondReconcile();
+    await expect
+      .poll(
+        async () => {
+          await Promise.all([app.reconcile.round(), other.round()]);
+          return unfinished();
+        },
+        { timeout: 25_000 },
+      )
+      .toBe(0);
+    await app.runner.idle();
+    const keys = sandbox.book().map((row) => row.key);
+    expect(keys).toHaveLength(600);
+    expect(new Set(keys).size).toBe(600);
+  });
+
+  test('expires what nobody confirmed in time', async () => {
+    remit = await startRemit({}, { withWorkers: false });
+    const { app } = remit;
+    await remit.fundedWallet('w', 10n);
+    await app.payouts.request({
+      semanticKey: 'unconfirmed',
+      walletId: 'w',
+      amountMinor: 1n,
+      currency: parseCurrency('USD'),
+      provider: 'stripe',
+      payeeId: null,
+      destination: 'acct_ok_1',
+      expiresAt: new Date(Date.now() - 1),
+      metadata: {},
+      traceparent: null,
+      confirm: false,
+    });
+    await app.reconcile.round();
+    expect(await app.payouts.find(pkidOf('payout', 'unconfirmed'))).toMatchObject({ failureCode: 'expired' });
+  });
+
+  test('leaves a heartbeat that says when it last ran', async () => {
+    remit = await startRemit({}, { withWorkers: false });
+    expect(await remit.app.reconcileAge()).toBeNull();
+    await remit.app.reconcile.round();
+    const age = await remit.app.reconcileAge();
+    expect(age?.periodMs).toBe(remit.app.config.reconcileMs);
+    expect(age?.ageMs).toBeGreaterThanOrEqual(0);
+  });
+});
+
+function started(): TestRemit {
+  if (remit === null) throw new Error('remit was not started.');
+  return remit;
+}
+
+/** As another worker process would have it: its own runner, the same rows. */
+function secondReconcile() {
+  const { app } = started();
+  const lives = { payout: app.payouts.run, transfer: app.transfers.run };
+  const runner = createRunner({ lives, concurrency: app.config.concurrency, log: app.log });
+  return createReconcile({ ...app, runner, periodMs: app.config.reconcileMs, holder: 'second' });
+}
+
+async function makeDue(): Promise<void> {
+  await sql`UPDATE payout SET due_at = now()`.execute(started().app.db.sql);
+}
+
+async function unfinished(): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    SELECT count(*)::int AS count FROM payout WHERE final_at IS NULL`.execute(started().app.db.sql);
+  return rows[0]?.count ?? -1;
+}

@@ -1,0 +1,124 @@
+// Provider events: stored before they are acted on, applied once, and never believed without a look.
+
+import { sql } from 'kysely';
+import Stripe from 'stripe';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { pkidOf } from '../../src/domain/id.ts';
+import { claimStep } from '../../src/jobs/payout-steps.ts';
+import { startRemit, type TestRemit } from '../harness/app.ts';
+
+const AMOUNT = 1_000n;
+let remit: TestRemit;
+beforeAll(async () => {
+  remit = await startRemit({}, { withWorkers: false });
+});
+afterAll(() => remit.stop());
+
+describe('a provider event', () => {
+  test('delivered many times at once is stored once and applied once', async () => {
+    const { app } = remit;
+    await paidPayout('bounce', 'acct_bounce_1');
+    await expect.poll(() => returns().length, { timeout: 10_000 }).toBe(1);
+    const delivery = eventOf('evt_reversed', 'transfer.reversed', await externIdOf('bounce'));
+    const answers = await Promise.all(Array.from({ length: 20 }, () => app.events.receive(delivery)));
+    expect(answers.filter((answer) => answer === 'stored')).toHaveLength(1);
+    const event = { provider: 'stripe', eventId: 'evt_reversed' } as const;
+    await Promise.all(Array.from({ length: 5 }, () => app.events.apply(event)));
+    expect(await app.payouts.find(pkidOf('payout', 'bounce'))).toMatchObject({
+      status: 'succeeded',
+      returnedMinor: AMOUNT,
+    });
+    expect(await outcomeOf('evt_reversed')).toMatchObject({ outcome: 'applied', due_at: null });
+    const { rows } = await sql`SELECT 1 FROM posting WHERE event = 'payout.returned'`.execute(app.db.sql);
+    expect(rows).toHaveLength(1);
+  });
+
+  test('that comes while our call is under way makes the row due when the claim ends', async () => {
+    const { app } = remit;
+    const pkid = await requested('early', 'acct_ok_1');
+    const seen = await app.payouts.find(pkid);
+    if (seen === null) throw new Error('The payout was not made.');
+    await app.journal.stepPayout(claimStep(seen, app.timing));
+    await app.events.receive(eventOf('evt_early', 'transfer.created', 'tr_unknown_yet', pkid));
+    await app.events.apply({ provider: 'stripe', eventId: 'evt_early' });
+    expect(await app.payouts.find(pkid)).toMatchObject({ status: 'in_process', leased: true, hinted: true });
+    expect(await outcomeOf('evt_early')).toMatchObject({ outcome: 'hinted' });
+  });
+
+  test('that speaks of success moves nothing when the provider itself knows of no payment', async () => {
+    const { app } = remit;
+    const pkid = await requested('liar', 'acct_never_1');
+    await app.payouts.run(pkid);
+    await app.events.receive(eventOf('evt_liar', 'transfer.created', 'tr_invented', pkid));
+    await app.events.apply({ provider: 'stripe', eventId: 'evt_liar' });
+    expect(await app.payouts.find(pkid)).toMatchObject({ status: 'in_process', sawSuccess: false });
+  });
+
+  test('of a payment that no operation stands for is kept, reported once and listed for a person', async () => {
+    const { app } = remit;
+    for (const eventId of ['evt_stranger_1', 'evt_stranger_2']) {
+      await app.events.receive(eventOf(eventId, 'transfer.created', 'tr_stranger'));
+      await app.events.apply({ provider: 'stripe', eventId });
+      expect(await outcomeOf(eventId)).toMatchObject({ outcome: 'unmatched' });
+    }
+    const { discrepancies } = await app.reviews.attention();
+    const strangers = discrepancies.filter((row) => row.extern_payment_id === 'tr_stranger');
+    expect(strangers).toEqual([expect.objectContaining({ reason: 'unmatched_event', provider: 'stripe' })]);
+  });
+
+  test('with a forged signature is refused and leaves nothing', async () => {
+    const delivery = eventOf('evt_forged', 'transfer.created', 'tr_1');
+    const forged = { ...delivery, raw: Buffer.concat([delivery.raw, Buffer.from(' ')]) };
+    await expect(remit.app.events.receive(forged)).rejects.toMatchObject({ code: 'invalid-signature' });
+    expect(await outcomeOf('evt_forged')).toBeUndefined();
+  });
+
+  test('whose job was lost is applied by reconcile', async () => {
+    const { app } = remit;
+    await app.events.receive(eventOf('evt_lost', 'transfer.created', 'tr_lost'));
+    await sql`UPDATE provider_event SET due_at = now() WHERE event_id = 'evt_lost'`.execute(app.db.sql);
+    await app.reconcile.round();
+    expect(await outcomeOf('evt_lost')).toMatchObject({ outcome: 'unmatched' });
+  });
+
+  test('with a NUL in a text is stored all the same', async () => {
+    await remit.app.events.receive(eventOf('evt_nul', 'transfer.created', 'tr_\u0000nul'));
+    expect(await outcomeOf('evt_nul')).toMatchObject({ outcome: null });
+  });
+});
+
+async function requested(key: string, to: string) {
+  await remit.fundedWallet(`w-${key}`, AMOUNT);
+  await remit.payout(key, { walletId: `w-${key}`, amountMinor: AMOUNT, to });
+  return pkidOf('payout', key);
+}
+
+async function paidPayout(key: string, to: string): Promise<void> {
+  const pkid = await requested(key, to);
+  await remit.app.payouts.run(pkid);
+  expect(await remit.app.payouts.find(pkid)).toMatchObject({ status: 'succeeded' });
+}
+
+async function externIdOf(key: string): Promise<string> {
+  return (await remit.app.payouts.find(pkidOf('payout', key)))?.externPaymentId ?? '';
+}
+
+function returns() {
+  return remit.sandbox.book().filter((row) => row.direction === 'return');
+}
+
+/** A delivery as Stripe would make it, signed now with the configured secret. */
+function eventOf(eventId: string, type: string, externId: string, pkid?: string) {
+  const object = { id: externId, object: 'transfer', metadata: pkid === undefined ? {} : { pkid } };
+  const created = Math.floor(Date.now() / 1000);
+  const payload = JSON.stringify({ id: eventId, object: 'event', type, created, data: { object } });
+  const secret = remit.app.config.stripe.webhookSecrets[0] ?? '';
+  const header = new Stripe('sk_test_x').webhooks.generateTestHeaderString({ payload, secret });
+  return { provider: 'stripe', raw: Buffer.from(payload), headers: { 'stripe-signature': header } };
+}
+
+async function outcomeOf(eventId: string) {
+  const { rows } = await sql<{ outcome: string | null; due_at: string | null }>`
+    SELECT outcome, due_at FROM provider_event WHERE event_id = ${eventId}`.execute(remit.app.db.sql);
+  return rows[0];
+}
