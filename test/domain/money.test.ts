@@ -101,7 +101,7 @@ describe('what is no amount is refused with advice', () => {
   });
 });
 
-test.each(['usd', 'XXX', 'USDT', '', 'US', 'HRK', 'constructor', '__proto__'])('%j is no currency', (code) => {
+test.each(['usd', 'USDT', '', 'US', 'HRK', 'constructor', '__proto__'])('%j is no currency', (code) => {
   expect(isCurrency(code)).toBe(false);
   expect(codeOf(() => parseCurrency(code))).toBe('invalid-currency');
 });
