@@ -33,7 +33,7 @@ export const payoutView = z
       .object({ reason: z.string(), since: z.string() })
       .nullable()
       .openapi({ description: 'Set while a person must look.' }),
-    waiting: z.literal('provider_funds').nullable(),
+    waiting: z.enum(['provider_funds']).nullable(),
     reversals: z.array(reversalView).openapi({ description: 'What came back after success; the status stays.' }),
     attempts: z.int(),
     confirmed_at: z.string().nullable(),

@@ -1,0 +1,210 @@
+// One key, one operation: whatever is sent again, at once, in another order or with other fields.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isErrorOf, type Rig, startRig } from './rig.ts';
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await startRig();
+  for (const wallet_id of ['rep-a', 'rep-b']) {
+    await rig.post('/v1/wallets', { wallet_id, owner_id: `${wallet_id}-owner`, kind: 'seller', currency: 'USD' });
+  }
+  await rig.post('/v1/adjustments', {
+    semantic_key: 'rep-fund',
+    wallet_id: 'rep-a',
+    amount: '1000000',
+    currency: 'USD',
+    reason: 'funds',
+  });
+});
+afterAll(() => rig.stop());
+
+const transfer = { from_wallet: 'rep-a', to_wallet: 'rep-b', amount: '100', currency: 'USD' };
+const payout = { wallet_id: 'rep-a', amount: '100', currency: 'USD', provider: 'stripe', destination: 'acct_ok_rep' };
+const adjustment = { wallet_id: 'rep-a', amount: '100', currency: 'USD', reason: 'test' };
+const treasury = { from: '@bank:USD', to: '@provider:stripe:USD', amount: '100', currency: 'USD', reference: 'test' };
+
+const NAMED = [
+  { path: '/v1/transfers', body: transfer, created: 202, change: { amount: '101' } },
+  { path: '/v1/payouts', body: payout, created: 201, change: { destination: 'acct_ok_other' } },
+  { path: '/v1/adjustments', body: adjustment, created: 201, change: { reason: 'other' } },
+  { path: '/v1/treasury', body: treasury, created: 201, change: { reference: 'other' } },
+] as const;
+
+describe.each(NAMED)('$path', ({ path, body, created, change }) => {
+  const nameOf = (suffix: string) => `rep${path.replaceAll('/', '-')}-${suffix}`;
+
+  it('a hundred equal requests at once make one thing, and 99 are told that they are replays', async () => {
+    const semantic_key = nameOf('hundred');
+    const answers = await Promise.all(Array.from({ length: 100 }, () => rig.post(path, { semantic_key, ...body })));
+    expect(answers.filter(({ status }) => status === created)).toHaveLength(1);
+    const replays = answers.filter(({ status }) => status === 200);
+    expect(replays).toHaveLength(99);
+    expect(replays.every(({ headers }) => headers.get('Idempotency-Replayed') === 'true')).toBe(true);
+    expect(new Set(answers.map(({ json }) => json.created_at)).size).toBe(1);
+    expect(answers[0]?.headers.get('Location')).toBe(`${path}/${semantic_key}`);
+  });
+
+  it('the order of fields and spelled-out defaults make no other request', async () => {
+    const semantic_key = nameOf('order');
+    await rig.post(path, { semantic_key, ...body });
+    const turned = Object.fromEntries(Object.entries({ semantic_key, ...body }).reverse());
+    const metadata = path === '/v1/transfers' || path === '/v1/payouts' ? { metadata: {} } : {};
+    const confirm = path === '/v1/payouts' ? { confirm: false } : {};
+    expect((await rig.post(path, { ...turned, ...metadata, ...confirm })).status).toBe(200);
+  });
+
+  it('another body under the same key changes nothing', async () => {
+    const semantic_key = nameOf('reused');
+    const first = await rig.post(path, { semantic_key, ...body });
+    expect(isErrorOf(await rig.post(path, { semantic_key, ...body, ...change }))).toEqual({
+      status: 422,
+      code: 'key-reused',
+    });
+    const now = await rig.get(`${path}/${semantic_key}`);
+    expect(now.json).toMatchObject({ amount: first.json.amount, created_at: first.json.created_at });
+  });
+
+  it('the key may come as a header, alone or equal to the field', async () => {
+    const key = nameOf('header');
+    expect((await rig.post(path, body, { 'Idempotency-Key': key })).status).toBe(created);
+    expect((await rig.post(path, { ...body, semantic_key: key }, { 'Idempotency-Key': key })).status).toBe(200);
+    const both = await rig.post(path, { ...body, semantic_key: key }, { 'Idempotency-Key': `${key}-other` });
+    expect(isErrorOf(both)).toEqual({ status: 422, code: 'validation-failed' });
+  });
+});
+
+describe('a wallet', () => {
+  const wallet = { wallet_id: 'rep-w', owner_id: 'rep-w-owner', kind: 'seller', currency: 'USD' };
+
+  it('is made once, however often and at once it is asked for', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => rig.post('/v1/wallets', wallet)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([...Array.from({ length: 19 }, () => 200), 201]);
+  });
+
+  it('with other fields under its id is a reuse of the key', async () => {
+    const answer = await rig.post('/v1/wallets', { ...wallet, metadata: { a: 1 } });
+    expect(isErrorOf(answer)).toEqual({ status: 422, code: 'key-reused' });
+  });
+
+  it('under another id for the same owner, kind and currency names the one that exists', async () => {
+    const answer = await rig.post('/v1/wallets', { ...wallet, wallet_id: 'rep-w-2' });
+    expect(isErrorOf(answer)).toEqual({ status: 409, code: 'invalid-state' });
+    expect(answer.json.detail).toContain('"rep-w"');
+  });
+});
+
+describe('a payee', () => {
+  const payee = { payee_id: 'rep-p', owner_id: 'rep-a-owner', provider: 'stripe', account: 'acct_ok_p' };
+
+  it('is registered once, however often and at once it is asked for', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => rig.post('/v1/payees', payee)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([...Array.from({ length: 19 }, () => 200), 201]);
+  });
+
+  it('with another account under its id is a reuse of the key', async () => {
+    const answer = await rig.post('/v1/payees', { ...payee, account: 'acct_ok_q' });
+    expect(isErrorOf(answer)).toEqual({ status: 422, code: 'key-reused' });
+  });
+});
+
+describe('a payout', () => {
+  it('whose replay asks to confirm is confirmed, and only once', async () => {
+    const body = { semantic_key: 'rep-confirm', ...payout };
+    expect((await rig.post('/v1/payouts', body)).json.confirmed_at).toBeNull();
+    const replay = await rig.post('/v1/payouts?wait=20', { ...body, confirm: true });
+    expect(replay).toMatchObject({ status: 200, json: { status: 'succeeded', attempts: 1 } });
+    const again = await rig.post('/v1/payouts', { ...body, confirm: true });
+    expect(again.json).toMatchObject({
+      confirmed_at: replay.json.confirmed_at,
+      extern_payment_id: replay.json.extern_payment_id,
+    });
+  });
+
+  it('can be replayed after its expiry has passed', async () => {
+    const expires_at = new Date(Date.now() + 300).toISOString();
+    const body = { semantic_key: 'rep-expiry', ...payout, expires_at };
+    expect((await rig.post('/v1/payouts', body)).status).toBe(201);
+    const expired = await rig.get('/v1/payouts/rep-expiry?wait=20');
+    expect(expired.json.failure).toMatchObject({ code: 'expired' });
+    expect(await rig.post('/v1/payouts', body)).toMatchObject({ status: 200, json: { status: 'failed' } });
+  });
+});
+
+describe('a batch', () => {
+  it('takes each item on its own and answers in order', async () => {
+    const item = (semantic_key: string, more: object = {}) => ({ semantic_key, ...transfer, ...more });
+    await rig.post('/v1/transfers', item('rep-batch-old'));
+    const transfers = [
+      item('rep-batch-1'),
+      item('rep-batch-1'),
+      item('rep-batch-1', { amount: '7' }),
+      item('rep-batch-old', { amount: '7' }),
+      item('rep-batch-2', { amount: 7 }),
+      item('rep-batch-3', { to_wallet: 'nobody' }),
+      item('rep-batch-4', { metadata: { cvc: '123' } }),
+      item('rep-batch-5', { metadata: { text: 'a\u0000b' } }),
+      transfer,
+      'text',
+      item('rep-batch-6'),
+    ];
+    const answer = await rig.post('/v1/transfers/batch', { transfers });
+    expect(answer.status).toBe(202);
+    const results = resultsOf(answer.json.results);
+    expect(results.map(({ key }) => key)).toEqual([
+      'rep-batch-1',
+      'rep-batch-1',
+      'rep-batch-1',
+      'rep-batch-old',
+      'rep-batch-2',
+      'rep-batch-3',
+      'rep-batch-4',
+      'rep-batch-5',
+      null,
+      null,
+      'rep-batch-6',
+    ]);
+    expect(results.map(({ code }) => code)).toEqual([
+      null,
+      null,
+      'key-reused',
+      'key-reused',
+      'invalid-amount',
+      'not-found',
+      'card-data-not-accepted',
+      'validation-failed',
+      'semantic-key-missing',
+      'validation-failed',
+      null,
+    ]);
+    expect((await rig.get('/v1/transfers/rep-batch-6?wait=20')).json.status).toBe('succeeded');
+  });
+
+  it('of a thousand payouts is taken whole, and once more without a second payment', async () => {
+    const payouts = Array.from({ length: 1000 }, (_, at) => ({ semantic_key: `rep-many-${at}`, ...payout }));
+    const first = await rig.post('/v1/payouts/batch', { payouts });
+    expect(resultsOf(first.json.results).every(({ code }) => code === null)).toBe(true);
+    const again = await rig.post('/v1/payouts/batch', { payouts });
+    expect(again.json).toEqual(first.json);
+  });
+
+  it.each([[[]], [Array.from({ length: 1001 }, () => 1)], ['text']])(
+    'of %# items outside 1 to 1,000 is refused',
+    async (transfers) => {
+      const answer = await rig.post('/v1/transfers/batch', { transfers });
+      expect(isErrorOf(answer)).toEqual({ status: 422, code: 'validation-failed' });
+    },
+  );
+
+  it('has its own limit of 2 MiB', async () => {
+    const large = { transfers: [{ semantic_key: 'rep-large', ...transfer, metadata: { text: 'x'.repeat(100_000) } }] };
+    expect((await rig.post('/v1/transfers/batch', large)).status).toBe(202);
+    const body = `{"transfers":[{"a":"${'x'.repeat(2 * 1024 * 1024)}"}]}`;
+    expect(isErrorOf(await rig.post('/v1/transfers/batch', body))).toEqual({ status: 413, code: 'body-too-large' });
+  });
+});
+
+function resultsOf(results: unknown): { key: unknown; code: unknown }[] {
+  if (!Array.isArray(results)) throw new TypeError('A batch answers with results.');
+  return results.map(({ semantic_key, problem }) => ({ key: semantic_key, code: problem?.code ?? null }));
+}
