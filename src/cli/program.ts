@@ -8,6 +8,7 @@ import { ConfigError } from '../runtime/config.ts';
 import { runAll } from './all.ts';
 import { runApi } from './api.ts';
 import { runAudit } from './audit.ts';
+import { runDemo } from './demo.ts';
 import { createKey, revokeKey } from './keys.ts';
 import { runMigrate } from './migrate.ts';
 import { printOpenApi } from './openapi.ts';
@@ -46,6 +47,11 @@ function program(): Command {
     .description('prove the books; exit code 1 when something is wrong')
     .option('--json', 'print JSON')
     .action(runAudit);
+  remit
+    .command('demo')
+    .description('play the whole story on a throw-away data folder; exit code 1 when something did not hold')
+    .option('--rows <count>', 'so many lines of examples/payouts-1000.csv', parseRows, DEMO_ROWS_MAX)
+    .action(runDemo);
   const keys = remit.command('keys').description('make and revoke API keys');
   keys
     .command('create')
@@ -62,6 +68,15 @@ function parsePort(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
   throw new InvalidArgumentError('Use a whole number from 0 to 65535.');
+}
+
+/** The example file has no more. */
+const DEMO_ROWS_MAX = 1_000;
+
+function parseRows(text: string): number {
+  const rows = Number(text);
+  if (Number.isInteger(rows) && rows >= 1 && rows <= DEMO_ROWS_MAX) return rows;
+  throw new InvalidArgumentError(`Use a whole number from 1 to ${DEMO_ROWS_MAX}.`);
 }
 
 function parseScopes(text: string): Scope[] {

@@ -1,0 +1,109 @@
+// `npm run demo`: starts everything on a throw-away folder, plays the whole story over HTTP, compares the books, and
+// leaves nothing behind. The exit code is 0 only if every claim held.
+
+import { z } from 'zod';
+import { createLogger } from '../runtime/logger.ts';
+import { createShutdown } from '../runtime/shutdown.ts';
+import { createClient } from './demo-client.ts';
+import { drainFile, fundWallets, postFile, readLines } from './demo-file.ts';
+import { compareBook, judgeOutcomes, judgeWallets } from './demo-judge.ts';
+import { DEMO_TIMES, type DemoProcess, startDemoProcess } from './demo-process.ts';
+import { createScreen, type Screen } from './demo-screen.ts';
+import { playStory } from './demo-story.ts';
+
+type Stage = Parameters<typeof playStory>[0];
+
+/** For the child, which needs up to ten seconds of its own, when somebody presses Ctrl-C. */
+const STOP_GRACE_MS = 20_000;
+
+export async function runDemo({ rows }: { rows: number }): Promise<void> {
+  // Until everything has held: a run that is cut short has proven nothing.
+  process.exitCode = 1;
+  const startedAt = performance.now();
+  const screen = createScreen({ out: process.stdout, progress: process.stderr });
+  screen.progress('Starting PostgreSQL, the API, the workers and the sandbox on a throw-away folder ...');
+  const remit = await startDemoProcess();
+  const log = createLogger({ level: 'error', format: 'pretty', destination: process.stderr });
+  const shutdown = createShutdown({ log, graceMs: STOP_GRACE_MS });
+  shutdown.add('demo', async () => void (await remit.stop()));
+  shutdown.onSignal();
+  screen.progressEnds();
+  try {
+    await play({ screen, remit, rows });
+  } finally {
+    const isGone = await remit.stop();
+    screen.heading('12. The end');
+    screen.claim('everything ended in order: no process and no folder is left', isGone);
+  }
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
+  const broken = screen.broken();
+  screen.note(broken.length === 0 ? `All of it held, in ${seconds} s.` : `${broken.length} claims did not hold:`);
+  for (const claim of broken) screen.note(`- ${claim}`);
+  process.exitCode = broken.length === 0 ? 0 : 1;
+}
+
+async function play({ screen, remit, rows }: { screen: Screen; remit: DemoProcess; rows: number }): Promise<void> {
+  const client = createClient({ ...remit, screen });
+  const stage: Stage = { client, screen };
+  introduce(screen, remit);
+  await playStory(stage);
+  await playFile(stage, rows);
+  await proveBooks(stage);
+}
+
+function introduce(screen: Screen, { apiUrl, folder }: DemoProcess): void {
+  const { LEASE_MS, RECONCILE_MS, PROVIDER_TIMEOUT_MS } = DEMO_TIMES;
+  screen.heading('remit, the whole story');
+  screen.note(`It runs at ${apiUrl} on ${folder}; the providers are the local sandbox, and no real money moves.`);
+  screen.note('About a minute, because waiting times are short: ');
+  screen.note(`LEASE_MS=${LEASE_MS} RECONCILE_MS=${RECONCILE_MS} PROVIDER_TIMEOUT_MS=${PROVIDER_TIMEOUT_MS}.`);
+  screen.note('The same commands work against "npm start". Answers are shortened here:');
+  screen.note(`URL=${apiUrl}  AUTH="Authorization: Bearer <key>"`);
+}
+
+async function playFile(stage: Stage, rows: number): Promise<void> {
+  const { client, screen } = stage;
+  const lines = readLines(rows);
+  screen.heading(`10. A file of ${lines.length} payouts to ${lines.length} destinations (examples/payouts-1000.csv)`);
+  screen.progress('Opening and funding the wallets of the file ...');
+  const funded = await fundWallets(client, lines);
+  const startedAt = performance.now();
+  const refusals = await postFile(client, lines);
+  const postedMs = performance.now() - startedAt;
+  const curl = `curl -H "$AUTH" "$URL/v1/payouts/batch" --json '{"payouts": [{"semantic_key": ...}, ...]}'`;
+  screen.exchange(curl, `202 ${lines.length - refusals.size} accepted, ${refusals.size} refused, ${ms(postedMs)}`);
+  const outcomes = await drainFile(stage, { lines, refusals });
+  screen.note(
+    `All final after ${ms(performance.now() - startedAt)}; the slowest were left unanswered by the provider.`,
+  );
+  judgeOutcomes(stage, outcomes, funded);
+  await compareBook(stage, outcomes);
+  await judgeWallets(stage, outcomes, funded);
+
+  const rowsBefore = (await client.book()).length;
+  const again = await postFile(client, lines);
+  const later = await drainFile(stage, { lines, refusals: again });
+  const isSame = JSON.stringify(later) === JSON.stringify(outcomes) && (await client.book()).length === rowsBefore;
+  screen.claim('the same file posted once more changes nothing', isSame);
+}
+
+const auditBody = z.object({
+  ok: z.boolean(),
+  checks: z.array(z.object({ id: z.string(), title: z.string(), violations: z.array(z.unknown()) })),
+});
+
+async function proveBooks({ client, screen }: Stage): Promise<void> {
+  screen.heading('11. The audit');
+  const report = auditBody.parse((await client.post('/v1/audit')).body);
+  const wrong = report.checks.filter(({ violations }) => violations.length > 0);
+  const checks = `${report.checks.length} checks, ${wrong.length} of them with violations`;
+  screen.exchange('curl -H "$AUTH" -X POST "$URL/v1/audit"', `200 ${checks}`);
+  for (const { id, title, violations } of wrong) screen.note(`${id} ${title}: ${JSON.stringify(violations)}`);
+  screen.claim('the books are right', report.ok);
+  const { body } = await client.showGet('/v1/trial-balance?currency=USD');
+  screen.claim('the whole journal sums to zero', body.total === '0');
+}
+
+function ms(duration: number): string {
+  return `${(duration / 1_000).toFixed(1)} s`;
+}
