@@ -19,7 +19,7 @@ import type { Booked, Booking } from '../../src/ledger/step.ts';
 import { createWalletDirectory } from '../../src/ledger/wallet-directory.ts';
 import { type Tables, tablesOf } from '../../src/ledger/writes.ts';
 import { type Db, openDb } from '../../src/runtime/db.ts';
-import { silentLogger } from '../../src/runtime/logger.ts';
+import { createLogger } from '../../src/runtime/logger.ts';
 import { createDatabase, type TestDatabase } from './postgres.ts';
 
 export const USD = parseCurrency('USD');
@@ -33,12 +33,14 @@ export interface Teller {
   readonly life: LifeOptions;
   /** Sizes of the batches that were committed. */
   readonly batches: readonly number[];
+  /** Everything it logged as a warning or worse, one JSON line each. */
+  readonly warnings: readonly string[];
 }
 
 export interface Ledger extends Teller {
   readonly url: string;
   /** A second process on the same database. */
-  openTeller(): Promise<Teller>;
+  openTeller(options?: { url?: string }): Promise<Teller>;
   /** A connection outside every pool, without its time-outs. */
   connect(): Promise<pg.Client>;
   close(): Promise<void>;
@@ -48,8 +50,8 @@ export async function openLedger(options: { database?: TestDatabase } = {}): Pro
   const database = options.database ?? (await createDatabase());
   const tellers: Teller[] = [];
   const clients: pg.Client[] = [];
-  const openTeller = async () => {
-    const teller = await makeTeller(database.url);
+  const openTeller = async ({ url = database.url }: { url?: string } = {}) => {
+    const teller = await makeTeller(url);
     tellers.push(teller);
     return teller;
   };
@@ -76,7 +78,9 @@ export async function openLedger(options: { database?: TestDatabase } = {}): Pro
 export const TIMING = { leaseMs: 60_000, sendDeadlineMs: 5_000, providerTimeoutMs: 20_000 };
 
 async function makeTeller(url: string): Promise<Teller> {
-  const log = silentLogger();
+  const warnings: string[] = [];
+  const destination = { write: (line: string) => void warnings.push(line) };
+  const log = createLogger({ level: 'warn', format: 'json', destination });
   const db = await openDb(url, { log });
   const tables = tablesOf(db);
   const batches: number[] = [];
@@ -85,7 +89,7 @@ async function makeTeller(url: string): Promise<Teller> {
   const wallets = createWalletDirectory(db);
   const outside = { enqueue: async () => undefined, onProviderCall: () => undefined };
   const life = { db, tables, journal, wallets, providers, timing: TIMING, log, ...outside };
-  return { db, tables, journal, transfers: createTransferLife(life), life, batches };
+  return { db, tables, journal, transfers: createTransferLife(life), life, batches, warnings };
 }
 
 /** A copy of a database that nobody is connected to. */
