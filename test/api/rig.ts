@@ -38,9 +38,7 @@ export interface Answer {
 }
 
 /** JSON that tests look into by name. */
-export interface Json {
-  readonly [name: string]: Json;
-}
+export type Json = Readonly<Record<string, unknown>>;
 
 export async function startRig(env: Record<string, string> = {}): Promise<Rig> {
   const remit = await startRemit(env);
@@ -73,6 +71,13 @@ export async function startRig(env: Record<string, string> = {}): Promise<Rig> {
     stop: () => remit.stop(),
   };
   return rig;
+}
+
+/** The rows of a list. */
+export function rowsOf({ json }: Pick<Answer, 'json'>): readonly Json[] {
+  const rows: unknown = json.data;
+  if (!Array.isArray(rows)) throw new TypeError(`No list: ${JSON.stringify(json)}`);
+  return rows;
 }
 
 /** What an answer with an error is judged by. */
