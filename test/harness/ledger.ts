@@ -117,10 +117,10 @@ export async function openWallets(
   walletIds: readonly string[],
   { kind = 'seller', currency = USD }: { kind?: 'seller' | 'buyer'; currency?: Currency } = {},
 ): Promise<void> {
-  await sql`INSERT INTO wallet (wallet_id, owner_id, kind, currency, fingerprint, created_at)
-    SELECT id, id, ${kind}, ${currency}, '\\x00'::bytea, clock_timestamp() FROM unnest(${[...walletIds]}::text[]) id`.execute(
-    db.sql,
-  );
+  await sql`
+    INSERT INTO wallet (wallet_id, owner_id, kind, currency, fingerprint, created_at)
+    SELECT id, id, ${kind}, ${currency}, ''::bytea, clock_timestamp()
+    FROM unnest(${[...walletIds]}::text[]) id`.execute(db.sql);
 }
 
 export interface AdjustmentFacts {

@@ -9,8 +9,11 @@ import { openDb } from '../../src/runtime/db.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { cloneDatabase, openLedger } from '../harness/ledger.ts';
 import type { TestDatabase } from '../harness/postgres.ts';
+import { DISARMED } from './disarmed-guards.ts';
 import { fillBooks } from './healthy-books.ts';
-import { PLANTS } from './planted-violations.ts';
+import { VIOLATIONS } from './planted-violations.ts';
+
+const PLANTS = [...VIOLATIONS, ...DISARMED];
 
 let healthy: TestDatabase;
 
