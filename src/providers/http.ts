@@ -18,6 +18,8 @@ import {
 const BODY_BYTES_MAX = 1024 * 1024;
 /** A provider that says "come back tomorrow" is asked again after an hour all the same. */
 const RETRY_AFTER_MS_MAX = 60 * 60 * 1000;
+/** What a gateway says while the provider behind it is away: kept under no key, so an outage proves nothing. */
+const EDGE_STATUSES = new Set([502, 503, 504]);
 
 // The certificate is checked before the request is written, so with these no byte of it has left. Other TLS errors
 // (a broken record, an alert) can also end a connection in use, and stay uncertain.
@@ -151,7 +153,7 @@ function judge({ provider, call, answer, retryAfter, log }: Judged): HttpAnswer 
   if (status === 409 && fault !== null && KEY_IN_USE_CODES.has(fault.code)) {
     throw uncertain({ provider, reason: 'key_in_use', httpStatus: status });
   }
-  if (status >= 500 && fault !== null) {
+  if (status >= 500 && !EDGE_STATUSES.has(status) && fault !== null) {
     throw uncertain({ provider, reason, httpStatus: status, storedError: storedErrorOf(status, fault) });
   }
   if (status >= 500 || status === 408 || status === 409 || status === 424 || status < 200) {
