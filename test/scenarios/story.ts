@@ -29,7 +29,8 @@ export interface Operation {
   readonly status: string;
   readonly amount: string;
   readonly provider?: string;
-  readonly failure: { readonly code: string } | null;
+  readonly destination?: string;
+  readonly failure: { readonly code: string; readonly detail: string } | null;
   readonly reversals?: readonly { readonly amount: string }[];
 }
 
