@@ -62,8 +62,10 @@ export function createBrowserAuth(keys: KeyRing): BrowserAuth {
       secure: isSecure,
       maxAge: SESSION_SECONDS,
     } as const;
+    await next();
+    // Set last, so that it stays whatever response the page has made.
     setCookie(c, COOKIE, begin(key), options);
-    return next();
+    return undefined;
   };
 }
 

@@ -19,6 +19,16 @@ const WITH_BODY = [
   'validation-failed',
   'card-data-not-accepted',
 ] as const;
+const WEBHOOK_ERRORS = [
+  'not-found',
+  'invalid-signature',
+  'stale-timestamp',
+  'malformed-json',
+  'validation-failed',
+  'body-too-large',
+  'internal',
+  'unavailable',
+] as const;
 const WITH_NAME = ['semantic-key-missing', 'key-reused'] as const;
 const COMMON_HEADERS = {
   'X-Request-Id': { schema: { type: 'string' }, description: 'Names this request in logs.' },
@@ -73,7 +83,7 @@ const SURFACES: readonly RouteConfig[] = [
     operationId: 'get_metrics',
     responses: {
       200: { description: 'Metrics.', headers: COMMON_HEADERS, content: { 'text/plain': { schema: z.string() } } },
-      ...problemsOf(WITH_KEY),
+      ...problemsOf([...WITH_KEY, 'not-found']),
     },
   },
   {
@@ -91,7 +101,7 @@ const SURFACES: readonly RouteConfig[] = [
         headers: COMMON_HEADERS,
         content: json(z.object({ result: z.enum(['stored', 'duplicate']) })),
       },
-      ...problemsOf(['not-found', 'invalid-signature', 'stale-timestamp', 'body-too-large', 'internal', 'unavailable']),
+      ...problemsOf(WEBHOOK_ERRORS),
     },
   },
 ];

@@ -1,5 +1,6 @@
 // From an error to what the caller reads: the one place where errors become HTTP. Causes are logged, never shown.
 
+import { HTTPException } from 'hono/http-exception';
 import { ERRORS, type ErrorCode, type FieldError, PaymentError } from '../domain/errors.ts';
 import { databaseAway, isRetryable } from '../runtime/db.ts';
 
@@ -21,7 +22,17 @@ const PROBLEM_TYPE = 'application/problem+json';
 export function asPaymentError(error: unknown): PaymentError {
   if (error instanceof PaymentError) return error;
   if (isRetryable(error)) return databaseAway(error);
+  if (error instanceof HTTPException) return fromPage(error);
   return new PaymentError('internal', { cause: error });
+}
+
+/** What the pages' own guards throw: a form sent from another site, above all. */
+function fromPage(error: HTTPException): PaymentError {
+  if (error.status === 401) return new PaymentError('unauthorized', { cause: error });
+  if (error.status === 404) return new PaymentError('not-found', { cause: error });
+  if (error.status >= 500) return new PaymentError('internal', { cause: error });
+  const detail = 'The page does not take this request. Send it from the page itself, or use the API.';
+  return new PaymentError('forbidden', { cause: error, detail });
 }
 
 export function problemOf(error: PaymentError, requestId: string): Problem {

@@ -9,7 +9,7 @@ import type { Currency } from '../domain/money.ts';
 import type { RefusalCode } from '../domain/movements.ts';
 import type { Adjustment } from '../entities/adjustment.ts';
 import type { Journal } from '../ledger/journal.ts';
-import type { Intake } from '../ledger/step.ts';
+import type { Booked, Booking, Intake } from '../ledger/step.ts';
 import type { WalletDirectory } from '../ledger/wallet-directory.ts';
 import { noSuchWallet, otherCurrency } from './transfer.ts';
 
@@ -35,7 +35,7 @@ export function createAdjustmentLife({ journal, wallets }: { journal: Journal; w
       const pkid = pkidOf('adjustment', semanticKey);
       const postingId = postingIdOf(pkid, 'settle');
       const equity = equityWalletId(currency);
-      const booked = await journal.bookAdjustment({
+      const booking: Booking<Adjustment> = {
         pkid,
         walletIds: [walletId, equity],
         row: (now) => ({ ...request, pkid, postingId, fingerprint: fingerprintOf(askedFor(request)), createdAt: now }),
@@ -48,15 +48,32 @@ export function createAdjustmentLife({ journal, wallets }: { journal: Journal; w
             { walletId, amountMinor },
           ],
         },
-      });
-      if (booked.type === 'refused') throw bookingRefused(booked.code);
-      return booked;
+      };
+      return bookedOnce(() => journal.bookAdjustment(booking));
     },
   };
 }
 
+/**
+ * Equal bookings meet at their wallets' locks. Two processes may also book one key for different wallets, which meet
+ * at the primary key only: the loser looks again, and finds what the other has booked.
+ */
+export async function bookedOnce<Row>(book: () => Promise<Booked<Row>>): Promise<Intake<Row>> {
+  const booked = await book().catch((error: unknown) => {
+    if (!isKeyTaken(error)) throw error;
+    return book();
+  });
+  if (booked.type === 'refused') throw bookingRefused(booked.code);
+  return booked;
+}
+
+/** PostgreSQL's unique_violation. */
+function isKeyTaken(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '23505';
+}
+
 /** What the ledger says of a booking by hand, as an error for the caller. */
-export function bookingRefused(code: RefusalCode): PaymentError {
+function bookingRefused(code: RefusalCode): PaymentError {
   if (code === 'insufficient_funds') return new PaymentError('insufficient-funds');
   if (code === 'limit_exceeded') return new PaymentError('limit-exceeded');
   return new PaymentError('internal', { detail: `The ledger refused the booking: ${code}. Run the audit.` });

@@ -9,8 +9,8 @@ import type { Currency } from '../domain/money.ts';
 import type { Provider, ProviderName } from '../domain/provider.ts';
 import type { Treasury } from '../entities/treasury.ts';
 import type { Journal } from '../ledger/journal.ts';
-import type { Intake } from '../ledger/step.ts';
-import { bookingRefused } from './adjustment.ts';
+import type { Booking, Intake } from '../ledger/step.ts';
+import { bookedOnce } from './adjustment.ts';
 
 export interface TreasuryRequest {
   readonly semanticKey: string;
@@ -37,7 +37,7 @@ export function createTreasuryLife({ journal, providers }: TreasuryOptions) {
       refuseOtherWallets(request, providers);
       const pkid = pkidOf('treasury', semanticKey);
       const postingId = postingIdOf(pkid, 'settle');
-      const booked = await journal.bookTreasury({
+      const booking: Booking<Treasury> = {
         pkid,
         walletIds: [fromWallet, toWallet],
         row: (now) => ({ ...request, pkid, postingId, fingerprint: fingerprintOf(askedFor(request)), createdAt: now }),
@@ -48,9 +48,8 @@ export function createTreasuryLife({ journal, providers }: TreasuryOptions) {
           to: toWallet,
           money: { amountMinor, currency },
         },
-      });
-      if (booked.type === 'refused') throw bookingRefused(booked.code);
-      return booked;
+      };
+      return bookedOnce(() => journal.bookTreasury(booking));
     },
   };
 }

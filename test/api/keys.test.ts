@@ -3,6 +3,7 @@
 import { Hono } from 'hono';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endpoints } from '../../src/api/routes/all.ts';
+import { createBoard } from '../../src/console/board.ts';
 import { createApiKey, ensureBootstrapKey, revokeApiKey, SCOPES } from '../../src/jobs/api-key.ts';
 import { isErrorOf, type Rig, startRig } from './rig.ts';
 
@@ -127,6 +128,25 @@ describe('the pages for people', () => {
     expect((await rig.call('GET', '/', { key: null, headers, api })).status).toBe(200);
     const answer = await rig.call('GET', '/admin/queues', { key: null, headers, api });
     expect(isErrorOf(answer)).toEqual({ status: 403, code: 'forbidden' });
+  });
+
+  it('show the real board to an operator, and take no form from another site', async () => {
+    const real = createBoard({ queues: rig.remit.app.queues, basePath: '/admin/queues' });
+    const api = rig.with({ board: real });
+    const Authorization = basic(await rig.key(['operate']));
+    const shown = await rig.call('GET', '/admin/queues', { key: null, headers: { Authorization }, api });
+    expect(shown.status).toBe(200);
+    const Cookie = shown.headers.get('Set-Cookie')?.split(';')[0] ?? '';
+    const listed = await rig.call('GET', '/admin/queues/api/queues', { key: null, headers: { Cookie }, api });
+    expect(listed.text).toContain('payout');
+    const headers = { Cookie, Origin: 'https://elsewhere.example', 'Content-Type': 'text/plain' };
+    const forged = await rig.call('PUT', '/admin/queues/api/queues/payout/pause', {
+      key: null,
+      headers,
+      body: 'x',
+      api,
+    });
+    expect(isErrorOf(forged)).toEqual({ status: 403, code: 'forbidden' });
   });
 
   it('leave an unknown address unknown', async () => {

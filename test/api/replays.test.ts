@@ -1,6 +1,7 @@
 // One key, one operation: whatever is sent again, at once, in another order or with other fields.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createJournal } from '../../src/ledger/journal.ts';
 import { isErrorOf, type Rig, startRig } from './rig.ts';
 
 let rig: Rig;
@@ -72,6 +73,22 @@ describe.each(NAMED)('$path', ({ path, body, created, change }) => {
     const both = await rig.post(path, { ...body, semantic_key: key }, { 'Idempotency-Key': `${key}-other` });
     expect(isErrorOf(both)).toEqual({ status: 422, code: 'validation-failed' });
   });
+});
+
+it('one key for two wallets from two processes at once is booked once, and the other is told of the reuse', async () => {
+  await rig.post('/v1/wallets', { wallet_id: 'rep-eur', owner_id: 'rep-eur', kind: 'seller', currency: 'EUR' });
+  const { db, log } = rig.remit.app;
+  const other = rig.with({ journal: createJournal({ db, log, onBatch: () => undefined }) });
+  for (let round = 0; round < 20; round += 1) {
+    const semantic_key = `rep-race-${round}`;
+    const inEuro = { ...adjustment, semantic_key, wallet_id: 'rep-eur', currency: 'EUR' };
+    const answers = await Promise.all([
+      rig.call('POST', '/v1/adjustments', { body: { ...adjustment, semantic_key } }),
+      rig.call('POST', '/v1/adjustments', { body: inEuro, api: other }),
+    ]);
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 422]);
+    expect(answers.map(({ json }) => json.code ?? 'booked').sort()).toEqual(['booked', 'key-reused']);
+  }
 });
 
 describe('a wallet', () => {

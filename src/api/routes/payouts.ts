@@ -114,9 +114,9 @@ const cancel = endpoint({
   async handle(request, api) {
     const { semantic_key } = request.params;
     const { pkid } = await findPayout(semantic_key, api);
-    const { payout, isRequested } = await api.payouts.cancel(pkid, semantic_key);
+    const { payout } = await api.payouts.cancel(pkid, semantic_key);
     const body = await viewAfter(payout, request.query.wait, api);
-    return { status: isRequested ? 202 : 200, location: locationOf(payout), body };
+    return { status: isFinal(payout.status) ? 200 : 202, location: locationOf(payout), body };
   },
 });
 
