@@ -32,7 +32,7 @@ export async function runDemo({ rows }: { rows: number }): Promise<void> {
     await play({ screen, remit, rows });
   } finally {
     const isGone = await remit.stop();
-    screen.heading('12. The end');
+    screen.heading('13. The end');
     screen.claim('everything ended in order: no process and no folder is left', isGone);
   }
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
@@ -64,7 +64,7 @@ function introduce(screen: Screen, { apiUrl, folder }: DemoProcess): void {
 async function playFile(stage: Stage, rows: number): Promise<void> {
   const { client, screen } = stage;
   const lines = readLines(rows);
-  screen.heading(`10. A file of ${lines.length} payouts to ${lines.length} destinations (examples/payouts-1000.csv)`);
+  screen.heading(`11. A file of ${lines.length} payouts to ${lines.length} destinations (examples/payouts-1000.csv)`);
   screen.progress('Opening and funding the wallets of the file ...');
   const funded = await fundWallets(client, lines);
   const startedAt = performance.now();
@@ -93,7 +93,7 @@ const auditBody = z.object({
 });
 
 async function proveBooks({ client, screen }: Stage): Promise<void> {
-  screen.heading('11. The audit');
+  screen.heading('12. The audit');
   const report = auditBody.parse((await client.post('/v1/audit')).body);
   const wrong = report.checks.filter(({ violations }) => violations.length > 0);
   const checks = `${report.checks.length} checks, ${wrong.length} of them with violations`;
