@@ -46,38 +46,29 @@ export const OPERATION_CHECKS: readonly AuditCheck[] = [
     id: 'A9',
     title: 'A posting moves the right amount between the right wallets',
     query: sql`
-      WITH expected AS (
-        SELECT p.posting_id, line.wallet_id, line.amount
-        FROM posting p JOIN payout o ON o.pkid = p.operation_pkid CROSS JOIN LATERAL (VALUES
-          (o.wallet_id, -o.amount), ('@provider:' || o.provider || ':' || o.currency, o.amount)
-        ) line (wallet_id, amount)
+      WITH booked AS (
+        SELECT p.posting_id, p.operation_kind AS kind, o.semantic_key, o.wallet_id AS giver,
+               '@provider:' || o.provider || ':' || o.currency AS taker, o.amount
+        FROM posting p JOIN payout o ON o.pkid = p.operation_pkid
         WHERE p.operation_kind = 'payout' AND p.reverses IS NULL
         UNION ALL
-        SELECT p.posting_id, line.wallet_id, line.amount
-        FROM posting p JOIN transfer o ON o.pkid = p.operation_pkid CROSS JOIN LATERAL (VALUES
-          (o.from_wallet, -o.amount), (o.to_wallet, o.amount)
-        ) line (wallet_id, amount)
+        SELECT p.posting_id, p.operation_kind, o.semantic_key, o.from_wallet, o.to_wallet, o.amount
+        FROM posting p JOIN transfer o ON o.pkid = p.operation_pkid
         WHERE p.operation_kind = 'transfer'
         UNION ALL
-        SELECT o.posting_id, line.wallet_id, line.amount
-        FROM adjustment o CROSS JOIN LATERAL (VALUES
-          (o.wallet_id, o.amount), ('@equity:' || o.currency, -o.amount)
-        ) line (wallet_id, amount)
+        SELECT posting_id, 'adjustment', semantic_key, '@equity:' || currency, wallet_id, amount FROM adjustment
         UNION ALL
-        SELECT o.posting_id, line.wallet_id, line.amount
-        FROM treasury o CROSS JOIN LATERAL (VALUES
-          (o.from_wallet, -o.amount), (o.to_wallet, o.amount)
-        ) line (wallet_id, amount)
-      ), actual AS (
-        SELECT e.posting_id, e.wallet_id, sum(e.amount) AS amount
-        FROM entry e JOIN posting p USING (posting_id)
-        WHERE p.operation_kind IN ('payout', 'transfer', 'adjustment', 'treasury') AND p.reverses IS NULL
-        GROUP BY e.posting_id, e.wallet_id
+        SELECT posting_id, 'treasury', semantic_key, from_wallet, to_wallet, amount FROM treasury
       )
-      SELECT posting_id, p.operation_kind AS kind, p.semantic_key, wallet_id,
-             expected.amount AS expected_amount, actual.amount AS actual_amount
-      FROM expected FULL JOIN actual USING (posting_id, wallet_id) LEFT JOIN posting p USING (posting_id)
-      WHERE expected.amount IS DISTINCT FROM actual.amount`,
+      SELECT kind, semantic_key, posting_id, giver, taker, booked.amount,
+             sum(e.amount) FILTER (WHERE e.wallet_id = giver) AS given,
+             sum(e.amount) FILTER (WHERE e.wallet_id = taker) AS taken,
+             count(*) FILTER (WHERE e.wallet_id NOT IN (giver, taker)) AS other_entries
+      FROM booked LEFT JOIN (SELECT posting_id, wallet_id, amount FROM entry) e USING (posting_id)
+      GROUP BY kind, semantic_key, posting_id, giver, taker, booked.amount
+      HAVING sum(e.amount) FILTER (WHERE e.wallet_id = giver) IS DISTINCT FROM -booked.amount
+          OR sum(e.amount) FILTER (WHERE e.wallet_id = taker) IS DISTINCT FROM booked.amount
+          OR count(*) FILTER (WHERE e.wallet_id NOT IN (giver, taker)) > 0`,
   },
   {
     id: 'A9.returns',
@@ -114,11 +105,10 @@ export const OPERATION_CHECKS: readonly AuditCheck[] = [
     id: 'A11',
     title: 'Status changes form a chain from the first',
     query: sql`
-      SELECT pkid, number, kind, from_status, previous_status
-      FROM (SELECT pkid, number, operation_kind AS kind, from_status,
-                   row_number() OVER by_number AS place, lag(to_status) OVER by_number AS previous_status
-            FROM status_change WINDOW by_number AS (PARTITION BY pkid ORDER BY number)) chain
-      WHERE number <> place OR from_status IS DISTINCT FROM previous_status`,
+      SELECT c.pkid, c.number, c.operation_kind AS kind, c.from_status, before.to_status AS previous_status
+      FROM status_change c
+      LEFT JOIN status_change before ON before.pkid = c.pkid AND before.number = c.number - 1
+      WHERE c.number < 1 OR c.from_status IS DISTINCT FROM before.to_status`,
   },
   {
     id: 'A12',

@@ -23,8 +23,10 @@ export interface Audit {
 export const AUDIT_CHECKS: readonly AuditCheck[] = [...JOURNAL_CHECKS, ...OPERATION_CHECKS, GUARD_CHECK];
 
 const VIOLATIONS_MAX = 100;
-/** Whole tables are read: far above the limit of an ordinary statement, for some ten million entries. */
+/** Whole tables are read, so this lies far above the limit of an ordinary statement. */
 const STATEMENT_TIMEOUT_MS = 60_000;
+/** Sorting and joining whole tables in memory instead of on disk. */
+const WORK_MEM = '64MB';
 
 export async function audit(db: Db): Promise<Audit> {
   return db.sql
@@ -33,6 +35,7 @@ export async function audit(db: Db): Promise<Audit> {
     .setAccessMode('read only')
     .execute(async (tx) => {
       await sql`SET LOCAL statement_timeout = ${sql.lit(STATEMENT_TIMEOUT_MS)}`.execute(tx);
+      await sql`SET LOCAL work_mem = ${sql.lit(WORK_MEM)}`.execute(tx);
       const checks: Audit['checks'][number][] = [];
       for (const { id, title, query } of AUDIT_CHECKS) {
         checks.push({ id, title, violations: await violationsOf(tx, query) });
