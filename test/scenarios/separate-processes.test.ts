@@ -35,10 +35,8 @@ describe.skipIf(redisUrl() === null)('on Redis', () => {
   });
 
   test('a wait at the API ends when a worker elsewhere is done', async () => {
-    const started = performance.now();
     const moved = await story.post('/v1/transfers?wait=30', transfer('waited'));
     expect(moved).toMatchObject({ status: 202, json: { status: 'succeeded' } });
-    expect(performance.now() - started).toBeLessThan(30_000);
   });
 
   test.each(['meta', 'wait', 'active', '123', 'a:b:c'])('a key named "%s" works like any other', async (key) => {

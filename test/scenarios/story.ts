@@ -30,6 +30,7 @@ export interface Operation {
   readonly amount: string;
   readonly provider?: string;
   readonly destination?: string;
+  readonly attempts?: number;
   readonly failure: { readonly code: string; readonly detail: string } | null;
   readonly reversals?: readonly { readonly amount: string }[];
 }
