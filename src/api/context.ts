@@ -1,9 +1,12 @@
 // What handlers work with: the options of the API and the lives and readers that are made from them.
 
+import type { Payee } from '../entities/payee.ts';
+import type { Wallet } from '../entities/wallet.ts';
 import { type AdjustmentLife, createAdjustmentLife } from '../jobs/adjustment.ts';
 import { createPayeeLife, type PayeeLife } from '../jobs/payee.ts';
 import { createTreasuryLife, type TreasuryLife } from '../jobs/treasury.ts';
 import { createWalletLife, type WalletLife } from '../jobs/wallet.ts';
+import { type Table, tableOf } from '../ledger/table.ts';
 import type { ApiOptions } from './options.ts';
 
 export interface Api extends ApiOptions {
@@ -11,6 +14,8 @@ export interface Api extends ApiOptions {
   readonly payeeLife: PayeeLife;
   readonly adjustmentLife: AdjustmentLife;
   readonly treasuryLife: TreasuryLife;
+  readonly walletTable: Table<Wallet>;
+  readonly payeeTable: Table<Payee>;
 }
 
 export function createContext(options: ApiOptions): Api {
@@ -20,5 +25,7 @@ export function createContext(options: ApiOptions): Api {
     payeeLife: createPayeeLife(options),
     adjustmentLife: createAdjustmentLife(options),
     treasuryLife: createTreasuryLife(options),
+    walletTable: tableOf<Wallet>(options.db, 'Wallet'),
+    payeeTable: tableOf<Payee>(options.db, 'Payee'),
   };
 }

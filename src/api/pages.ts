@@ -83,18 +83,23 @@ export async function readPage<Row extends { readonly createdAt: Date }>(
   const column = table.columns.find(({ property }) => property === id);
   if (column === undefined) throw new TypeError(`${table.name} has no property ${id}.`);
   const order = sql.ref(column.name);
-  const conditions = [
+  const conditions = given([
     ...where,
     page.created_gte && sql`created_at >= ${page.created_gte.toISOString()}::timestamptz`,
     page.created_lt && sql`created_at < ${page.created_lt.toISOString()}::timestamptz`,
     page.cursor &&
       sql`(created_at, ${order}) < (${page.cursor.at}::timestamptz, ${castId(page.cursor.id, column.type)})`,
-  ].filter((condition) => condition !== undefined);
+  ]);
   const { rows: raws } = await sql<Record<string, unknown>>`
     SELECT * FROM ${sql.table(table.name)} ${whereAll(conditions)}
     ORDER BY created_at DESC, ${order} DESC LIMIT ${page.limit + 1}`.execute(client);
   const rows = raws.map((raw) => parseRow(table, raw));
   return cut(rows, page.limit, (row) => ({ at: row.createdAt.toISOString(), id: String(row[id]) }));
+}
+
+/** The conditions of the filters that were given. */
+export function given(conditions: readonly (RawBuilder<unknown> | undefined | false | '')[]): RawBuilder<unknown>[] {
+  return conditions.filter((condition) => typeof condition === 'object');
 }
 
 /** One row more than the page was read, which tells whether there is another page. */

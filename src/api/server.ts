@@ -63,7 +63,7 @@ export function createApi(options: ApiOptions): Hono<ContextEnv> {
 /** The pages' own routes are the ones that ask for a key, so that an unknown address stays an unknown address. */
 function mountPages(app: Hono<ContextEnv>, { board, console: pages }: ApiOptions, auth: BrowserAuth): void {
   if (board !== undefined) {
-    app.use('/admin/queues', auth('operate'));
+    // Matches the address without anything behind it too.
     app.use('/admin/queues/*', auth('operate'));
     app.route('/', board);
   }

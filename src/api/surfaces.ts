@@ -15,14 +15,19 @@ export function surfaces(
 ): Hono<ContextEnv> {
   const app = new Hono<ContextEnv>();
 
-  app.get('/healthz', (c) => c.json({ ok: true }));
+  app.get('/healthz', (c) => {
+    c.set('route', '/healthz');
+    return c.json({ ok: true });
+  });
 
   app.get('/readyz', async (c) => {
+    c.set('route', '/readyz');
     const { ok, checks } = await readiness();
     return c.json({ ok, checks }, ok ? 200 : 503, ok ? {} : { 'Retry-After': '1' });
   });
 
   app.get('/metrics', async (c) => {
+    c.set('route', '/metrics');
     const caller = await authenticate(keys, c.req.header('authorization'));
     limitRate(caller.keyId);
     requireScope(caller, 'read');

@@ -114,6 +114,7 @@ describe('the pages for people', () => {
       const shown = await rig.call('GET', path, { key: null, headers: { Authorization }, api });
       expect(shown.status).toBe(200);
       const cookie = shown.headers.get('Set-Cookie') ?? '';
+      expect(cookie.match(/remit_session=/g)).toHaveLength(1);
       expect(cookie).toMatch(/HttpOnly/);
       expect(cookie).toMatch(/SameSite=Strict/);
       const Cookie = cookie.split(';')[0] ?? '';

@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { type ServerType, serve } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PaymentError } from '../../src/domain/errors.ts';
+import { createLogger } from '../../src/runtime/logger.ts';
 import { isErrorOf, type Rig, startRig } from './rig.ts';
 
 let rig: Rig;
@@ -133,6 +134,21 @@ describe('an error that nobody foresaw', () => {
     expect(lines).toContainEqual(expect.objectContaining({ request_id, err: expect.any(Error) }));
     expect(lines).toContainEqual(expect.objectContaining({ request_id, route: '/v1/audit', status: 500 }));
   });
+});
+
+it('the log says nothing of keys and bodies', async () => {
+  const canary = 'canary0123456789';
+  const lines: unknown[] = [];
+  const log = createLogger({ level: 'trace', format: 'json', destination: { write: (line) => void lines.push(line) } });
+  const api = rig.with({ log });
+  const body = { semantic_key: canary, from_wallet: canary, to_wallet: 'x', amount: canary, currency: canary };
+  await rig.call('POST', `/v1/transfers?wait=${canary}`, { body, key: canary, api });
+  await rig.call('POST', '/v1/transfers', { body, api });
+  await rig.call('POST', '/v1/transfers', { body: `{"${canary}`, api });
+  await rig.call('POST', '/webhooks/stripe', { body: canary, headers: { 'Stripe-Signature': canary }, api });
+  await rig.call('GET', `/v1/wallets/${canary}`, { headers: { Cookie: `remit_session=${canary}` }, api });
+  expect(lines).toHaveLength(5);
+  expect(lines.join('')).not.toContain(canary);
 });
 
 it('a database that is away is 503, with the time to come back', async () => {

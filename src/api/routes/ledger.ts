@@ -8,7 +8,7 @@ import { PostingEntity } from '../../entities/posting.ts';
 import { readClock } from '../../ledger/reads.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
 import { currency, time, walletId } from '../fields.ts';
-import { createdQuery, isUuid, pageOf, pageQuery, readPage } from '../pages.ts';
+import { createdQuery, given, isUuid, pageOf, pageQuery, readPage } from '../pages.ts';
 import { postingView, presentPostings, readTrialBalance, trialBalanceView } from '../views/posting.ts';
 
 const trialBalance = endpoint({
@@ -52,10 +52,10 @@ const list = endpoint({
   statuses: { 200: 'One page.' },
   errors: [],
   async handle({ query }, api) {
-    const where = [
+    const where = given([
       query.event && sql`event = ${query.event}`,
       query.wallet_id && sql`posting_id IN (SELECT e.posting_id FROM entry e WHERE e.wallet_id = ${query.wallet_id})`,
-    ].filter((condition) => typeof condition === 'object');
+    ]);
     const page = await readPage(api.db.sql, { table: api.tables.posting, id: 'postingId', where, page: query });
     return { status: 200, body: { ...page, data: await presentPostings(page.data, api.db.sql) } };
   },

@@ -3,12 +3,11 @@
 import { z } from '@hono/zod-openapi';
 import { sql } from 'kysely';
 import { PaymentError } from '../../domain/errors.ts';
-import { type Payee, PayeeEntity } from '../../entities/payee.ts';
-import { tableOf } from '../../ledger/table.ts';
+import { PayeeEntity } from '../../entities/payee.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
 import { account, chosenId, filterId, filterProvider, metadata, provider } from '../fields.ts';
 import { intakeReply, taken } from '../intake-reply.ts';
-import { createdQuery, mapPage, pageOf, pageQuery, readPage } from '../pages.ts';
+import { createdQuery, given, mapPage, pageOf, pageQuery, readPage } from '../pages.ts';
 import { payeeView, presentPayee } from '../views/payee.ts';
 
 const create = endpoint({
@@ -75,13 +74,13 @@ const list = endpoint({
   statuses: { 200: 'One page.' },
   errors: [],
   async handle({ query }, api) {
-    const where = [
+    const where = given([
       query.owner_id && sql`owner_id = ${query.owner_id}`,
       query.provider && sql`provider = ${query.provider}`,
       query.status && sql`status = ${query.status}`,
-    ].filter((condition) => typeof condition === 'object');
+    ]);
     const page = await readPage(api.db.sql, {
-      table: tableOf<Payee>(api.db, 'Payee'),
+      table: api.payeeTable,
       id: 'payeeId',
       where,
       page: query,

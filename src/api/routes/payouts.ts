@@ -11,7 +11,7 @@ import type { Api } from '../context.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
 import { externPaymentId, filterProvider, semanticKey, status, wait, walletId } from '../fields.ts';
 import { intakeReply, taken } from '../intake-reply.ts';
-import { createdQuery, pageOf, pageQuery, readPage } from '../pages.ts';
+import { createdQuery, given, pageOf, pageQuery, readPage } from '../pages.ts';
 import { payoutBody, payoutRequestOf } from '../payout-request.ts';
 import { parseItem } from '../validation.ts';
 import { type PayoutView, payoutView, presentPayout, presentPayouts } from '../views/payout.ts';
@@ -158,12 +158,12 @@ const list = endpoint({
   statuses: { 200: 'One page.' },
   errors: [],
   async handle({ query }, api) {
-    const where = [
+    const where = given([
       query.status && sql`status = ${query.status}`,
       query.wallet_id && sql`wallet_id = ${query.wallet_id}`,
       query.provider && sql`provider = ${query.provider}`,
       query.extern_payment_id && sql`extern_payment_id = ${query.extern_payment_id}`,
-    ].filter((condition) => typeof condition === 'object');
+    ]);
     const page = await readPage(api.db.sql, { table: api.tables.payout, id: 'pkid', where, page: query });
     return { status: 200, body: { ...page, data: await presentPayouts(page.data, api.db.sql) } };
   },

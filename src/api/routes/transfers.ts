@@ -11,7 +11,7 @@ import type { Api } from '../context.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
 import { amount, chosenId, currency, metadata, semanticKey, status, wait, walletId } from '../fields.ts';
 import { intakeReply, taken } from '../intake-reply.ts';
-import { createdQuery, mapPage, pageOf, pageQuery, readPage } from '../pages.ts';
+import { createdQuery, given, mapPage, pageOf, pageQuery, readPage } from '../pages.ts';
 import { parseItem } from '../validation.ts';
 import { presentTransfer, transferView } from '../views/transfer.ts';
 
@@ -111,12 +111,12 @@ const list = endpoint({
   statuses: { 200: 'One page.' },
   errors: [],
   async handle({ query }, api) {
-    const where = [
+    const where = given([
       query.status && sql`status = ${query.status}`,
       // Says the same again in the words of the index of unfinished rows.
       query.status && !isFinal(query.status) && sql`due_at IS NOT NULL`,
       query.wallet_id && sql`(from_wallet = ${query.wallet_id} OR to_wallet = ${query.wallet_id})`,
-    ].filter((condition) => typeof condition === 'object');
+    ]);
     const page = await readPage(api.db.sql, { table: api.tables.transfer, id: 'pkid', where, page: query });
     return { status: 200, body: mapPage(page, presentTransfer) };
   },

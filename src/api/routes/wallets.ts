@@ -3,14 +3,12 @@
 import { z } from '@hono/zod-openapi';
 import { sql } from 'kysely';
 import { PaymentError } from '../../domain/errors.ts';
-import type { Wallet } from '../../entities/wallet.ts';
 import { readClock } from '../../ledger/reads.ts';
-import { tableOf } from '../../ledger/table.ts';
 import type { Api } from '../context.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
 import { chosenId, currency, metadata, time, walletId } from '../fields.ts';
 import { intakeReply, taken } from '../intake-reply.ts';
-import { createdQuery, cut, mapPage, pageOf, pageQuery } from '../pages.ts';
+import { createdQuery, cut, given, mapPage, pageOf, pageQuery } from '../pages.ts';
 import { balanceView, entryView, readBalanceAt, readEntries } from '../views/entry.ts';
 import { presentWallet, readWallets, WALLET_KINDS, type WalletView, walletView } from '../views/wallet.ts';
 
@@ -82,12 +80,12 @@ const list = endpoint({
   statuses: { 200: 'One page.' },
   errors: ['invalid-currency'],
   async handle({ query }, api) {
-    const where = [
+    const where = given([
       query.owner_id && sql`w.owner_id = ${query.owner_id}`,
       query.kind && sql`w.kind = ${query.kind}`,
       query.currency && sql`w.currency = ${query.currency}`,
-    ].filter((condition) => typeof condition === 'object');
-    const rows = await readWallets(api.db.sql, { table: tableOf<Wallet>(api.db, 'Wallet'), where, page: query });
+    ]);
+    const rows = await readWallets(api.db.sql, { table: api.walletTable, where, page: query });
     const page = cut(rows, query.limit, ({ wallet }) => ({ at: wallet.createdAt.toISOString(), id: wallet.walletId }));
     return { status: 200, body: mapPage(page, presentWallet) };
   },
@@ -135,7 +133,7 @@ export const walletRoutes = [create, list, get, entries, balance];
 
 async function readOne(id: string, api: Api): Promise<WalletView> {
   const [found] = await readWallets(api.db.sql, {
-    table: tableOf<Wallet>(api.db, 'Wallet'),
+    table: api.walletTable,
     where: [sql`w.wallet_id = ${id}`],
     page: { limit: 1 },
   });

@@ -4,7 +4,7 @@ import { z } from '@hono/zod-openapi';
 import { sql } from 'kysely';
 import type { WalletIdentity } from '../../ledger/wallet-directory.ts';
 import type { Sql } from '../../runtime/db.ts';
-import { badCursor, cut, mapPage, type Page, type PageRequest, whereAll } from '../pages.ts';
+import { badCursor, cut, given, mapPage, type Page, type PageRequest, whereAll } from '../pages.ts';
 
 export const refView = z
   .object({ kind: z.string(), semantic_key: z.string() })
@@ -61,12 +61,12 @@ export async function readEntries(
 ): Promise<Page<z.input<typeof entryView>>> {
   const { cursor, limit, created_gte, created_lt } = page;
   if (cursor !== undefined && !/^\d{1,18}$/.test(cursor.id)) throw badCursor();
-  const conditions = [
+  const conditions = given([
     sql`e.wallet_id = ${walletId}`,
     cursor && sql`e.seq < ${cursor.id}::bigint`,
     created_gte && sql`e.created_at >= ${created_gte.toISOString()}::timestamptz`,
     created_lt && sql`e.created_at < ${created_lt.toISOString()}::timestamptz`,
-  ].filter((condition) => condition !== undefined);
+  ]);
   const { rows } = await sql<RawEntry>`
     SELECT e.seq, e.posting_id, e.amount, e.balance_after, e.created_at, p.event, p.operation_kind, p.semantic_key
     FROM entry e JOIN posting p ON p.posting_id = e.posting_id ${whereAll(conditions)}

@@ -5,7 +5,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Wallet, WalletKind } from '../../entities/wallet.ts';
 import { parseRow, type Table } from '../../ledger/table.ts';
 import type { Sql } from '../../runtime/db.ts';
-import { type PageRequest, whereAll } from '../pages.ts';
+import { given, type PageRequest, whereAll } from '../pages.ts';
 
 /** People's first, then the platform's. */
 export const WALLET_KINDS = [
@@ -84,7 +84,7 @@ export async function readWallets(
   const after = cursor && sql`(w.created_at, w.wallet_id) < (${cursor.at}::timestamptz, ${cursor.id}::text)`;
   const since = page.created_gte && sql`w.created_at >= ${page.created_gte.toISOString()}::timestamptz`;
   const before = page.created_lt && sql`w.created_at < ${page.created_lt.toISOString()}::timestamptz`;
-  const conditions = [...where, after, since, before].filter((condition) => condition !== undefined);
+  const conditions = given([...where, after, since, before]);
   // The names of these platform wallets are those of the chart.
   const { rows } = await sql<Record<string, unknown>>`
     SELECT w.*, p.posted AS pending_posted, d.posted AS debt_posted
