@@ -19,16 +19,21 @@ export async function takeIntakes(
     tables: Tables;
     payouts: readonly IntakeItem<Payout>[];
     transfers: readonly IntakeItem<Transfer>[];
-    /** The transaction runs again after its first COMMIT may have succeeded: equal rows count as created. */
-    mayBeOurs: boolean;
+    /**
+     * The times that earlier runs of this transaction gave to its rows. One of them may have been committed and its
+     * answer lost: a row that bears such a time is ours, and new to its caller all the same.
+     */
+    ownTimes: Set<number>;
   },
 ): Promise<(() => void)[]> {
-  const { tables, payouts, transfers, mayBeOurs } = intake;
+  const { tables, payouts, transfers, ownTimes } = intake;
   if (payouts.length + transfers.length === 0) return [];
   const now = await readClock(tx);
+  const earlier = new Set(ownTimes);
+  ownTimes.add(now.getTime());
   return [
-    ...(await take(tx, { table: tables.payout, kind: 'payout', tables, items: payouts, now, mayBeOurs })),
-    ...(await take(tx, { table: tables.transfer, kind: 'transfer', tables, items: transfers, now, mayBeOurs })),
+    ...(await take(tx, { table: tables.payout, kind: 'payout', tables, items: payouts, now, earlier })),
+    ...(await take(tx, { table: tables.transfer, kind: 'transfer', tables, items: transfers, now, earlier })),
   ];
 }
 
@@ -47,10 +52,10 @@ async function take<Row extends NewRow>(
     tables: Tables;
     items: readonly IntakeItem<Row>[];
     now: Date;
-    mayBeOurs: boolean;
+    earlier: ReadonlySet<number>;
   },
 ): Promise<(() => void)[]> {
-  const { table, kind, tables, items, now, mayBeOurs } = options;
+  const { table, kind, tables, items, now, earlier } = options;
   const first = new Map<string, { item: IntakeItem<Row>; row: Row }>();
   for (const item of items) if (!first.has(item.pkid)) first.set(item.pkid, { item, row: item.row(now) });
   const inserted = await insertNew(
@@ -69,7 +74,8 @@ async function take<Row extends NewRow>(
   return items.map((item) => {
     const candidate = first.get(item.pkid);
     const row = known.get(item.pkid) ?? candidate?.row ?? item.row(now);
-    const isFirst = candidate?.item === item && (inserted.has(item.pkid) || mayBeOurs);
+    const isOurs = inserted.has(item.pkid) || earlier.has(row.createdAt.getTime());
+    const isFirst = candidate?.item === item && isOurs;
     const isEqual = item.row(now).fingerprint.equals(row.fingerprint);
     const type = !isEqual ? 'key_reused' : isFirst ? 'created' : 'replayed';
     return () => item.resolve({ type, row });

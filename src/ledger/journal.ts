@@ -44,7 +44,8 @@ export function createJournal(options: {
   async function commit(items: readonly Item[]): Promise<void> {
     try {
       await platformWallets.ensure(items.flatMap((item) => item.walletIds));
-      const committed = await db.transaction((tx, attempt) => commitBatch(tx, { tables, items, attempt }));
+      const ownTimes = new Set<number>();
+      const committed = await db.transaction((tx) => commitBatch(tx, { tables, items, ownTimes }));
       for (const deliver of committed.deliveries) deliver();
       for (const final of committed.finals) for (const listener of listeners) listener(final);
     } catch (error) {
@@ -80,14 +81,13 @@ interface Committed {
 
 async function commitBatch(
   tx: Tx,
-  { tables, items, attempt }: { tables: Tables; items: readonly Item[]; attempt: number },
+  { tables, items, ownTimes }: { tables: Tables; items: readonly Item[]; ownTimes: Set<number> },
 ): Promise<Committed> {
   const taken = await takeIntakes(tx, {
     tables,
     payouts: items.filter((item) => item.lane === 'new payout'),
     transfers: items.filter((item) => item.lane === 'new transfer'),
-    // After a lost COMMIT our own rows may be there already: they are new to their callers all the same.
-    mayBeOurs: attempt > 1,
+    ownTimes,
   });
   const payoutItems = items.filter((item) => item.lane === 'payout');
   const transferItems = items.filter((item) => item.lane === 'transfer');

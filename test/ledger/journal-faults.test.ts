@@ -31,6 +31,9 @@ afterEach(async () => {
   expect(checks.filter((check) => check.violations.length > 0)).toEqual([]);
 });
 
+/** The lock's time-out is two seconds; a busy machine may be slower to say so. */
+const WAIT = { timeout: 20_000 };
+
 const range = (count: number) => Array.from({ length: count }, (_, index) => index);
 
 describe('a COMMIT whose answer is lost', () => {
@@ -120,6 +123,22 @@ async function killOneAtWork(killer: pg.Client): Promise<number> {
     WHERE datname = current_database() AND application_name = 'remit' AND state <> 'idle' LIMIT 1`);
   return rowCount ?? 0;
 }
+
+test('a request whose commit had to be tried again is still told that its operation was there already', async () => {
+  const facts = { key: 'known', from: 'ann', to: 'bob', amountMinor: 10n };
+  const { row } = await requestTransfer(ledger, facts);
+  const busy = await ledger.connect();
+  await busy.query("BEGIN; SELECT * FROM wallet WHERE wallet_id = 'eve' FOR UPDATE");
+  // Both are submitted in one turn, so the wait for eve's wallet is a wait for both.
+  const booked = adjust(ledger, { key: 'slow', walletId: 'eve', amountMinor: 1n });
+  const replayed = ledger.journal.insertTransfer(row.pkid, () => row);
+  const before = ledger.batches.length;
+  await expect.poll(() => ledger.warnings.filter((line) => line.includes('55P03')).length, WAIT).toBe(1);
+  await busy.query('ROLLBACK');
+  expect(await booked).toMatchObject({ type: 'created' });
+  expect(await replayed).toMatchObject({ type: 'replayed' });
+  expect(ledger.batches.slice(before)).toEqual([2]);
+});
 
 describe('a process that is paused inside a transaction', () => {
   /** What every session of ours is given. */
