@@ -44,6 +44,7 @@ export function createBrowserAuth(keys: KeyRing): BrowserAuth {
     const known = await fromSession(getCookie(c, COOKIE));
     if (known !== null) {
       requireScope(known, scope);
+      c.set('caller', known);
       return next();
     }
     const key = passwordOf(c.req.header('authorization'));
@@ -54,7 +55,9 @@ export function createBrowserAuth(keys: KeyRing): BrowserAuth {
       return answer;
     }
     requireScope(caller, scope);
-    const isSecure = new URL(c.req.url).protocol === 'https:';
+    c.set('caller', caller);
+    // A proxy that ends TLS says so; a forged header only costs its sender the session.
+    const isSecure = c.req.url.startsWith('https:') || c.req.header('x-forwarded-proto') === 'https';
     const options = {
       httpOnly: true,
       sameSite: 'Strict',

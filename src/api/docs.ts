@@ -8,6 +8,8 @@ import { html } from 'hono/html';
 import { openApiDocument } from './openapi.ts';
 import type { ContextEnv } from './request-context.ts';
 
+const require = createRequire(import.meta.url);
+const packageFolder = dirname(require.resolve('swagger-ui-dist/package.json'));
 const ASSETS = {
   'swagger-ui.css': 'text/css; charset=utf-8',
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
@@ -45,7 +47,7 @@ export function docs(): Hono<ContextEnv> {
   pages.get('/docs/start.js', (c) => c.body(START, 200, { 'Content-Type': 'text/javascript; charset=utf-8' }));
   for (const [name, type] of Object.entries(ASSETS)) {
     pages.get(`/docs/${name}`, async (c) => {
-      const bytes = await readFile(join(packageFolder(), name));
+      const bytes = await readFile(join(packageFolder, name));
       return c.body(new Uint8Array(bytes), 200, { 'Content-Type': type, 'Cache-Control': CACHE });
     });
   }
@@ -67,7 +69,3 @@ const PAGE = html`<!doctype html>
       <script src="/docs/start.js"></script>
     </body>
   </html>`;
-
-function packageFolder(): string {
-  return dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
-}

@@ -3,10 +3,12 @@
 
 import { randomUUID } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
+import type { Caller } from './auth.ts';
 import type { ApiOptions } from './options.ts';
 
 export interface ContextEnv {
-  Variables: { requestId: string; route: string };
+  /** `caller` is set for pages, which show what the key may do. */
+  Variables: { requestId: string; route: string; caller: Caller };
 }
 
 const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;

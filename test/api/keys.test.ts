@@ -101,7 +101,9 @@ describe('a free destination', () => {
 
 describe('the pages for people', () => {
   const board = new Hono().get('/admin/queues', (c) => c.text('board')).get('/admin/queues/api', (c) => c.text('api'));
-  const pages = new Hono().get('/', (c) => c.text('console')).get('/console/payouts', (c) => c.text('payouts'));
+  const pages = new Hono()
+    .get('/', (c) => c.text('console'))
+    .get('/console/payouts', (c) => c.json({ caller: Reflect.get(c.var, 'caller') }));
   const basic = (key: string) => `Basic ${Buffer.from(`anyone:${key}`).toString('base64')}`;
 
   it('ask for a key, and make a session from it that scripts and other sites cannot use', async () => {
@@ -148,6 +150,13 @@ describe('the pages for people', () => {
       api,
     });
     expect(isErrorOf(forged)).toEqual({ status: 403, code: 'forbidden' });
+  });
+
+  it('are told whose key it is, so that they show what it may do', async () => {
+    const api = rig.with({ console: pages });
+    const headers = { Authorization: basic(await rig.key(['read', 'write'])) };
+    const { json } = await rig.call('GET', '/console/payouts', { key: null, headers, api });
+    expect(json.caller).toEqual({ keyId: expect.any(String), scopes: ['read', 'write'] });
   });
 
   it('leave an unknown address unknown', async () => {

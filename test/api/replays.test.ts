@@ -75,7 +75,7 @@ describe.each(NAMED)('$path', ({ path, body, created, change }) => {
   });
 });
 
-it('one key for two wallets from two processes at once is booked once, and the other is told of the reuse', async () => {
+it('one key for two wallets from two processes at once is booked once, the other is a reuse', async () => {
   await rig.post('/v1/wallets', { wallet_id: 'rep-eur', owner_id: 'rep-eur', kind: 'seller', currency: 'EUR' });
   const { db, log } = rig.remit.app;
   const other = rig.with({ journal: createJournal({ db, log, onBatch: () => undefined }) });

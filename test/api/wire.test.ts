@@ -4,7 +4,8 @@ import { request } from 'node:http';
 import { type ServerType, serve } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PaymentError } from '../../src/domain/errors.ts';
-import { createLogger } from '../../src/runtime/logger.ts';
+import { openDb } from '../../src/runtime/db.ts';
+import { createLogger, silentLogger } from '../../src/runtime/logger.ts';
 import { isErrorOf, type Rig, startRig } from './rig.ts';
 
 let rig: Rig;
@@ -151,7 +152,19 @@ it('the log says nothing of keys and bodies', async () => {
   expect(lines.join('')).not.toContain(canary);
 });
 
-it('a database that is away is 503, with the time to come back', async () => {
+it('a database that does not answer is 503 on every route that needs it', async () => {
+  const db = await openDb('postgres://nobody@127.0.0.1:1/nothing', { log: silentLogger() });
+  const api = rig.with({ db });
+  for (const path of ['/v1/wallets', '/v1/payees/x', '/v1/trial-balance', '/metrics']) {
+    const answer = await rig.call('GET', path, { api });
+    expect(isErrorOf(answer)).toEqual({ status: 503, code: 'unavailable' });
+    expect(answer.text).not.toContain('127.0.0.1');
+  }
+  expect((await rig.call('GET', '/healthz', { api })).status).toBe(200);
+  await db.close();
+});
+
+it('an error that says that the database is away is 503, with the time to come back', async () => {
   const gone = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:1'), { code: 'ECONNREFUSED' });
   const answer = await rig.call('POST', '/v1/audit', { api: rig.with({ audit: () => Promise.reject(gone) }) });
   expect(isErrorOf(answer)).toEqual({ status: 503, code: 'unavailable' });
