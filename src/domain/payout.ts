@@ -135,6 +135,11 @@ export function cancelPayout(payout: Payout, now: Date, { cancelable }: { cancel
   throw new PaymentError('invalid-state', { detail });
 }
 
+/** What of a provider's "taken back" is to be booked: never more than was paid out. */
+export function returnedOf(payout: Payout, reversedMinor: bigint): bigint {
+  return reversedMinor > payout.amountMinor ? payout.amountMinor : reversedMinor;
+}
+
 /** A webhook, a person or a cancel asks for a look: now, or as soon as the present claim ends. */
 export function hintPatch(payout: Payout, now: Date): PayoutPatch {
   return payout.leased ? { hinted: true, updatedAt: now } : { dueAt: now, updatedAt: now };
@@ -223,7 +228,9 @@ export function settlePatch(
   }
 
   function waits(patch: PayoutPatch, delayMs: number): { patch: PayoutPatch; outcome: 'waits' } {
-    return { outcome: 'waits', patch: { ...patch, dueAt: payout.hinted ? now : after(now, delayMs) } };
+    const isInReview = (patch.reviewReason ?? payout.reviewReason) !== null;
+    const boundedMs = isInReview ? Math.min(delayMs, REVIEW_PERIOD_S * 1000) : delayMs;
+    return { outcome: 'waits', patch: { ...patch, dueAt: payout.hinted ? now : after(now, boundedMs) } };
   }
 }
 

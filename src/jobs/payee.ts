@@ -32,7 +32,7 @@ export function createPayeeLife(options: { db: Db; providers: ReadonlyMap<Provid
         throw new PaymentError('provider-not-able', { detail });
       }
       const fingerprint = fingerprintOf({ ...request });
-      return db.transaction(async (tx, attempt) => {
+      return db.transaction(async (tx) => {
         const row = newPayee({ request, fingerprint, now: await readClock(tx) });
         const inserted = await insertNew(tx, table, [row]);
         if (inserted.size > 0) return { type: 'created', row };
@@ -42,9 +42,7 @@ export function createPayeeLife(options: { db: Db; providers: ReadonlyMap<Provid
         if (raw === undefined) throw new PaymentError('unavailable', { retryAfterMs: 1000 });
         const existing = parseRow(table, raw);
         const isEqual = existing.fingerprint.equals(fingerprint);
-        // After a lost COMMIT our own row may be there already: it is new to its caller all the same.
-        const type = !isEqual ? 'key_reused' : attempt > 1 ? 'created' : 'replayed';
-        return { type, row: existing };
+        return { type: isEqual ? 'replayed' : 'key_reused', row: existing };
       });
     },
   };

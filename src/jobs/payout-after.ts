@@ -3,7 +3,7 @@
 
 import { providerWalletId } from '../domain/chart.ts';
 import { PaymentError } from '../domain/errors.ts';
-import type { Payout } from '../domain/payout.ts';
+import { type Payout, returnedOf } from '../domain/payout.ts';
 import type { Answer, Provider } from '../domain/provider.ts';
 import { isFinal } from '../domain/state-machine.ts';
 import type { Decision } from '../ledger/step.ts';
@@ -41,8 +41,8 @@ function compare(row: Payout, answered: Answered, now: Date): Decision<Payout, '
     throw new PaymentError('unavailable', { detail: `The provider gave no answer: ${answer.surprise.reason}.` });
   }
   const answers = [answerRow(answered, { verdict: 'compared', now })];
-  if (row.status === 'succeeded' && answer.type === 'succeeded' && answer.reversedMinor > row.returnedMinor) {
-    const returnedMinor = answer.reversedMinor;
+  const returnedMinor = answer.type === 'succeeded' ? returnedOf(row, answer.reversedMinor) : 0n;
+  if (row.status === 'succeeded' && returnedMinor > row.returnedMinor) {
     return {
       movements: [returnMovement(row, returnedMinor)],
       conclude(results) {

@@ -12,6 +12,7 @@ import {
   moneyOf,
   type Payout,
   type PayoutPatch,
+  returnedOf,
   settlePatch,
   type Timing,
 } from '../domain/payout.ts';
@@ -140,7 +141,7 @@ function settle(
 ): Decision<Payout, Concluded> {
   const { patch, outcome } = settlePatch(row, verdict, now);
   const unsent = verdict.type === 'not_taken' ? answered.call.before : {};
-  const returned = verdict.type === 'succeeded' ? verdict.success.reversedMinor : 0n;
+  const returned = verdict.type === 'succeeded' ? returnedOf(row, verdict.success.reversedMinor) : 0n;
   const movements = movementsFor(row, { outcome, returnedMinor: returned });
   return {
     movements,

@@ -26,7 +26,7 @@ export function createWalletLife({ db }: { db: Db }) {
     /** Makes the wallet, or compares with the one that has this id. An owner has one per kind and currency. */
     async request(request: WalletRequest): Promise<Intake<Wallet>> {
       const fingerprint = fingerprintOf({ ...request });
-      return db.transaction(async (tx, attempt) => {
+      return db.transaction(async (tx) => {
         const row = newWallet({ request, fingerprint, now: await readClock(tx) });
         const inserted = await insertNew(tx, table, [row]);
         if (inserted.size > 0) return { type: 'created', row };
@@ -34,9 +34,7 @@ export function createWalletLife({ db }: { db: Db }) {
         if (existing === null) throw new PaymentError('unavailable', { retryAfterMs: 1000 });
         if (existing.walletId !== request.walletId) throw ownedAlready(existing);
         const isEqual = existing.fingerprint?.equals(fingerprint) ?? false;
-        // After a lost COMMIT our own row may be there already: it is new to its caller all the same.
-        const type = !isEqual ? 'key_reused' : attempt > 1 ? 'created' : 'replayed';
-        return { type, row: existing };
+        return { type: isEqual ? 'replayed' : 'key_reused', row: existing };
       });
     },
   };

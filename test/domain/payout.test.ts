@@ -261,6 +261,7 @@ describe('settle', () => {
     expect(settlePatch(CLAIMED, verdict, NOW).patch).toMatchObject({ reviewReason: 'key_expired', reviewSince: NOW });
     const known: Payout = { ...CLAIMED, reviewReason: 'crashed_repeatedly', reviewSince: later(-900) };
     expect(settlePatch(known, verdict, NOW).patch).toMatchObject({ reviewSince: later(-900) });
+    expect(secondsUntilDue({ ...known, pendings: 4 }, { type: 'pending' })).toBe(60);
   });
 
   test('a hint that came during the claim makes it due at once, and one outside of it too', () => {
