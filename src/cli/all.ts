@@ -17,11 +17,15 @@ export async function runAll(): Promise<void> {
   const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
   mkdirSync(config.dataDir, { recursive: true });
   const listener = await listen(config);
+  const shutdown = createShutdown({ log, graceMs: config.shutdownGraceMs });
+  // Told to end while it starts, it first gets hold of what it has started: a server of its own would outlive it.
+  const { promise: started, resolve: isStarted } = Promise.withResolvers<void>();
+  shutdown.add('start', () => started);
+  shutdown.onSignal();
   const [database, sandbox] = await Promise.all([
     ownDatabase(config, log),
     forkSandbox(config, { apiPort: listener.port, log }),
   ]);
-  const shutdown = createShutdown({ log, graceMs: config.shutdownGraceMs });
   try {
     await prepareDatabase(database.url, config, log);
     const app = await openReadyApp({ config, databaseUrl: database.url, sandboxUrl: sandbox?.url ?? null, log });
@@ -32,7 +36,7 @@ export async function runAll(): Promise<void> {
     addStores(app, { shutdown });
     if (sandbox !== null) shutdown.add('sandbox', () => sandbox.close());
     shutdown.add('postgres', () => database.close());
-    shutdown.onSignal();
+    isStarted();
     printAddresses({ config, port: listener.port, key, isSandbox: sandbox !== null });
   } catch (error) {
     await sandbox?.close();

@@ -2,15 +2,14 @@
 
 import { audit } from '../ledger/audit.ts';
 import { readConfig } from '../runtime/config.ts';
-import { openDb } from '../runtime/db.ts';
 import { createLogger } from '../runtime/logger.ts';
-import { joinDatabase } from './database.ts';
+import { joinDatabase, openAnsweringDb } from './database.ts';
 
 export async function runAudit({ json = false }: { json?: boolean }): Promise<void> {
   const config = readConfig();
   const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
   const database = await joinDatabase(config, log);
-  const db = await openDb(database.url, { log });
+  const db = await openAnsweringDb(database.url, log);
   try {
     const report = await audit(db);
     process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report));

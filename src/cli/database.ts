@@ -1,7 +1,9 @@
 // Which database a command works on: DATABASE_URL, or the embedded one of the data folder.
 
+import { sql } from 'kysely';
 import pg from 'pg';
 import type { Config } from '../runtime/config.ts';
+import { type Db, openDb } from '../runtime/db.ts';
 import { findEmbeddedPostgres, startEmbeddedPostgres } from '../runtime/embedded-postgres.ts';
 import type { Logger } from '../runtime/logger.ts';
 
@@ -44,6 +46,24 @@ export async function joinDatabase(config: Config, log: Logger): Promise<Databas
   if (running !== null) return { url: running, isEmbedded: true, close: async () => {} };
   const server = await startEmbeddedPostgres({ dataDir: config.dataDir, unsafe: config.unsafeDurability, log });
   return { url: server.url, isEmbedded: true, close: () => server.stop() };
+}
+
+/** Opened, and known to answer: a wrong address or password is told in plain words, whatever the command. */
+export async function openAnsweringDb(url: string, log: Logger): Promise<Db> {
+  const db = await openDb(url, { log });
+  try {
+    await sql`SELECT 1`.execute(db.sql);
+    return db;
+  } catch (error) {
+    await db.close();
+    throw new Error(`Cannot reach the database: ${reasonOf(error)}. Check DATABASE_URL.`, { cause: error });
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause instanceof Error ? error.cause : error;
+  return cause.message.split('\n')[0] ?? 'unknown';
 }
 
 function givenDatabase(url: string): Database {

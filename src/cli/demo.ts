@@ -22,11 +22,15 @@ export async function runDemo({ rows }: { rows: number }): Promise<void> {
   const startedAt = performance.now();
   const screen = createScreen({ out: process.stdout, progress: process.stderr });
   screen.progress('Starting PostgreSQL, the API, the workers and the sandbox on a throw-away folder ...');
-  const remit = await startDemoProcess();
   const log = createLogger({ level: 'error', format: 'pretty', destination: process.stderr });
   const shutdown = createShutdown({ log, graceMs: STOP_GRACE_MS });
-  shutdown.add('demo', async () => void (await remit.stop()));
+  const starting = startDemoProcess();
+  shutdown.add('demo', async () => {
+    starting.interrupt();
+    await starting.ready.then((remit) => remit.stop()).catch(() => {});
+  });
   shutdown.onSignal();
+  const remit = await starting.ready;
   screen.progressEnds();
   try {
     await play({ screen, remit, rows });

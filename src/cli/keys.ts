@@ -2,9 +2,9 @@
 
 import { createApiKey, revokeApiKey, type Scope } from '../jobs/api-key.ts';
 import { readConfig } from '../runtime/config.ts';
-import { type Db, openDb } from '../runtime/db.ts';
+import type { Db } from '../runtime/db.ts';
 import { createLogger } from '../runtime/logger.ts';
-import { joinDatabase } from './database.ts';
+import { joinDatabase, openAnsweringDb } from './database.ts';
 
 export async function createKey({ scopes, name }: { scopes: readonly Scope[]; name: string }): Promise<void> {
   const made = await withDb((db) => createApiKey(db, { name, scopes }));
@@ -24,7 +24,7 @@ async function withDb<Result>(work: (db: Db) => Promise<Result>): Promise<Result
   const config = readConfig();
   const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
   const database = await joinDatabase(config, log);
-  const db = await openDb(database.url, { log });
+  const db = await openAnsweringDb(database.url, log);
   try {
     return await work(db);
   } finally {

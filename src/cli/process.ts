@@ -11,20 +11,18 @@ import { HEARTBEAT_PERIODS_MAX } from '../jobs/reconcile.ts';
 import { RECONCILE_JOB, startWorkers } from '../jobs/worker.ts';
 import { refuseMissingGuards } from '../ledger/audit.ts';
 import type { Config } from '../runtime/config.ts';
-import { migrate, openDb, refuseUnsafeDatabase } from '../runtime/db.ts';
+import { migrate, refuseUnsafeDatabase } from '../runtime/db.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Shutdown } from '../runtime/shutdown.ts';
+import { openAnsweringDb } from './database.ts';
 
 /** The queue's schedules are written again this often: a flushed Redis forgets them. */
 const SCHEDULE_AGAIN_MS = 30_000;
 
 /** Brings the schema up to date and refuses a database that cannot keep our promises. */
 export async function prepareDatabase(url: string, config: Config, log: Logger): Promise<string[]> {
-  const db = await openDb(url, { log });
+  const db = await openAnsweringDb(url, log);
   try {
-    await sql`SELECT 1`.execute(db.sql).catch((error: unknown) => {
-      throw new Error(`Cannot reach the database: ${reasonOf(error)}. Check DATABASE_URL.`, { cause: error });
-    });
     await refuseUnsafeDatabase(db, config);
     const applied = await migrate(db);
     await refuseMissingGuards(db);
@@ -101,10 +99,4 @@ async function readReadiness(app: App, { isEnding }: { isEnding: boolean }): Pro
     reconcile: { ok: isReconciled, detail: ageText },
   };
   return { ok: Object.values(checks).every((check) => check.ok), checks };
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const cause = error.cause instanceof Error ? error.cause : error;
-  return cause.message.split('\n')[0] ?? 'unknown';
 }
