@@ -1,8 +1,11 @@
 // The HTTP server. It listens before the rest has started, so that the port is certain, and answers 503 until then.
 
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
+import { PaymentError } from '../domain/errors.ts';
+import { problemResponse } from './problems.ts';
 
 export interface Listener {
   readonly port: number;
@@ -59,15 +62,10 @@ function portOf(address: AddressInfo | string | null): number {
 }
 
 function starting(): Response {
-  const problem = {
-    type: '/problems/unavailable',
-    title: 'Temporarily unavailable',
-    status: 503,
-    code: 'unavailable',
-    detail: 'The process is starting or stopping. Repeat the same request in a second; it cannot be done twice.',
-  };
-  return Response.json(problem, {
-    status: 503,
-    headers: { 'Content-Type': 'application/problem+json', 'Retry-After': '1', Connection: 'close' },
-  });
+  const detail = 'The process is starting or stopping. Repeat the same request in a second; it cannot be done twice.';
+  const requestId = randomUUID();
+  const answer = problemResponse(new PaymentError('unavailable', { detail, retryAfterMs: 1000 }), requestId);
+  answer.headers.set('X-Request-Id', requestId);
+  answer.headers.set('Connection', 'close');
+  return answer;
 }

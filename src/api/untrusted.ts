@@ -81,8 +81,9 @@ function inspectText(text: string, place: Place): Finding | null {
 }
 
 function inspectNumber(value: number, place: Place): Finding | null {
-  if (!Number.isFinite(value)) {
-    return { ...invalid(place), detail: 'The number is too large to be kept. Send it as a string.' };
+  // What we keep must come back as it came, and a larger whole number has lost its last digits in parsing.
+  if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) {
+    return { ...invalid(place), detail: 'The number is too large to be kept exactly. Send it as a string.' };
   }
   return place.isSearched && hasCardNumber(String(value)) ? cardNumber(place) : null;
 }

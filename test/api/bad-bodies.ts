@@ -137,6 +137,13 @@ export const rows: readonly Row[] = [
     code: 'validation-failed',
     name: `metadata with ${JSON.stringify(text)}`,
   })),
+  {
+    paths: ['/v1/transfers'],
+    change: { metadata: { id: 2 ** 53 } },
+    status: 422,
+    code: 'validation-failed',
+    name: 'a number in metadata that would not come back as it came',
+  },
   { paths: ['/v1/transfers'], change: { metadata: [] }, status: 422, code: 'validation-failed', name: 'metadata []' },
   { paths: ['/v1/transfers'], change: { to_wallet: 'bad-a' }, status: 422, code: 'same-wallet', name: 'one wallet' },
   {

@@ -3,6 +3,7 @@
 import { request } from 'node:http';
 import { type ServerType, serve } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { listen } from '../../src/api/listen.ts';
 import { PaymentError } from '../../src/domain/errors.ts';
 import { openDb } from '../../src/runtime/db.ts';
 import { createLogger, silentLogger } from '../../src/runtime/logger.ts';
@@ -107,6 +108,21 @@ describe('every answer', () => {
       expect((await given(bad)).get('X-Request-Id')).toMatch(/^[0-9a-f-]{36}$/);
     }
   });
+});
+
+it('a process that is still starting says when to come back, and one that asked for a taken port says so', async () => {
+  const listener = await listen({ host: '127.0.0.1', port: 0, portAsked: true });
+  const response = await fetch(`http://127.0.0.1:${listener.port}/v1/wallets`);
+  expect([response.status, response.headers.get('Retry-After')]).toEqual([503, '1']);
+  const problem: unknown = await response.json();
+  expect(problem).toMatchObject({ code: 'unavailable', request_id: response.headers.get('X-Request-Id') });
+  listener.serve(() => new Response('served'));
+  expect(await (await fetch(`http://127.0.0.1:${listener.port}/`)).text()).toBe('served');
+  const taken = { host: '127.0.0.1', port: listener.port };
+  await expect(listen({ ...taken, portAsked: true })).rejects.toThrow(`Port ${listener.port} is taken`);
+  const next = await listen({ ...taken, portAsked: false });
+  expect(next.port).toBeGreaterThan(listener.port);
+  await Promise.all([next.close(), listener.close()]);
 });
 
 it('HEAD answers like GET, without a body', async () => {
