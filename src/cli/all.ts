@@ -7,42 +7,30 @@ import { listen } from '../api/listen.ts';
 import { ensureBootstrapKey } from '../jobs/api-key.ts';
 import { type Config, readConfig } from '../runtime/config.ts';
 import { createLogger } from '../runtime/logger.ts';
-import { createShutdown } from '../runtime/shutdown.ts';
 import { ownDatabase } from './database.ts';
-import { addApi, addStores, addWorkers, openReadyApp, prepareDatabase } from './process.ts';
+import { addApi, addStores, addWorkers, lay, openReadyApp, prepareDatabase, runUntilTold } from './process.ts';
 import { forkSandbox } from './sandbox.ts';
 
 export async function runAll(): Promise<void> {
   const config = readConfig();
   const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
   mkdirSync(config.dataDir, { recursive: true });
-  const listener = await listen(config);
-  const shutdown = createShutdown({ log, graceMs: config.shutdownGraceMs });
-  // Told to end while it starts, it first gets hold of what it has started: a server of its own would outlive it.
-  const { promise: started, resolve: isStarted } = Promise.withResolvers<void>();
-  shutdown.add('start', () => started);
-  shutdown.onSignal();
-  const [database, sandbox] = await Promise.all([
-    ownDatabase(config, log),
-    forkSandbox(config, { apiPort: listener.port, log }),
-  ]);
-  try {
-    await prepareDatabase(database.url, config, log);
+  await runUntilTold({ config, log }, async (shutdown) => {
+    const listener = await listen(config);
+    // The folder must be ours before anything else of it is touched.
+    const database = await lay(ownDatabase(config, log), { name: 'postgres', shutdown });
+    const [sandbox] = await Promise.all([
+      lay(forkSandbox(config, { apiPort: listener.port, log }), { name: 'sandbox', shutdown }),
+      prepareDatabase(database.url, config, log),
+    ]);
     const app = await openReadyApp({ config, databaseUrl: database.url, sandboxUrl: sandbox?.url ?? null, log });
     const key = bootstrapKey(config);
     await ensureBootstrapKey(app.db, key.text);
     addApi(app, { listener, shutdown });
     await addWorkers(app, { shutdown });
     addStores(app, { shutdown });
-    if (sandbox !== null) shutdown.add('sandbox', () => sandbox.close());
-    shutdown.add('postgres', () => database.close());
-    isStarted();
     printAddresses({ config, port: listener.port, key, isSandbox: sandbox !== null });
-  } catch (error) {
-    await sandbox?.close();
-    await database.close();
-    throw error;
-  }
+  });
 }
 
 /** As long as the keys that the API makes. */

@@ -5,9 +5,8 @@ import { listen } from '../api/listen.ts';
 import { ensureBootstrapKey } from '../jobs/api-key.ts';
 import { readConfig } from '../runtime/config.ts';
 import { createLogger } from '../runtime/logger.ts';
-import { createShutdown } from '../runtime/shutdown.ts';
 import { joinDatabase } from './database.ts';
-import { addApi, addStores, openReadyApp, prepareDatabase } from './process.ts';
+import { addApi, addStores, lay, openReadyApp, prepareDatabase, runUntilTold } from './process.ts';
 import { findSandbox } from './sandbox.ts';
 
 export async function runApi(): Promise<void> {
@@ -15,15 +14,14 @@ export async function runApi(): Promise<void> {
   const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
   mkdirSync(config.dataDir, { recursive: true });
   const sandboxUrl = findSandbox(config);
-  const listener = await listen(config);
-  const database = await joinDatabase(config, log);
-  await prepareDatabase(database.url, config, log);
-  const app = await openReadyApp({ config, databaseUrl: database.url, sandboxUrl, log });
-  if (config.bootstrapKey !== null) await ensureBootstrapKey(app.db, config.bootstrapKey);
-  const shutdown = createShutdown({ log, graceMs: config.shutdownGraceMs });
-  addApi(app, { listener, shutdown });
-  addStores(app, { shutdown });
-  shutdown.add('postgres', () => database.close());
-  shutdown.onSignal();
-  process.stdout.write(`API      http://${config.host}:${listener.port}\n`);
+  await runUntilTold({ config, log }, async (shutdown) => {
+    const listener = await listen(config);
+    const database = await lay(joinDatabase(config, log), { name: 'postgres', shutdown });
+    await prepareDatabase(database.url, config, log);
+    const app = await openReadyApp({ config, databaseUrl: database.url, sandboxUrl, log });
+    if (config.bootstrapKey !== null) await ensureBootstrapKey(app.db, config.bootstrapKey);
+    addApi(app, { listener, shutdown });
+    addStores(app, { shutdown });
+    process.stdout.write(`API      http://${config.host}:${listener.port}\n`);
+  });
 }

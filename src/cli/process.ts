@@ -13,7 +13,7 @@ import { refuseMissingGuards } from '../ledger/audit.ts';
 import type { Config } from '../runtime/config.ts';
 import { migrate, refuseUnsafeDatabase } from '../runtime/db.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { Shutdown } from '../runtime/shutdown.ts';
+import { createShutdown, type Shutdown } from '../runtime/shutdown.ts';
 import { openAnsweringDb } from './database.ts';
 
 /** The queue's schedules are written again this often: a flushed Redis forgets them. */
@@ -37,6 +37,35 @@ export async function openReadyApp(options: Parameters<typeof openApp>[0]): Prom
   await app.queues.ready();
   registerGauges(app);
   return app;
+}
+
+/** A command that runs until it is told to end. From its first moment a signal takes down what has been started. */
+export async function runUntilTold(
+  { config, log }: { config: Config; log: Logger },
+  start: (shutdown: Shutdown) => Promise<void>,
+): Promise<void> {
+  const shutdown = createShutdown({ log, graceMs: config.shutdownGraceMs });
+  shutdown.onSignal();
+  try {
+    await start(shutdown);
+  } catch (error) {
+    // The error is the one line that matters now.
+    log.level = 'warn';
+    await shutdown.run('the start failed');
+    throw error;
+  }
+}
+
+/** Waits for what everything else will stand on; should the end come meanwhile, it is closed as soon as it is there. */
+export function lay<Ground extends { close(): Promise<void> } | null>(
+  starting: Promise<Ground>,
+  { name, shutdown }: { name: string; shutdown: Shutdown },
+): Promise<Ground> {
+  shutdown.addGround(name, async () => {
+    const ground = await starting.catch(() => null);
+    await ground?.close();
+  });
+  return starting;
 }
 
 /** Serves HTTP; the first stage of the shutdown, so that nothing new is taken. */

@@ -8,6 +8,8 @@ export type ShutdownOptions = { log: Pick<Logger, 'info' | 'warn' | 'error'>; gr
 export type Shutdown = {
   /** Stages close in the order in which they are added: what takes work first, what others stand on last. */
   add(name: string, close: () => Promise<void>): void;
+  /** What the stages stand on, closed after all of them, the last one laid first. Lay it before it is ready. */
+  addGround(name: string, close: () => Promise<void>): void;
   /** Closes everything, once; later calls wait for the same end. Sets the exit code, does not exit. */
   run(reason: string): Promise<void>;
   /** From now on SIGINT, SIGTERM, SIGHUP and the loss of the parent end the process in order. */
@@ -24,16 +26,20 @@ const sameKeypressMs = 400;
 
 export function createShutdown({ log, graceMs }: ShutdownOptions): Shutdown {
   const stages: Stage[] = [];
+  const ground: Stage[] = [];
   let ending: Promise<void> | null = null;
 
   const run = (reason: string): Promise<void> => {
-    ending ??= closeAll({ stages, reason, log, graceMs });
+    ending ??= closeAll({ stages: [...stages, ...ground.toReversed()], reason, log, graceMs });
     return ending;
   };
 
   return {
     add(name, close) {
       stages.push({ name, close });
+    },
+    addGround(name, close) {
+      ground.push({ name, close });
     },
     run,
     onSignal() {

@@ -37,7 +37,9 @@ export interface Home {
   readonly key: string;
   /** Starts a command and waits until it says that it is ready. */
   start(command: Command, options?: { args?: readonly string[]; env?: Env }): Promise<Running>;
-  /** The same for any other way to start it, such as a shell around it. */
+  /** The same without waiting: it has no address yet. */
+  begin(command: Command): Running;
+  /** Starts and waits in any other way, such as through a shell. */
   launch(file: string, args: readonly string[], env?: Env): Promise<Running>;
   /** Runs a command to its end. */
   run(args: readonly string[], env?: Env): Promise<Exit & { stdout: string; stderr: string }>;
@@ -83,16 +85,15 @@ export function openHome(given: Env = {}): Home {
     folder,
     key,
     start: (command, { args = [], env } = {}) => home.launch(process.execPath, [main, command, ...args], env),
+    begin: (command) => runningOf(spawnHere(process.execPath, [main, command])),
     async launch(file, args, env) {
-      const child = spawnHere(file, args, env);
-      const ready = await whenReady(child);
+      const ready = await whenReady(runningOf(spawnHere(file, args, env)));
       if (ready.url !== '') url = ready.url;
       return ready;
     },
     async run(args, env) {
-      const child = spawnHere(process.execPath, [main, ...args], env);
-      const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
-      const exit = await exitOf(child);
+      const { exited, stdout, stderr } = runningOf(spawnHere(process.execPath, [main, ...args], env));
+      const exit = await exited;
       return { ...exit, stdout: stdout(), stderr: stderr() };
     },
     url: () => url,
@@ -113,9 +114,8 @@ export function openHome(given: Env = {}): Home {
   return home;
 }
 
-async function whenReady(child: ChildProcess): Promise<Running> {
-  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
-  const exited = exitOf(child);
+async function whenReady(running: Running): Promise<Running> {
+  const { exited, stdout, stderr } = running;
   let isGone = false;
   void exited.then(() => {
     isGone = true;
@@ -125,10 +125,16 @@ async function whenReady(child: ChildProcess): Promise<Running> {
     throw new Error(`remit was not ready in time:\n${stderr().slice(-2000)}`, { cause });
   });
   if (isGone) throw new Error(`remit ended at its start:\n${stderr().slice(-2000)}`);
+  return { ...running, url: /^API +(http\S+)/m.exec(stdout())?.[1] ?? '' };
+}
+
+function runningOf(child: ChildProcess): Running {
+  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
+  const exited = exitOf(child);
   const pid = child.pid ?? 0;
   return {
     pid,
-    url: /^API +(http\S+)/m.exec(stdout())?.[1] ?? '',
+    url: '',
     stdout,
     stderr,
     exited,
@@ -155,7 +161,7 @@ function collect(stream: NodeJS.ReadableStream | null): () => string {
 
 async function exitOf(child: ChildProcess): Promise<Exit> {
   // Both are kept by the child itself, so nothing is lost when it has ended already.
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'close');
   return { code: child.exitCode, signal: child.signalCode };
 }
 

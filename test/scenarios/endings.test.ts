@@ -69,6 +69,33 @@ test('after all these endings every payment is there once', async () => {
   await expectBooksAgree(story);
 }, 120_000);
 
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  '%s in the middle of a start leaves nothing running',
+  async (signal) => {
+    const other = openHome();
+    try {
+      const starting = other.begin('all');
+      // The latest moment that can be told apart from outside: the database server is there, the rest is not.
+      const { sandbox, postgres } = await until(
+        'the children have started',
+        () => {
+          const children = starting.children();
+          return children.sandbox !== null && children.postgres !== null ? children : null;
+        },
+        FINAL_WITHIN_MS,
+      );
+      expect(starting.stdout()).toBe('');
+      starting.signal(signal);
+      const pids = [starting.pid, sandbox ?? 0, postgres ?? 0];
+      await until('all of it has ended', () => pids.every((pid) => !isRunning(pid)), ENDS_WITHIN_MS);
+      expect(other.postgresPid()).toBeNull();
+    } finally {
+      await other.close();
+    }
+  },
+  60_000,
+);
+
 /** What was accepted before the last end. */
 async function expectEverything(): Promise<void> {
   expect(await story.operations('payouts')).toHaveLength(sent);
