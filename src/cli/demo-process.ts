@@ -11,12 +11,17 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { environmentValues } from '../runtime/config-variables.ts';
 
-export interface DemoProcess {
+export interface DemoPlace {
   readonly apiUrl: string;
   readonly sandboxUrl: string;
   readonly key: string;
   readonly folder: string;
-  /** Ends it and removes the folder; tells whether nothing is left. A second call does nothing. */
+}
+
+export interface DemoProcess {
+  /** Where it is, as soon as it answers. */
+  readonly ready: Promise<DemoPlace>;
+  /** Ends it, also while it starts, and removes the folder; tells whether nothing is left. */
   stop(): Promise<boolean>;
 }
 
@@ -30,7 +35,7 @@ const STOP_TIMEOUT_MS = 15_000;
 /** Of what it logs, shown when it does not start. */
 const LOG_LINES_MAX = 20;
 
-export async function startDemoProcess(): Promise<DemoProcess> {
+export function startDemoProcess(): DemoProcess {
   const folder = mkdtempSync(join(tmpdir(), 'remit-demo-'));
   const key = randomBytes(32).toString('base64url');
   const own = { ...DEMO_TIMES, PORT: '0', REMIT_DATA_DIR: folder, REMIT_BOOTSTRAP_KEY: key, LOG_LEVEL: 'error' };
@@ -57,18 +62,20 @@ export async function startDemoProcess(): Promise<DemoProcess> {
     return stopping;
   }
 
-  try {
+  async function place(): Promise<DemoPlace> {
     const apiUrl = await Promise.race([
       addressIn(child.stdout),
       exited.then(() => null),
       new Promise<null>((resolve) => setTimeout(() => resolve(null), START_TIMEOUT_MS).unref()),
     ]);
-    if (apiUrl === null) throw new Error(`remit did not start. It said:\n${said.join('\n')}`);
-    return { apiUrl, sandboxUrl: readFileSync(join(folder, 'sandbox.address'), 'utf8'), key, folder, stop };
-  } catch (error) {
+    if (apiUrl !== null) {
+      return { apiUrl, sandboxUrl: readFileSync(join(folder, 'sandbox.address'), 'utf8'), key, folder };
+    }
     await stop();
-    throw error;
+    throw new Error(`remit did not start, or was ended meanwhile. It said:\n${said.join('\n')}`);
   }
+
+  return { ready: place(), stop };
 }
 
 /** A DATABASE_URL or a STRIPE_SECRET_KEY of the caller must not reach a demo. */

@@ -7,7 +7,7 @@ import { createShutdown } from '../runtime/shutdown.ts';
 import { createClient } from './demo-client.ts';
 import { drainFile, fundWallets, postFile, readLines } from './demo-file.ts';
 import { compareBook, judgeOutcomes, judgeWallets } from './demo-judge.ts';
-import { DEMO_TIMES, type DemoProcess, startDemoProcess } from './demo-process.ts';
+import { DEMO_TIMES, type DemoPlace, startDemoProcess } from './demo-process.ts';
 import { createScreen, type Screen } from './demo-screen.ts';
 import { playStory } from './demo-story.ts';
 
@@ -21,19 +21,16 @@ export async function runDemo({ rows }: { rows: number }): Promise<void> {
   process.exitCode = 1;
   const startedAt = performance.now();
   const screen = createScreen({ out: process.stdout, progress: process.stderr });
-  screen.progress('Starting PostgreSQL, the API, the workers and the sandbox on a throw-away folder ...');
   const log = createLogger({ level: 'error', format: 'pretty', destination: process.stderr });
   const shutdown = createShutdown({ log, graceMs: STOP_GRACE_MS });
-  const starting = startDemoProcess();
-  shutdown.add('demo', async () => {
-    starting.interrupt();
-    await starting.ready.then((remit) => remit.stop()).catch(() => {});
-  });
+  const remit = startDemoProcess();
+  shutdown.add('demo', async () => void (await remit.stop()));
   shutdown.onSignal();
-  const remit = await starting.ready;
+  screen.progress('Starting PostgreSQL, the API, the workers and the sandbox on a throw-away folder ...');
+  const place = await remit.ready;
   screen.progressEnds();
   try {
-    await play({ screen, remit, rows });
+    await play({ screen, place, rows });
   } finally {
     const isGone = await remit.stop();
     screen.heading('13. The end');
@@ -46,16 +43,16 @@ export async function runDemo({ rows }: { rows: number }): Promise<void> {
   process.exitCode = broken.length === 0 ? 0 : 1;
 }
 
-async function play({ screen, remit, rows }: { screen: Screen; remit: DemoProcess; rows: number }): Promise<void> {
-  const client = createClient({ ...remit, screen });
+async function play({ screen, place, rows }: { screen: Screen; place: DemoPlace; rows: number }): Promise<void> {
+  const client = createClient({ ...place, screen });
   const stage: Stage = { client, screen };
-  introduce(screen, remit);
+  introduce(screen, place);
   await playStory(stage);
   await playFile(stage, rows);
   await proveBooks(stage);
 }
 
-function introduce(screen: Screen, { apiUrl, folder }: DemoProcess): void {
+function introduce(screen: Screen, { apiUrl, folder }: DemoPlace): void {
   const { LEASE_MS, RECONCILE_MS, PROVIDER_TIMEOUT_MS } = DEMO_TIMES;
   screen.heading('remit, the whole story');
   screen.note(`It runs at ${apiUrl} on ${folder}; the providers are the local sandbox, and no real money moves.`);

@@ -1,22 +1,33 @@
-// The demo as a person runs it: a process of its own, on its own folder, with a shorter file.
+// The demo as a person runs it: a process of its own, with a shorter file, in a temporary folder of this test's own.
 
-import { execFile } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 /** It has to wait for a provider's time-outs; half a minute on a quiet machine. */
 const DEMO_TIMEOUT_MS = 150_000;
 
+let folder: string;
+let env: NodeJS.ProcessEnv;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'remit-demo-test-'));
+  // PostgreSQL runs as a user of its own when we are root, and has to get through here.
+  chmodSync(folder, 0o755);
+  env = { ...process.env, TMPDIR: folder };
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
 it('the demo plays the whole story, proves its claims, and leaves nothing behind', {
   timeout: DEMO_TIMEOUT_MS,
 }, async () => {
   // A setting of the caller that must not reach a demo: it would fail at once with this database.
-  const env = { ...process.env, DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
-  const { stdout } = await run(['demo', '--rows', '100'], env);
+  const { stdout } = await run(['demo', '--rows', '100'], { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' });
   const claims = stdout.split('\n').filter((line) => line.startsWith('  ok  '));
   expect(stdout).not.toContain('NOT TRUE');
   expect(claims.length).toBeGreaterThanOrEqual(25);
@@ -35,16 +46,31 @@ it('the demo plays the whole story, proves its claims, and leaves nothing behind
   ]) {
     expect(stdout).toContain(part);
   }
-  const folder = /on (\S*remit-demo-\w+);/.exec(stdout)?.[1] ?? '';
-  expect(folder).not.toBe('');
-  expect(readdirSync(tmpdir()).filter((name) => folder.endsWith(name))).toEqual([]);
+  expect(stdout).toContain(`on ${join(folder, 'remit-demo-')}`);
+  expect(demoFolders()).toEqual([]);
+});
+
+it('a demo that is ended while it starts leaves nothing behind, and has proven nothing', async () => {
+  const demo = spawn(process.execPath, [main, 'demo'], { stdio: ['ignore', 'ignore', 'pipe'], env });
+  const exited = once(demo, 'exit');
+  await once(demo.stderr, 'data');
+  expect(demoFolders()).toHaveLength(1);
+  demo.kill('SIGTERM');
+  const [code] = await exited;
+  expect(code).not.toBe(0);
+  expect(demoFolders()).toEqual([]);
 });
 
 it('a wrong number of rows is refused as wrong usage', async () => {
-  const refused = await run(['demo', '--rows', '1001'], process.env).catch((error: unknown) => error);
+  const refused = await run(['demo', '--rows', '1001'], {}).catch((error: unknown) => error);
   expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('Use a whole number from 1 to 1000.') });
 });
 
-function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<{ stdout: string; stderr: string }> {
-  return promisify(execFile)(process.execPath, [main, ...args], { env, timeout: DEMO_TIMEOUT_MS });
+/** What a demo may have left; PostgreSQL's unpacked binaries, kept for the next start, are none of it. */
+function demoFolders(): string[] {
+  return readdirSync(folder).filter((name) => name.startsWith('remit-demo-'));
+}
+
+function run(args: readonly string[], own: NodeJS.ProcessEnv): Promise<{ stdout: string; stderr: string }> {
+  return promisify(execFile)(process.execPath, [main, ...args], { env: { ...env, ...own }, timeout: DEMO_TIMEOUT_MS });
 }

@@ -5,14 +5,15 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type DemoProcess, startDemoProcess } from '../../src/cli/demo-process.ts';
+import { type DemoPlace, startDemoProcess } from '../../src/cli/demo-process.ts';
 
 const root = new URL('../../', import.meta.url);
 const readme = readFileSync(new URL('README.md', root), 'utf8');
 
-let remit: DemoProcess;
+const remit = startDemoProcess();
+let place: DemoPlace;
 beforeAll(async () => {
-  remit = await startDemoProcess();
+  place = await remit.ready;
 });
 afterAll(() => remit.stop());
 
@@ -58,7 +59,7 @@ function exchangesIn(page: string): { command: string; shown: string }[] {
 }
 
 function runInShell(command: string): Promise<{ stdout: string }> {
-  const env = { ...process.env, API: remit.apiUrl, KEY: remit.key };
+  const env = { ...process.env, API: place.apiUrl, KEY: place.key };
   return promisify(execFile)('bash', ['-euc', command], { env });
 }
 
