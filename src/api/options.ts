@@ -23,7 +23,7 @@ export interface ApiOptions {
   readonly providers: ReadonlyMap<ProviderName, Provider>;
   readonly config: Pick<Config, 'rateLimitRps'>;
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
-  readonly metrics?: { text(): Promise<string>; readonly contentType: string };
+  readonly metrics?: ApiMetrics;
   readonly waiter: Waiter;
   readonly reviews: Reviews;
   readonly events: Events;
@@ -33,6 +33,13 @@ export interface ApiOptions {
   readonly board?: Hono;
   /** Serves the operator pages; its routes carry the whole path. */
   readonly console?: Hono;
+}
+
+export interface ApiMetrics {
+  text(): Promise<string>;
+  readonly contentType: string;
+  /** `route` is the pattern, never the address itself: a metric must not grow with its callers. */
+  request(request: { route: string; method: string; status: number; durationMs: number }): void;
 }
 
 export interface Waiter {

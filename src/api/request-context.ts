@@ -23,7 +23,7 @@ const HEADERS = {
   'Cache-Control': 'no-store',
 } as const;
 
-export function requestContext({ log }: Pick<ApiOptions, 'log'>): MiddlewareHandler<ContextEnv> {
+export function requestContext({ log, metrics }: Pick<ApiOptions, 'log' | 'metrics'>): MiddlewareHandler<ContextEnv> {
   return async (c, next) => {
     const startedAt = performance.now();
     const given = c.req.header('x-request-id');
@@ -42,6 +42,7 @@ export function requestContext({ log }: Pick<ApiOptions, 'log'>): MiddlewareHand
       status: c.res.status,
     };
     log.info({ ...line, durationMs }, 'request');
+    metrics?.request({ route: line.route ?? 'other', method: line.method, status: line.status, durationMs });
   };
 }
 

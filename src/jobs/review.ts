@@ -22,8 +22,6 @@ export interface Resolution {
   readonly actor: string;
 }
 
-export type Reviews = ReturnType<typeof createReviews>;
-
 export function createReviews(options: LifeOptions & { readonly payouts: PayoutLife }) {
   const { journal, payouts, providers, enqueue } = options;
   return {

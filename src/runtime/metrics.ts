@@ -3,8 +3,6 @@
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
-export type Metrics = ReturnType<typeof createMetrics>;
-
 /** Seconds, from a group commit to a slow provider. */
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 /** Seconds from "it shall be done" to final; a bank may take days. */

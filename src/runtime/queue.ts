@@ -16,7 +16,7 @@ import { connectPostgres } from './queue-postgres.ts';
 import { connectRedis } from './queue-redis.ts';
 import { BACKOFF_TYPE, type JobData, startWorker, type WorkerHandle, type WorkOptions } from './queue-worker.ts';
 
-export type { DeadJob, JobData, RunningJob, WorkerHandle, WorkOptions } from './queue-worker.ts';
+export type { JobData, RunningJob, WorkerHandle, WorkOptions } from './queue-worker.ts';
 
 export interface NewJob {
   /** Made by jobIdOf: "<kind>-<key>", never an integer, never one of the queue's own names, no ":". */
