@@ -40,7 +40,8 @@ export function statesPage(): string {
   return `# States of an operation
 Made by \`node scripts/states.ts > docs/states.md\` from \`src/domain/state-machine.ts\`; change it there.
 
-Every payout and every transfer is in one of ${STATUSES.length} states. \`succeeded\` and \`failed\` are final and never change.
+Every payout and every transfer is in one of ${STATUSES.length} states.
+${ends.map((status) => `\`${status}\``).join(' and ')} are final and never change.
 
 \`\`\`mermaid
 stateDiagram-v2
@@ -66,12 +67,13 @@ All other moves are refused by the code (\`move()\`) and reported by the audit (
 ${FAILURE_CODES.map((code) => `| \`${code}\` | ${FAILURE_WORDS[code]} |`).join('\n')}
 
 ## What is not a state
-- **Waiting for a person** is \`in_process\` with a \`review\` reason. It keeps its hold, is asked about every minute, and
-  leaves review by itself when the provider gives a final answer. See [runbook.md](runbook.md).
+- **Waiting for a person** is \`in_process\` with a \`review\` reason. It keeps its hold, is asked about every
+  minute, and leaves review by itself when the provider gives a final answer. See [runbook.md](runbook.md).
 - **Cancelled** is \`failed\` with the code \`canceled\`.
-- **Returned** is \`succeeded\` with an entry under \`reversals\`: the bank sent the money back, and the wallet has it again.
-- **Confirmed** is a time (\`confirmed_at\`). A confirmed operation stays \`initialized\` until a worker claims it, so that
-  \`in_process\` always means: somebody may have talked to the provider.
+- **Returned** is \`succeeded\` with an entry under \`reversals\`: the bank sent the money back, and the wallet has
+  it again.
+- **Confirmed** is a time (\`confirmed_at\`). A confirmed operation stays \`initialized\` until a worker claims it,
+  so that \`in_process\` always means: somebody may have talked to the provider.
 `;
 }
 
