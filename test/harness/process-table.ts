@@ -23,6 +23,19 @@ export function isRunning(pid: number): boolean {
   return readProcesses().some((one) => one.pid === pid);
 }
 
+/** Those that were given this text in their environment; none where the system does not show it. */
+export function pidsGiven(text: string): number[] {
+  return readProcesses().flatMap(({ pid }) => (environmentOf(pid).includes(text) ? [pid] : []));
+}
+
+function environmentOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
+}
+
 function fromProc(): Process[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

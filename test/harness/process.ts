@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findEmbeddedPostgres } from '../../src/runtime/embedded-postgres.ts';
 import { clusterPaths, isServing, readPostmaster } from '../../src/runtime/postgres-cluster.ts';
-import { isRunning, pidsBelow, readProcesses } from './process-table.ts';
+import { isRunning, pidsBelow, pidsGiven, readProcesses } from './process-table.ts';
 
 export type Command = 'all' | 'api' | 'worker' | 'sandbox';
 export type Env = Readonly<Record<string, string>>;
@@ -182,12 +182,20 @@ function postgresPid(folder: string): number | null {
 
 /** Processes of this folder that outlived the one that started them, as a killed one leaves its database server. */
 async function endStrays(folder: string): Promise<void> {
+  const strays = () => pidsGiven(`REMIT_DATA_DIR=${folder}`);
+  // The sandbox needs a moment to notice that its parent is gone; nothing else should be here.
+  const isQuiet = () => strays().length === 0;
+  await until('the strays have ended', isQuiet, STRAYS_END_WITHIN_MS).catch(() => {
+    for (const pid of strays()) process.kill(pid, 'SIGKILL');
+  });
   const postgres = postgresPid(folder);
   if (postgres !== null) {
     process.kill(postgres, 'SIGINT');
     await until('the database server has ended', () => !isRunning(postgres), ENDS_WITHIN_MS);
   }
 }
+
+const STRAYS_END_WITHIN_MS = 3_000;
 
 /** Polls until `look` gives something true, and returns that. */
 export async function until<Found>(

@@ -17,7 +17,7 @@ const FINAL_WITHIN_MS = 90_000;
 const home = openHome();
 afterAll(() => home.close());
 
-test('a payout that is at the provider when the program ends is finished by the next start, and paid once', async () => {
+test('a payout still at the provider at the end is finished by the next start, and paid once', async () => {
   const remit = await home.start('all', { env: PATIENT });
   const story = tell(home);
   await story.wallet('seller', '100000');
