@@ -58,7 +58,8 @@ export async function forkSandbox(
 ): Promise<SandboxProcess | null> {
   if (config.stripe.live && config.stripe.baseUrl === null) return null;
   const webhookUrl = `http://127.0.0.1:${apiPort}/webhooks`;
-  const port = config.sandboxPort ?? (await nextFreePort(apiPort + 1));
+  // Next to a port that the system chose, the system may give the next one away at any moment.
+  const port = config.sandboxPort ?? (config.port === 0 ? 0 : await nextFreePort(apiPort + 1));
   const main = new URL('../main.ts', import.meta.url).pathname;
   const child = fork(main, ['sandbox', '--port', String(port), '--webhook-url', webhookUrl], {
     env: { ...process.env, REMIT_DATA_DIR: config.dataDir },
