@@ -56,7 +56,7 @@ function introduce(screen: Screen, { apiUrl, folder }: DemoPlace): void {
   const { LEASE_MS, RECONCILE_MS, PROVIDER_TIMEOUT_MS } = DEMO_TIMES;
   screen.heading('remit, the whole story');
   screen.note(`It runs at ${apiUrl} on ${folder}; the providers are the local sandbox, and no real money moves.`);
-  screen.note('About a minute, because waiting times are short: ');
+  screen.note('About a minute, because waiting times are short:');
   screen.note(`LEASE_MS=${LEASE_MS} RECONCILE_MS=${RECONCILE_MS} PROVIDER_TIMEOUT_MS=${PROVIDER_TIMEOUT_MS}.`);
   screen.note('The same commands work against "npm start". Answers are shortened here:');
   screen.note(`URL=${apiUrl}  AUTH="Authorization: Bearer <key>"`);
