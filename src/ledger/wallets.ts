@@ -25,14 +25,16 @@ interface RawWallet {
 /**
  * People's wallets by id, platform wallets last: every commit in every process takes them in this order.
  * NO KEY UPDATE, because new rows elsewhere refer to wallets and must not wait for us.
- * The clock stands in the select list, which is evaluated after each row's lock was taken.
+ * The clock stands outside the locking select, whose own list is evaluated before each row's lock is waited for.
  */
 export async function lockWallets(tx: Tx, walletIds: readonly string[]): Promise<LockedWallets> {
   if (walletIds.length === 0) return { balances: new Map(), now: null };
   const { rows } = await sql<RawWallet>`
-    SELECT wallet_id, currency, posted, held, seq, allow_negative, clock_timestamp() AS now
-    FROM wallet WHERE wallet_id = ANY(${walletIds}::text[])
-    ORDER BY wallet_id LIKE '@%', wallet_id FOR NO KEY UPDATE`.execute(tx);
+    SELECT locked.*, clock_timestamp() AS now FROM (
+      SELECT wallet_id, currency, posted, held, seq, allow_negative
+      FROM wallet WHERE wallet_id = ANY(${walletIds}::text[])
+      ORDER BY wallet_id LIKE '@%', wallet_id FOR NO KEY UPDATE
+    ) locked`.execute(tx);
   const balances = new Map(rows.map((row) => [row.wallet_id, parseBalance(row)]));
   const missing = walletIds.filter((walletId) => !balances.has(walletId));
   if (missing.length > 0) throw new Error(`No such wallet: ${missing.join(', ')}. Create it before it is used.`);
