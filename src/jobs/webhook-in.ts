@@ -20,7 +20,10 @@ export interface StoredEvent {
   readonly eventId: string;
 }
 
-type Outcome = 'applied' | 'hinted' | 'no_effect' | 'unmatched';
+type Outcome = 'applied' | 'hinted' | 'no_effect' | 'unmatched' | 'too_early';
+
+/** How long an event rests that came while a call was out. */
+const TOO_EARLY_RETRY_MS = 1000;
 
 export function createWebhookIn(
   options: LifeOptions & {
@@ -37,9 +40,13 @@ export function createWebhookIn(
     if (isFinal(payout.status)) {
       return lookAgain(payout, { provider: providerOf(providers, payout.provider), options });
     }
-    await payouts.hint(pkid);
+    const hinted = await payouts.hint(pkid);
     await runner.run('payout', pkid, { reason: 'webhook' });
-    return 'hinted';
+    const seen = await payouts.find(pkid);
+    // The claim that ran meanwhile may have asked before this event, and end the payout without what the event tells,
+    // such as a return. Only a call that began after the hint has seen it.
+    const isSeen = seen !== null && (seen.calls > hinted.calls || seen.status === 'initialized');
+    return isSeen ? 'hinted' : 'too_early';
   }
 
   return {
@@ -71,6 +78,12 @@ export function createWebhookIn(
       if (event === null || event.processedAt !== null) return;
       const pkid = event.pkid ?? (await pkidByExternId(provider, event.externPaymentId ?? null));
       const outcome = pkid === null ? 'unmatched' : await effectOf(pkid);
+      if (outcome === 'too_early') {
+        await sql`UPDATE provider_event
+          SET due_at = clock_timestamp() + make_interval(secs => ${TOO_EARLY_RETRY_MS / 1000})
+          WHERE provider = ${provider} AND event_id = ${eventId} AND processed_at IS NULL`.execute(db.sql);
+        return;
+      }
       if (outcome === 'unmatched') await reportUnmatched({ provider, eventId }, event.externPaymentId ?? null);
       await sql`UPDATE provider_event
         SET processed_at = clock_timestamp(), outcome = ${outcome}, due_at = NULL, pkid = coalesce(pkid, ${pkid}::uuid)
