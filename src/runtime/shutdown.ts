@@ -16,10 +16,12 @@ export type Shutdown = {
   onSignal(): void;
 };
 
-type Stage = { name: string; close: () => Promise<void> };
+type Stage = { name: string; close: () => Promise<void>; reservedMs: number };
 
-// A stage that hangs may not eat the time of those behind it: the database at the end needs about 100 ms.
-const reservedPerStageMs = 300;
+// A stage that hangs may not eat the time of those behind it. The ground is other processes: the database server needs
+// about 100 ms, and on a busy machine a second.
+const reservedForStageMs = 300;
+const reservedForGroundMs = 1_000;
 const stageMinMs = 100;
 // npm and the terminal both pass on one Ctrl-C, some milliseconds apart; a person's second one comes later.
 const sameKeypressMs = 400;
@@ -36,10 +38,10 @@ export function createShutdown({ log, graceMs }: ShutdownOptions): Shutdown {
 
   return {
     add(name, close) {
-      stages.push({ name, close });
+      stages.push({ name, close, reservedMs: reservedForStageMs });
     },
     addGround(name, close) {
-      ground.push({ name, close });
+      ground.push({ name, close, reservedMs: reservedForGroundMs });
     },
     run,
     onSignal() {
@@ -56,7 +58,7 @@ async function closeAll(options: { stages: readonly Stage[] } & ShutdownOptions 
   const endAt = performance.now() + graceMs;
   log.info({ reason }, 'stopping');
   for (const [index, { name, close }] of stages.entries()) {
-    const reservedMs = (stages.length - index - 1) * reservedPerStageMs;
+    const reservedMs = stages.slice(index + 1).reduce((sum, later) => sum + later.reservedMs, 0);
     const limitMs = Math.max(stageMinMs, endAt - performance.now() - reservedMs);
     try {
       const closed = await within(close(), limitMs);

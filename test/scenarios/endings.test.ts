@@ -96,6 +96,28 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
   60_000,
 );
 
+test('a client that waits for an answer gets one at the end, and holds up nothing', async () => {
+  const other = openHome();
+  try {
+    const running = await other.start('all');
+    const told = tell(other);
+    await told.wallet('from', '1000');
+    const payout = { semantic_key: 'waits', wallet_id: 'from', amount: '100', currency: 'USD', provider: 'demobank' };
+    const waiting = told.post('/v1/payouts?wait=30', { ...payout, destination: 'acct_never_1', confirm: true });
+    await until(
+      'the payout is on its way',
+      async () => (await told.operations('payouts')).length === 1,
+      FINAL_WITHIN_MS,
+    );
+    const ended = running.end('SIGTERM');
+    expect(await waiting).toMatchObject({ status: 202, json: { semantic_key: 'waits' } });
+    expect(await ended).toEqual({ code: 0, signal: null });
+    expect(running.stderr()).not.toContain('did not close in time');
+  } finally {
+    await other.close();
+  }
+}, 60_000);
+
 /** What was accepted before the last end. */
 async function expectEverything(): Promise<void> {
   expect(await story.operations('payouts')).toHaveLength(sent);

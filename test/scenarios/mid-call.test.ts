@@ -12,6 +12,8 @@ const PAYOUTS = [
 ] as const;
 /** Longer than the end may take; the lease is at least twice as long. */
 const PATIENT = { PROVIDER_TIMEOUT_MS: '12000', LEASE_MS: '24000' };
+/** Longer than the two seconds after which a bounced payment comes back, shorter than the provider's time-out. */
+const LATE_ANSWER_MS = 4_000;
 const FINAL_WITHIN_MS = 90_000;
 
 const home = openHome();
@@ -39,3 +41,21 @@ test('a payout still at the provider at the end is finished by the next start, a
   expect(payouts.filter(({ attempts = 0 }) => attempts < 2)).toEqual([]);
   await expectBooksAgree(story);
 }, 150_000);
+
+test('a return that the provider tells before it has answered our call is booked', async () => {
+  const other = openHome(PATIENT);
+  try {
+    await other.start('all');
+    const story = tell(other);
+    await story.wallet('seller', '100000');
+    await story.sandbox('POST', '/_sandbox/faults', { rates: {}, latency_ms: LATE_ANSWER_MS });
+    const money = { semantic_key: 'bounced', wallet_id: 'seller', amount: '100', currency: 'USD' };
+    const order = { ...money, provider: 'stripe', destination: 'acct_bounce_1', confirm: true };
+    expect(await story.post('/v1/payouts?wait=30', order)).toMatchObject({ json: { status: 'succeeded' } });
+    expect((await story.book()).map(({ direction }) => direction)).toEqual(['out', 'return']);
+    await expectBooksAgree(story);
+    expect(await story.available('seller')).toBe('100000');
+  } finally {
+    await other.close();
+  }
+}, 120_000);

@@ -24,6 +24,7 @@ const FAULTS = {
     rate_limit: 0.03,
     slow: 0.02,
     pending: 0.02,
+    pending_then_fail: 0.02,
     bounce: 0.02,
     never: 0.02,
   },

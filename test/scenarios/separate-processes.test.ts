@@ -14,13 +14,14 @@ const FINAL_WITHIN_MS = 90_000;
 describe.skipIf(redisUrl() === null)('on Redis', () => {
   let redis: Awaited<ReturnType<typeof startRedis>>;
   let home: Home;
+  let api: Running;
   let worker: Running;
   let story: Story;
   beforeAll(async () => {
     redis = await startRedis();
     home = openHome({ REDIS_URL: redis.url, PORT: String(await freePort()) });
     await home.start('sandbox');
-    await home.start('api');
+    api = await home.start('api');
     worker = await home.start('worker');
     story = tell(home);
     await openWallets(story);
@@ -47,7 +48,7 @@ describe.skipIf(redisUrl() === null)('on Redis', () => {
     expect(paid).toMatchObject({ status: 202, json: { status: 'succeeded', semantic_key: key } });
   });
 
-  test('killed workers and a Redis that forgets everything cost time and no money', async () => {
+  test('killed processes and a Redis that forgets everything cost time and no money', async () => {
     const before = (await story.operations('payouts')).length;
     const transfersBefore = (await story.operations('transfers')).length;
     const traffic = send(story, { count: COUNT, prefix: 'redis' });
@@ -57,6 +58,8 @@ describe.skipIf(redisUrl() === null)('on Redis', () => {
     await answeredAtLeast(traffic, COUNT);
     const client = new Redis(redis.url);
     await client.flushall();
+    await api.end('SIGKILL');
+    api = await home.start('api');
     await answeredAtLeast(traffic, COUNT + COUNT / 2);
     await killWorker();
     await traffic.done;

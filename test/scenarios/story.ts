@@ -151,6 +151,7 @@ export async function allFinal(
 
 /** The promise of the whole program: what we say, what we booked and what the provider did are the same. */
 export async function expectBooksAgree(story: Story): Promise<void> {
+  await expectReturnsBooked(story);
   const payouts = await story.operations('payouts');
   const book = await story.book();
   const paid = Map.groupBy(
@@ -169,6 +170,22 @@ export async function expectBooksAgree(story: Story): Promise<void> {
   await expectProviderWallets(story, { payouts, book });
   expect(await violations(story)).toEqual([]);
 }
+
+/** The event of a return may still be on its way when everything is final. */
+export async function expectReturnsBooked(story: Story): Promise<void> {
+  let wrong: string[] = [];
+  const look = async () => {
+    const back = new Set((await story.book()).filter(({ direction }) => direction === 'return').map(({ key }) => key));
+    const payouts = await story.operations('payouts');
+    const differing = payouts.filter(({ pkid, reversals = [] }) => back.has(pkid) !== reversals.length > 0);
+    wrong = differing.map(({ semantic_key, destination }) => `${semantic_key} to ${destination}`);
+    return wrong.length === 0;
+  };
+  await until('what came back is booked', look, RETURNS_BOOKED_WITHIN_MS).catch(() => {});
+  expect({ returnsNotBooked: wrong }).toEqual({ returnsNotBooked: [] });
+}
+
+const RETURNS_BOOKED_WITHIN_MS = 30_000;
 
 /** What a provider wallet holds is what the payouts through it took, less what came back. */
 async function expectProviderWallets(

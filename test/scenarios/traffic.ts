@@ -17,6 +17,10 @@ const DESTINATIONS = [
   'acct_paid_then_timeout',
   'acct_hidden',
   'acct_rate_limit',
+  'acct_pending',
+  'acct_pending_then_fail',
+  'acct_error_stored',
+  'acct_bounce',
 ];
 const PROVIDERS = ['stripe', 'demobank'];
 const WALLETS = 10;
