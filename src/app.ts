@@ -22,6 +22,7 @@ import { createStripe } from './providers/stripe.ts';
 import type { Config } from './runtime/config.ts';
 import { openDb } from './runtime/db.ts';
 import { createMetrics } from './runtime/metrics.ts';
+import { createPace } from './runtime/pace.ts';
 import { openQueues, type Queues } from './runtime/queue.ts';
 
 export type App = Awaited<ReturnType<typeof openApp>>;
@@ -50,6 +51,7 @@ export async function openApp(options: {
     journal,
     wallets: createWalletDirectory(db),
     providers: openProviders({ config, sandboxUrl, log }),
+    paces: new Map([['stripe', createPace(config.stripe.rps ?? (config.stripe.live ? STRIPE_RPS : null))]]),
     timing: config,
     log,
     onProviderCall: metrics.providerCall,
@@ -94,6 +96,9 @@ export async function openApp(options: {
     reconcileAge: () => reconcileAge(db),
   };
 }
+
+/** Stripe's documented limit of one endpoint; unlimited against the sandbox. */
+const STRIPE_RPS = 25;
 
 function attemptsByQueue(): Record<QueueName, number> {
   return {

@@ -35,6 +35,8 @@ export const DiscrepancyEntity = defineEntity({
     closedAt: p.datetime().fieldName('closed_at').nullable(),
     // Who closed it.
     closedBy: p.text().fieldName('closed_by').nullable(),
+    // Why, in that person's words.
+    closedReason: p.text().fieldName('closed_reason').nullable(),
   },
 });
 

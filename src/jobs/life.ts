@@ -8,6 +8,7 @@ import type { Journal } from '../ledger/journal.ts';
 import type { WalletDirectory } from '../ledger/wallet-directory.ts';
 import type { Tables } from '../ledger/writes.ts';
 import type { Db } from '../runtime/db.ts';
+import type { Pace } from '../runtime/pace.ts';
 
 export interface LifeOptions {
   readonly db: Db;
@@ -15,6 +16,8 @@ export interface LifeOptions {
   readonly journal: Journal;
   readonly wallets: WalletDirectory;
   readonly providers: ReadonlyMap<ProviderName, Provider>;
+  /** Waits for a provider account's rate; providers without an entry have no limit. */
+  readonly paces: ReadonlyMap<ProviderName, Pace>;
   readonly timing: Timing & { readonly providerTimeoutMs: number };
   readonly log: Logger;
   /** Best effort: tells the queue to look at a row; due_at repairs what it loses. */

@@ -13,6 +13,7 @@ export async function callProvider(
   { provider, startedAt, options }: { provider: Provider; startedAt: number; options: LifeOptions },
 ): Promise<Answered> {
   const { timing, onProviderCall } = options;
+  await options.paces.get(provider.name)?.turn();
   const isMoneyStep = call.step === 'send' || call.step === 'confirm';
   // startedAt lies before the intent's commit, so a process that was paused since then does not send (M15).
   if (isMoneyStep && performance.now() - startedAt > timing.sendDeadlineMs) {

@@ -114,6 +114,7 @@ export function discrepancyOf(
     openedAt: found.now,
     closedAt: null,
     closedBy: null,
+    closedReason: null,
   };
 }
 

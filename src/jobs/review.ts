@@ -10,6 +10,7 @@ import { isFinal } from '../domain/state-machine.ts';
 import type { ReviewAction } from '../entities/review-action.ts';
 import type { Decision } from '../ledger/step.ts';
 import { readAttention } from './attention.ts';
+import { closeDiscrepanciesOf } from './discrepancy.ts';
 import type { LifeOptions } from './life.ts';
 import { type PayoutLife, providerOf } from './payout.ts';
 import { lookAgain } from './payout-after.ts';
@@ -23,9 +24,9 @@ export interface Resolution {
 }
 
 export function createReviews(options: LifeOptions & { readonly payouts: PayoutLife }) {
-  const { journal, payouts, providers, enqueue } = options;
+  const { db, journal, payouts, providers, enqueue } = options;
   return {
-    attention: () => readAttention(options.db, providers.values()),
+    attention: () => readAttention(db, providers.values()),
 
     /** Makes the row due now, or compares a final one with the provider. Throws not-found, invalid-state. */
     async query(kind: 'payout' | 'transfer', pkid: Pkid, actor: string): Promise<void> {
@@ -48,11 +49,13 @@ export function createReviews(options: LifeOptions & { readonly payouts: PayoutL
     async resolvePayout(pkid: Pkid, resolution: Resolution): Promise<Payout> {
       const seen = await payouts.find(pkid);
       if (seen === null) throw new PaymentError('not-found', { detail: 'There is no such payout. Check its key.' });
-      return journal.stepPayout({
+      const resolved = await journal.stepPayout({
         pkid,
         walletIds: [seen.walletId, providerWalletId(seen.provider, seen.currency)],
         decide: (row, now) => resolve(row, { resolution, now }),
       });
+      await closeDiscrepanciesOf(db, { pkid, ...resolution });
+      return resolved;
     },
   };
 }

@@ -2,6 +2,7 @@
 
 import type { Endpoint } from '../endpoint.ts';
 import { adjustmentRoutes } from './adjustments.ts';
+import { discrepancyRoutes } from './discrepancies.ts';
 import { ledgerRoutes } from './ledger.ts';
 import { operationRoutes } from './operations.ts';
 import { payeeRoutes } from './payees.ts';
@@ -19,4 +20,5 @@ export const endpoints: readonly Endpoint[] = [
   ...adjustmentRoutes,
   ...treasuryRoutes,
   ...operationRoutes,
+  ...discrepancyRoutes,
 ];

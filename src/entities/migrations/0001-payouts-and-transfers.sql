@@ -316,6 +316,7 @@ CREATE TABLE discrepancy (
   opened_at         timestamptz NOT NULL,
   closed_at         timestamptz,
   closed_by         text,
+  closed_reason     text,
   CONSTRAINT discrepancy_pk PRIMARY KEY (discrepancy_id),
   CONSTRAINT discrepancy_closed_by_someone CHECK ((closed_at IS NULL) = (closed_by IS NULL))
 );

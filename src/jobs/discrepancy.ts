@@ -1,0 +1,44 @@
+// Discrepancies are opened where evidence contradicts the books, and closed by a person who has looked.
+
+import { sql } from 'kysely';
+import { PaymentError } from '../domain/errors.ts';
+import type { Pkid } from '../domain/id.ts';
+import type { Discrepancy } from '../entities/discrepancy.ts';
+import { parseRow, type Table, tableOf } from '../ledger/table.ts';
+import type { Db } from '../runtime/db.ts';
+
+/** Closing changes no money; a correction is an adjustment or a resolved operation. Throws not-found, invalid-state. */
+export async function closeDiscrepancy(
+  db: Db,
+  closing: { readonly discrepancyId: string; readonly reason: string; readonly actor: string },
+): Promise<Discrepancy> {
+  const { discrepancyId, reason, actor } = closing;
+  const table: Table<Discrepancy> = tableOf(db, 'Discrepancy');
+  const { rows } = await sql<Record<string, unknown>>`
+    UPDATE discrepancy
+    SET closed_at = date_trunc('milliseconds', clock_timestamp()), closed_by = ${actor}, closed_reason = ${reason}
+    WHERE discrepancy_id = ${discrepancyId}::uuid AND closed_at IS NULL RETURNING *`.execute(db.sql);
+  const [closed] = rows;
+  if (closed !== undefined) return parseRow(table, closed);
+  const { rows: known } = await sql`
+    SELECT 1 FROM discrepancy WHERE discrepancy_id = ${discrepancyId}::uuid`.execute(db.sql);
+  if (known.length === 0) {
+    throw new PaymentError('not-found', {
+      detail: 'There is no such discrepancy. GET /v1/attention lists the open ones.',
+    });
+  }
+  throw new PaymentError('invalid-state', {
+    detail: 'The discrepancy is closed already. There is nothing left to do.',
+  });
+}
+
+/** A person's verdict on an operation answers what was open about it. */
+export async function closeDiscrepanciesOf(
+  db: Db,
+  { pkid, reason, actor }: { readonly pkid: Pkid; readonly reason: string; readonly actor: string },
+): Promise<void> {
+  await sql`
+    UPDATE discrepancy
+    SET closed_at = date_trunc('milliseconds', clock_timestamp()), closed_by = ${actor}, closed_reason = ${reason}
+    WHERE pkid = ${pkid}::uuid AND closed_at IS NULL`.execute(db.sql);
+}

@@ -1,0 +1,28 @@
+// The pace of calls to one provider account: nobody is refused, and no two turns come closer than the rate allows.
+
+import { expect, test } from 'vitest';
+import { createPace } from '../../src/runtime/pace.ts';
+
+test('turns are spaced by the rate, in the order they were asked for', async () => {
+  const pace = createPace(100);
+  const turns: { caller: number; at: number }[] = [];
+  await Promise.all(
+    Array.from({ length: 10 }, async (_none, caller) => {
+      await pace.turn();
+      turns.push({ caller, at: performance.now() });
+    }),
+  );
+  expect(turns.map(({ caller }) => caller)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  // Timers fire up to a millisecond early, never more.
+  const spanMs = (turns.at(-1)?.at ?? 0) - (turns[0]?.at ?? 0);
+  expect(spanMs).toBeGreaterThanOrEqual(9 * 10 - 10);
+});
+
+test('without a rate nobody waits', async () => {
+  const pace = createPace(null);
+  const order: string[] = [];
+  const turn = pace.turn().then(() => order.push('turn'));
+  const timer = new Promise<void>((resolve) => setImmediate(() => resolve(void order.push('timer'))));
+  await Promise.all([turn, timer]);
+  expect(order).toEqual(['turn', 'timer']);
+});
