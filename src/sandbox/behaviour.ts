@@ -1,6 +1,7 @@
 // The behaviour words: what a destination's name makes of the call that moves the money, and random faults that take
 // their place.
 import { hash } from 'node:crypto';
+import type { DueStep, PaymentKind } from './payment.ts';
 
 /**
  * edge: an answer given before the provider looked at the call; it acts on the first call under a key, moving nothing.
@@ -9,13 +10,13 @@ import { hash } from 'node:crypto';
  */
 export type Plan = {
   edge: 'unavailable' | 'timeout' | 'html' | 'rate_limited' | null;
-  outcome: 'paid' | 'declined' | 'insufficient' | 'error' | 'pending';
-  later: 'pay' | 'decline' | 'return' | null;
+  outcome: 'paid' | 'declined' | 'insufficient' | 'error' | 'pending' | 'action';
+  later: Exclude<DueStep, 'reveal' | 'win' | 'lose'> | null;
   reply: 'plain' | 'error' | 'hold' | 'reset' | 'slow';
   hidden: boolean;
 };
 
-/** How long `pending`, `bounce` and `hidden` take, and how late a `slow` answer is; the contract fixes both. */
+/** How long `pending`, `bounce`, `hidden` and each step of a dispute take, and how late a `slow` answer is; the contract fixes both. */
 export const LATER_MS = 2_000;
 export const SLOW_MS = 3_000;
 
@@ -39,7 +40,7 @@ export const PLANS = {
   pending_then_fail: { ...ok, outcome: 'pending', later: 'decline' },
   never: { ...ok, outcome: 'pending' },
   bounce: { ...ok, later: 'return' },
-  // These speak of money that comes in; a payout to such a name simply works.
+  // These speak of money that comes in (below); a payout to such a name simply works.
   action: ok,
   abandon: ok,
   dispute_won: ok,
@@ -47,6 +48,17 @@ export const PLANS = {
 } satisfies Record<string, Plan>;
 
 export type Word = keyof typeof PLANS;
+
+const PAYIN_PLANS: Partial<Record<Word, Plan>> = {
+  action: { ...ok, outcome: 'action' },
+  abandon: { ...ok, outcome: 'action', later: 'expire' },
+  dispute_won: { ...ok, later: 'dispute_then_win' },
+  dispute_lost: { ...ok, later: 'dispute_then_lose' },
+};
+
+export function planOf(word: Word, kind: PaymentKind): Plan {
+  return (kind === 'payin' ? PAYIN_PLANS[word] : undefined) ?? PLANS[word];
+}
 
 export function isWord(text: string): text is Word {
   return Object.hasOwn(PLANS, text);
@@ -59,9 +71,19 @@ const PATTERNS = WORDS.toSorted((a, b) => b.length - a.length).map((word) => ({
   pattern: new RegExp(`(?:^|[^A-Za-z0-9])${word}(?:$|[^A-Za-z0-9])`),
 }));
 
+// A refund has no name of its own to speak through, so its word stands in the payment's, after `refund_`.
+const REFUND_WORD = new RegExp(`refund_(${PATTERNS.map(({ word }) => word).join('|')})(?=$|[^A-Za-z0-9])`, 'g');
+
 /** The longest word that stands alone in the text: between underscores or other punctuation, or at an end. */
 export function wordOf(text: string): Word {
-  return PATTERNS.find(({ pattern }) => pattern.test(text))?.word ?? 'ok';
+  const rest = text.replaceAll(REFUND_WORD, '');
+  return PATTERNS.find(({ pattern }) => pattern.test(rest))?.word ?? 'ok';
+}
+
+/** What a payment's name says of the refunds of it: `pm_refund_decline` pays, and refuses to be given back. */
+export function refundWordOf(text: string): Word {
+  const word = [...text.matchAll(REFUND_WORD)][0]?.[1] ?? 'ok';
+  return isWord(word) ? word : 'ok';
 }
 
 export type Faults = { seed: number; rates: { word: Word; rate: number }[]; latencyMs: number };

@@ -1,9 +1,11 @@
 // The sandbox's own routes: the book, the calls seen, and the switches for faults, webhooks and key retention.
 import { type Answer, answer, jsonAnswer, type WireRequest } from './answer.ts';
+import { approvalPage, approve } from './approval.ts';
 import { type Faults, isWord, WORDS } from './behaviour.ts';
 import type { CallLog } from './call-log.ts';
+import type { Payment } from './payment.ts';
 import { jsonChecker } from './schema.ts';
-import type { World } from './world.ts';
+import type { Voice, World } from './world.ts';
 
 const ROWS_A_PIECE = 1_000; // a book of a million rows leaves in pieces of about 300 KiB
 
@@ -27,6 +29,29 @@ const checkWebhooks = jsonChecker({
   },
   additionalProperties: false,
 });
+const checkFees = jsonChecker({
+  type: 'object',
+  additionalProperties: {
+    type: 'object',
+    properties: {
+      percent: { type: 'string', pattern: '^[0-9]{1,2}(\\.[0-9]{1,4})?$' },
+      fixed: { type: 'string', pattern: '^[0-9]{1,12}$' },
+    },
+    required: ['percent', 'fixed'],
+    additionalProperties: false,
+  },
+});
+const checkAbandon = jsonChecker({
+  type: 'object',
+  properties: { ms: { type: 'integer', minimum: 0, maximum: 86_400_000 } },
+  required: ['ms'],
+  additionalProperties: false,
+});
+const checkTokens = jsonChecker({
+  type: 'object',
+  properties: { ms: { anyOf: [{ type: 'integer', minimum: 1 }, { type: 'null' }] }, revoke: { type: 'boolean' } },
+  additionalProperties: false,
+});
 const checkRetention = jsonChecker({
   type: 'object',
   properties: { ms: { anyOf: [{ type: 'integer', minimum: 0 }, { type: 'null' }] } },
@@ -34,7 +59,7 @@ const checkRetention = jsonChecker({
   additionalProperties: false,
 });
 
-type Control = { request: WireRequest; world: World; calls: CallLog };
+type Control = { request: WireRequest; world: World; calls: CallLog; voiceFor: (payment: Payment) => Voice };
 
 const ROUTES: Record<string, (control: Control) => Answer> = {
   'GET /_sandbox': () => jsonAnswer(200, INDEX),
@@ -47,12 +72,20 @@ const ROUTES: Record<string, (control: Control) => Answer> = {
   'POST /_sandbox/webhooks': setWebhooks,
   'GET /_sandbox/retention': ({ world }) => jsonAnswer(200, { ms: world.settings.retentionMs }),
   'POST /_sandbox/retention': setRetention,
+  'GET /_sandbox/fees': ({ world }) => jsonAnswer(200, world.settings.fees),
+  'POST /_sandbox/fees': setFees,
+  'POST /_sandbox/abandon': setAbandon,
+  'POST /_sandbox/tokens': setTokens,
 };
 
-export function control(request: WireRequest, world: World, calls: CallLog): Answer {
+export function control(asked: Control): Answer {
+  const { request, world, voiceFor } = asked;
   const path = request.path.replace(/(.)\/$/, '$1');
   const run = ROUTES[`${request.method} ${path}`];
-  if (run) return run({ request, world, calls });
+  if (run) return run(asked);
+  const id = /^\/_sandbox\/approve\/([^/]+)$/.exec(path)?.[1];
+  if (id && request.method === 'POST') return approve(world, id, voiceFor);
+  if (id && request.method === 'GET') return approvalPage(world, id);
   return refused(404, `There is no ${request.method} ${path}. GET /_sandbox lists what is here.`);
 }
 
@@ -60,9 +93,10 @@ const INDEX = {
   what: 'remit sandbox: local stand-ins for payment providers. No real money moves.',
   providers: {
     '/stripe': 'Stripe v1: transfers, reversals, balance, events, accounts',
+    '/tipalti': 'Tipalti: sign-in, payment batches, payments, payees, balances, proof of notifications',
     '/demobank': 'a plain two-call API: create a payment, then confirm it',
   },
-  control: Object.keys(ROUTES),
+  control: [...Object.keys(ROUTES), 'GET /_sandbox/approve/{extern_id}', 'POST /_sandbox/approve/{extern_id}'],
   behaviour_words: WORDS,
 };
 
@@ -108,6 +142,30 @@ function setRetention({ request, world }: Control): Answer {
   const { ms } = body.fields;
   world.settings.retentionMs = typeof ms === 'number' ? ms : null;
   return jsonAnswer(200, { ms: world.settings.retentionMs });
+}
+
+function setFees({ request, world }: Control): Answer {
+  const body = readBody(request, checkFees);
+  if ('refused' in body) return body.refused;
+  const fees: World['settings']['fees'] = JSON.parse(request.body);
+  world.settings.fees = fees;
+  return jsonAnswer(200, fees);
+}
+
+function setAbandon({ request, world }: Control): Answer {
+  const body = readBody(request, checkAbandon);
+  if ('refused' in body) return body.refused;
+  world.settings.abandonMs = Number(body.fields.ms);
+  return jsonAnswer(200, { ms: world.settings.abandonMs });
+}
+
+function setTokens({ request, world }: Control): Answer {
+  const body = readBody(request, checkTokens);
+  if ('refused' in body) return body.refused;
+  const { ms, revoke } = body.fields;
+  const voidBefore = revoke === true ? world.now() : world.settings.tokens.voidBefore;
+  world.settings.tokens = { ms: typeof ms === 'number' ? ms : null, voidBefore };
+  return jsonAnswer(200, { ms: world.settings.tokens.ms });
 }
 
 function shownFaults({ seed, rates, latencyMs }: Faults) {

@@ -28,9 +28,17 @@ const voice: Voice = {
   keyRetentionMs: DAY_MS,
   replayHeader: { 'idempotency-replayed': 'true' },
   keepsServerError: false,
-  twoStage: true,
+  repeatsError: true,
+  objectFirst: true,
+  keeps: 'latest',
+  successStatus: 200,
   lateDeclineCode: 'declined',
-  eventTypes: { paid: 'payment.paid', declined: 'payment.declined', returned: 'payment.returned' },
+  events: {
+    paid: ['payment.paid'],
+    declined: ['payment.declined'],
+    declined_late: ['payment.declined'],
+    returned: ['payment.returned'],
+  },
   render: (payment) => JSON.stringify(wirePayment(payment)),
   pending: (payment) => jsonAnswer(200, wirePayment(payment)),
   refusal: (payment) => refusal(payment),
@@ -44,7 +52,7 @@ const voice: Voice = {
 
 export const demobank: Provider = {
   name: 'demobank',
-  voice,
+  voices: { payout: voice },
   handle(request, world) {
     if (!/^Bearer \S/i.test(header(request, 'authorization') ?? '')) {
       return problem(401, 'unauthorized', 'Send `Authorization: Bearer <token>`; in the sandbox any token does.');

@@ -1,8 +1,19 @@
 // The call that moves money, the same for every provider: the key is checked first, then the behaviour word decides,
 // and the effect with its key becomes one line. What the answer looks like is the provider's voice.
 import { type Answer, answer } from './answer.ts';
-import { drawFault, LATER_MS, PLANS, type Plan, SLOW_MS, type Word, wordOf } from './behaviour.ts';
-import { type Effect, isHidden, type KeptAnswer, newId, type Payment } from './payment.ts';
+import {
+  drawFault,
+  LATER_MS,
+  PLANS,
+  type Plan,
+  planOf,
+  refundWordOf,
+  SLOW_MS,
+  type Word,
+  wordOf,
+} from './behaviour.ts';
+import { eventParts, isShort, moved } from './movement.ts';
+import { isHidden, type KeptAnswer, kindOf, type Payment } from './payment.ts';
 import type { KnownKey } from './state.ts';
 import { rememberedKey, type Voice, type World } from './world.ts';
 
@@ -23,12 +34,14 @@ export function moveMoney(world: World, call: MoneyCall): Answer {
   if (conflict) return conflict;
   const known = rememberedKey(world, call.voice, call.keyName);
   const number = call.keyName === null ? 1 : world.countCall(call.keyName);
-  const { word, isRandom } = decide(world, call.payment, number);
-  const plan: Plan = PLANS[word];
+  const { word, plan, isRandom } = decide(world, call.payment, number);
   const seen = word === 'ok' ? {} : { fault: word };
-  if (plan.edge && (isRandom || number === 1)) return { ...edgeAnswer(call.voice, plan.edge), seen };
+  const isFirst = isRandom || number === 1;
+  if (plan.edge && isFirst) return { ...edgeAnswer(call.voice, plan.edge), seen };
+  const isForgotten = plan.outcome === 'error' && !call.voice.repeatsError;
+  if (isForgotten && isFirst) return { ...call.voice.serverError(), seen };
   if (known) return { ...travelling(replay(world, call, known), isRandom ? plan.reply : 'plain'), seen };
-  const ready = execute(world, call, plan);
+  const ready = execute(world, call, plan.edge || isForgotten ? PLANS.ok : plan);
   return { ...travelling(ready, plan.reply), inFlight: hold(world, call), seen };
 }
 
@@ -38,7 +51,7 @@ export function keyConflict(world: World, call: KeyedCall): Answer | null {
   if (keyName === null || callKey === null) return null;
   const first = rememberedKey(world, voice, keyName)?.record;
   if (first && (first.endpoint !== endpoint || first.fingerprint !== fingerprint)) {
-    return voice.keyReused({ callKey, endpoint, firstEndpoint: first.endpoint });
+    return voice.keyReused({ callKey, endpoint, first });
   }
   return world.inFlight.has(keyName) ? voice.keyInUse(callKey) : null;
 }
@@ -52,6 +65,7 @@ export function replay(world: World, { voice, callKey }: KeyedCall, known: Known
   if (kept.kind === 'snapshot' && known.snapshot) {
     return json(kept.status, voice.render(known.snapshot), voice.replayHeader);
   }
+  if (payment && voice.repeat) return voice.repeat(payment);
   if (!payment) throw new Error(`the key ${known.record.name} points at no payment`);
   const now = standing(voice, payment);
   return { ...now, headers: { ...now.headers, ...voice.replayHeader } };
@@ -59,7 +73,7 @@ export function replay(world: World, { voice, callKey }: KeyedCall, known: Known
 
 /** The answer that tells how a payment stands. */
 export function standing(voice: Voice, payment: Payment): Answer {
-  if (payment.status === 'pending') return voice.pending(payment);
+  if (payment.status === 'pending' || payment.status === 'action') return voice.pending(payment);
   if (payment.status === 'declined') return voice.refusal(payment);
   return json(200, voice.render(payment), {});
 }
@@ -75,11 +89,16 @@ export function keyRecord(world: World, call: KeyedCall, kept: { paymentId: stri
   return keyName === null ? {} : { key: { name: keyName, endpoint, fingerprint, at: world.now(), ...kept } };
 }
 
-function decide(world: World, payment: Payment, number: number): { word: Word; isRandom: boolean } {
-  const own = wordOf(payment.destination);
-  if (PLANS[own] !== PLANS.ok) return { word: own, isRandom: false };
+/** A payment that the buyer or the card has allowed already is not asked about again. */
+function decide(world: World, payment: Payment, number: number): { word: Word; plan: Plan; isRandom: boolean } {
+  const kind = kindOf(payment);
+  const own = kind === 'refund' ? refundWordOf(payment.destination) : wordOf(payment.destination);
+  const wanted = planOf(own, kind);
+  const isAllowed = payment.status === 'approved' && wanted.outcome === 'action';
+  const plan = isAllowed ? PLANS.ok : wanted;
+  if (plan !== PLANS.ok) return { word: own, plan, isRandom: false };
   const drawn = drawFault({ faults: world.settings.faults, key: payment.key ?? payment.id, number });
-  return drawn ? { word: drawn, isRandom: true } : { word: own, isRandom: false };
+  return drawn ? { word: drawn, plan: planOf(drawn, kind), isRandom: true } : { word: own, plan, isRandom: false };
 }
 
 const BAD_GATEWAY = '<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n';
@@ -100,67 +119,59 @@ function travelling(ready: Answer, reply: Plan['reply']): Answer {
 }
 
 function execute(world: World, call: MoneyCall, plan: Plan): Answer {
-  const { payment } = call;
-  const isShort = world.state.available(payment) < BigInt(payment.amount);
   if (plan.outcome === 'error') return storeError(world, call);
   if (plan.outcome === 'declined') return refuse(world, call, 'declined');
-  if (plan.outcome === 'insufficient' || (plan.outcome === 'paid' && isShort)) {
+  if (plan.outcome === 'insufficient' || (plan.outcome === 'paid' && isShort(world, call.payment))) {
     return refuse(world, call, 'insufficient_funds');
   }
-  return plan.outcome === 'pending' ? wait(world, call, plan) : pay(world, call, plan);
+  return plan.outcome === 'paid' ? pay(world, call, plan) : wait(world, call, plan);
 }
 
 function pay(world: World, call: MoneyCall, plan: Plan): Answer {
   const { voice } = call;
-  const now = world.now();
+  const at = world.now();
   const step = plan.hidden ? 'reveal' : plan.later;
-  const payment: Payment = {
+  const { payment, ...money } = moved(world, {
     ...call.payment,
-    status: 'paid',
     callKey: call.callKey,
-    hiddenUntil: plan.hidden ? now + LATER_MS : 0,
-    due: step ? { at: now + LATER_MS, step } : null,
-  };
+    hiddenUntil: plan.hidden ? at + LATER_MS : 0,
+    due: step ? { at: at + LATER_MS, step } : null,
+  });
   const error = plan.reply === 'error' ? voice.serverError() : null;
-  const kept: KeptAnswer =
-    error && voice.keepsServerError
-      ? fixed(error)
-      : voice.twoStage
-        ? { kind: 'live' }
-        : { kind: 'snapshot', status: 200 };
+  const kept: KeptAnswer = error && voice.keepsServerError ? fixed(error) : keptFirst(voice);
   world.commit({
-    at: now,
+    at,
     payment,
     ...keyRecord(world, call, { paymentId: payment.id, answer: kept }),
-    row: { direction: 'out', amount: payment.amount, callKey: call.callKey },
-    ...(plan.hidden ? {} : eventPart(voice.eventTypes.paid)),
+    ...money,
+    ...(plan.hidden ? {} : eventParts(voice, 'paid')),
   });
-  return error ?? standing(voice, payment);
+  return error ?? first(voice, standing(voice, payment));
 }
 
+/** The money is not there yet: the provider takes its time, or the buyer must act. */
 function wait(world: World, call: MoneyCall, plan: Plan): Answer {
-  const now = world.now();
-  const payment: Payment = {
-    ...call.payment,
-    status: 'pending',
-    callKey: call.callKey,
-    due: plan.later ? { at: now + LATER_MS, step: plan.later } : null,
-  };
-  const kept = keyRecord(world, call, { paymentId: payment.id, answer: { kind: 'live' } });
-  world.commit({ at: now, payment, ...kept });
-  return call.voice.pending(payment);
+  const { voice } = call;
+  const at = world.now();
+  const status = plan.outcome === 'action' ? 'action' : 'pending';
+  const delayMs = plan.later === 'expire' ? world.settings.abandonMs : LATER_MS;
+  const due = plan.later ? { at: at + delayMs, step: plan.later } : null;
+  const payment: Payment = { ...call.payment, status, callKey: call.callKey, due };
+  const answer: KeptAnswer = voice.objectFirst ? keptFirst(voice) : { kind: 'live' };
+  const key = keyRecord(world, call, { paymentId: payment.id, answer });
+  world.commit({ at, payment, ...key, ...eventParts(voice, status) });
+  return first(voice, voice.pending(payment));
 }
 
 function refuse(world: World, call: MoneyCall, declineCode: string): Answer {
   const { voice } = call;
   const payment: Payment = { ...call.payment, status: 'declined', callKey: call.callKey, declineCode };
-  const refusal = voice.refusal(payment);
-  if (voice.twoStage) {
-    const kept = keyRecord(world, call, { paymentId: payment.id, answer: { kind: 'live' } });
-    world.commit({ at: world.now(), payment, ...kept, ...eventPart(voice.eventTypes.declined) });
-  } else {
-    world.commit({ at: world.now(), ...keyRecord(world, call, { paymentId: null, answer: fixed(refusal) }) });
-  }
+  const refusal = first(voice, voice.refusal(payment));
+  const isLive = voice.objectFirst && voice.keeps === 'latest';
+  const answer: KeptAnswer = isLive ? { kind: 'live' } : fixed(refusal);
+  const key = keyRecord(world, call, { paymentId: isLive ? payment.id : null, answer });
+  const object = voice.objectFirst ? { payment, ...eventParts(voice, 'declined') } : {};
+  world.commit({ at: world.now(), ...key, ...object });
   return refusal;
 }
 
@@ -170,12 +181,17 @@ function storeError(world: World, call: MoneyCall): Answer {
   return error;
 }
 
-export function fixed({ status, body }: Answer): KeptAnswer {
-  return { kind: 'fixed', status, body: typeof body === 'string' ? body : [...body].join('') };
+function keptFirst({ keeps }: Voice): KeptAnswer {
+  return keeps === 'latest' ? { kind: 'live' } : { kind: 'snapshot', status: 200 };
 }
 
-export function eventPart(type: string | null): Pick<Effect, 'event'> {
-  return type === null ? {} : { event: { id: newId('evt_'), type } };
+/** A first success has the status that this provider gives to first ones. */
+function first({ successStatus }: Voice, ready: Answer): Answer {
+  return ready.status === 200 ? { ...ready, status: successStatus } : ready;
+}
+
+export function fixed({ status, body }: Answer): KeptAnswer {
+  return { kind: 'fixed', status, body: typeof body === 'string' ? body : [...body].join('') };
 }
 
 function json(status: number, body: string, headers: Record<string, string>): Answer {

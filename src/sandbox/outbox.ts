@@ -108,13 +108,15 @@ function again(box: Box, { event, tried }: Delivery): void {
 /** Resolves to whether the receiver took it; never rejects. */
 function post(box: Box, event: EventRecord): Promise<boolean> {
   const { provider, secret } = box.providerOf(event.provider);
-  const body = provider.webhookBody(event);
-  const signed = provider.sign({ body, secret, atSeconds: Math.floor(box.world.now() / 1000) });
+  const { world } = box;
+  const url = `${box.url}/${provider.name}`;
+  const body = provider.webhookBody(event, world);
+  const signed = provider.sign({ body, url, secret, atSeconds: Math.floor(world.now() / 1000), event, world });
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...signed };
   const request = isSecure(box) ? httpsRequest : httpRequest;
   const taken = Promise.withResolvers<boolean>();
   const options = { method: 'POST', agent: box.agent, timeout: ANSWER_MS, headers };
-  const sent = request(`${box.url}/${provider.name}`, options, (received) => {
+  const sent = request(url, options, (received) => {
     received.resume();
     const status = received.statusCode ?? 0;
     received.on('end', () => taken.resolve(status >= 200 && status < 300));

@@ -2,16 +2,53 @@
 // Records are never changed in place, so a snapshot taken once stays what it was.
 import { randomUUID } from 'node:crypto';
 
-export type PaymentStatus = 'created' | 'pending' | 'paid' | 'declined' | 'canceled' | 'returned';
+export type PaymentKind = 'payout' | 'payin' | 'refund';
 
-/** What still has to happen to a payment by itself: money moves, is refused, comes back, or is told about at last. */
-export type DueStep = 'pay' | 'decline' | 'return' | 'reveal';
+/**
+ * created: nothing asked yet. action: the buyer must act. approved: may be captured. returned: all of it came back.
+ */
+export type PaymentStatus =
+  | 'created'
+  | 'action'
+  | 'approved'
+  | 'pending'
+  | 'paid'
+  | 'declined'
+  | 'canceled'
+  | 'returned';
+
+/**
+ * What still has to happen to a payment by itself: money moves, is refused, comes back, is told about at last, the
+ * buyer is given up, the payer disputes it and then the dispute is decided.
+ */
+export type DueStep =
+  | 'pay'
+  | 'decline'
+  | 'return'
+  | 'reveal'
+  | 'expire'
+  | 'dispute_then_win'
+  | 'dispute_then_lose'
+  | 'win'
+  | 'lose';
 
 export type MoneyReturn = { id: string; amount: string; at: number; extra: Record<string, unknown> };
+
+export type Dispute = {
+  id: string;
+  status: 'open' | 'won' | 'lost';
+  amount: string;
+  openedAt: number;
+  closedAt: number | null;
+};
 
 export type Payment = {
   id: string;
   provider: string;
+  /** Absent: a payout. */
+  kind?: PaymentKind;
+  /** Of a refund: the pay-in it gives back. */
+  parent?: string;
   /** The caller's operation (its pkid, dashed), and the key of the call that moved the money. */
   key: string | null;
   callKey: string | null;
@@ -27,6 +64,12 @@ export type Payment = {
   createdAt: number;
   hiddenUntil: number;
   due: { at: number; step: DueStep } | null;
+  /** Money moves in a second call, after the buyer or the card allowed it. */
+  captureLater?: boolean;
+  /** When the money moved, and what the provider kept of it. */
+  paidAt?: number;
+  fee?: string;
+  dispute?: Dispute;
   /** Fields that only this provider's object shows. */
   extra: Record<string, unknown>;
 };
@@ -65,16 +108,27 @@ export type BookRow = {
 
 export type EventRecord = { id: string; type: string; provider: string; at: number; payment: Payment };
 
-/** One line of the file. The event is about the payment of the same line. */
+export type EventHead = { id: string; type: string };
+
+/** One line of the file. The events are about the payment of the same line, and a fee comes with the row. */
 export type Effect = {
   at: number;
   payment?: Payment;
   key?: KeyRecord;
   row?: { direction: Direction; amount: string; callKey: string | null };
-  event?: { id: string; type: string };
+  fee?: string;
+  events?: EventHead[];
+  /** How earlier versions wrote a single event. */
+  event?: EventHead;
+  /** What a provider must still know after a restart, such as its signing key. */
+  note?: { name: string; text: string };
   /** The event with this id needs no more sending. */
   delivered?: string;
 };
+
+export function kindOf(payment: Payment): PaymentKind {
+  return payment.kind ?? 'payout';
+}
 
 export function returnedAmount(payment: Payment): bigint {
   return payment.returns.reduce((sum, one) => sum + BigInt(one.amount), 0n);

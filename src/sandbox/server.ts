@@ -10,10 +10,10 @@ import { startDelayed } from './delayed.ts';
 import { openEffectFile } from './effect-file.ts';
 import { claimFile } from './file-claim.ts';
 import { startOutbox } from './outbox.ts';
-import type { BookRow } from './payment.ts';
+import type { BookRow, Payment } from './payment.ts';
 import { isProviderName, PROVIDERS, type ProviderName } from './providers.ts';
 import { emptyState } from './state.ts';
-import type { World } from './world.ts';
+import { type Voice, voiceOf, type World } from './world.ts';
 
 export type SandboxOptions = {
   /** 0: any free one. */
@@ -23,13 +23,15 @@ export type SandboxOptions = {
   dataFile: string;
   /** Events go to `<webhookUrl>/stripe` and so on; null sends none. */
   webhookUrl: string | null;
-  webhookSecrets: Record<ProviderName, string>;
+  /** What each signs its events with, for PayPal the id of the webhook; `sandbox` for one that is not named. */
+  webhookSecrets: Partial<Record<ProviderName, string>>;
   log?: (line: string) => void;
 };
 
 export type Sandbox = { port: number; url: string; book(): BookRow[]; close(): Promise<void> };
 
 const BODY_BYTES_MAX = 1 << 20;
+const ABANDON_MS = 3_000; // long enough to look at a pay-in that waits, short enough for tests
 const HELD_MS = 120_000; // longer than any caller's time-out, and not for ever
 const KEEP_ALIVE_MS = 65_000; // longer than callers keep idle connections, so that they close them and not we
 
@@ -65,9 +67,11 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     throw error;
   }
   const port = portOf(server.address());
+  const url = `http://${options.host}:${port}`;
+  opened.begin(url);
   return {
     port,
-    url: `http://${options.host}:${port}`,
+    url,
     book: () => [...world.state.book],
     async close() {
       const closed = Promise.withResolvers<void>();
@@ -83,40 +87,48 @@ async function openWorld(options: SandboxOptions, log: (line: string) => void) {
   const state = emptyState();
   const file = openEffectFile(options.dataFile, (effect) => state.apply(effect));
   const counts = new Map<string, number>();
+  let ownUrl = '';
   const world: World = {
     state,
     settings: {
       faults: { seed: 1, rates: [], latencyMs: 0 },
       webhooks: { duplicate: 0, drop: 0, delayMs: 0, shuffle: false },
       retentionMs: null,
+      fees: {},
+      abandonMs: ABANDON_MS,
+      tokens: { ms: null, voidBefore: 0 },
     },
     inFlight: new Set(),
     now: () => Date.now(),
+    url: () => ownUrl,
     countCall(keyName) {
       const count = (counts.get(keyName) ?? 0) + 1;
       counts.set(keyName, count);
       return count;
     },
     commit(effect) {
-      const { event } = state.apply(effect);
+      const { events } = state.apply(effect);
       file.append(JSON.stringify(effect));
       if (effect.payment) delayed.schedule(effect.payment);
-      if (event && outbox) {
+      if (events.length > 0 && outbox) {
         file.durable().then(
-          () => outbox.send(event),
+          () => events.forEach(outbox.send),
           () => undefined,
         );
       }
     },
   };
-  const delayed = startDelayed(world, (name) => PROVIDERS[known(name)].voice);
+  const delayed = startDelayed(world, voiceFor);
   const outbox =
     options.webhookUrl === null
       ? null
       : startOutbox({
           world,
           url: options.webhookUrl.replace(/\/$/, ''),
-          providerOf: (name) => ({ provider: PROVIDERS[known(name)], secret: options.webhookSecrets[known(name)] }),
+          providerOf: (name) => ({
+            provider: PROVIDERS[known(name)],
+            secret: options.webhookSecrets[known(name)] ?? 'sandbox',
+          }),
           onDelivered(eventId) {
             const effect = { at: world.now(), delivered: eventId };
             state.apply(effect);
@@ -124,14 +136,22 @@ async function openWorld(options: SandboxOptions, log: (line: string) => void) {
           },
           log,
         });
-  for (const payment of state.withDue()) delayed.schedule(payment);
-  for (const event of outbox ? state.undelivered() : []) outbox?.send(event);
+  // Events name the sandbox's own address, so what an earlier run left waits until there is one.
+  const begin = (url: string) => {
+    ownUrl = url;
+    for (const payment of state.withDue()) delayed.schedule(payment);
+    for (const event of outbox ? state.undelivered() : []) outbox?.send(event);
+  };
   const stop = async () => {
     delayed.stop();
     outbox?.stop();
     await file.close();
   };
-  return { world, durable: () => file.durable(), stop };
+  return { world, durable: () => file.durable(), begin, stop };
+}
+
+function voiceFor(payment: Payment): Voice {
+  return voiceOf(PROVIDERS[known(payment.provider)], payment);
 }
 
 function known(name: string): ProviderName {
@@ -195,7 +215,7 @@ function decoded(path: string): string {
 }
 
 function handle(provider: ProviderName | null, request: WireRequest, world: World, calls: CallLog): Answer {
-  return provider ? PROVIDERS[provider].handle(request, world) : control(request, world, calls);
+  return provider ? PROVIDERS[provider].handle(request, world) : control({ request, world, calls, voiceFor });
 }
 
 /** The body as text, or null when it is too long; the rest is then read and thrown away so that the answer arrives. */

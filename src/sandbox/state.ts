@@ -1,5 +1,14 @@
 // Everything the file says, in memory and indexed. The same `apply` runs for a line just made and for a line read back.
-import type { BookRow, Direction, Effect, EventRecord, KeyRecord, Payment } from './payment.ts';
+import {
+  type BookRow,
+  type Direction,
+  type Effect,
+  type EventHead,
+  type EventRecord,
+  type KeyRecord,
+  kindOf,
+  type Payment,
+} from './payment.ts';
 
 /** Every account opens with this much in each currency; the contract fixes it, and it is not a row of the book. */
 const OPENING_BALANCE = 10n ** 15n;
@@ -7,17 +16,20 @@ const OPENING_BALANCE = 10n ** 15n;
 export type KnownKey = { record: KeyRecord; snapshot: Payment | null };
 
 export type State = {
-  apply(effect: Effect): { event: EventRecord | null };
+  apply(effect: Effect): { events: EventRecord[] };
   payment(id: string): Payment | undefined;
   /** Oldest first. */
   byReference(reference: { provider: string; reference: string }): Payment[];
   /** Newest first. */
   newest(provider: string): Iterable<Payment>;
+  /** The refunds of a pay-in, oldest first. */
+  refundsOf(payinId: string): Payment[];
   key(name: string): KnownKey | undefined;
   event(id: string): EventRecord | undefined;
   newestEvents(provider: string): Iterable<EventRecord>;
   undelivered(): EventRecord[];
   withDue(): Payment[];
+  note(name: string): string | undefined;
   book: BookRow[];
   available(account: { provider: string; currency: string }): bigint;
   /** Currencies in which this provider has moved money. */
@@ -33,6 +45,8 @@ export function emptyState(): State {
   const payments = new Map<string, Payment>();
   const idsByReference = new Map<string, string[]>();
   const idsByProvider = new Map<string, string[]>();
+  const idsByParent = new Map<string, string[]>();
+  const notes = new Map<string, string>();
   const keys = new Map<string, KnownKey>();
   const due = new Set<string>();
   const events = emptyEvents();
@@ -41,6 +55,7 @@ export function emptyState(): State {
   function keepPayment(payment: Payment): void {
     if (!payments.has(payment.id)) {
       push(idsByProvider, payment.provider, payment.id);
+      if (payment.parent !== undefined) push(idsByParent, payment.parent, payment.id);
       if (payment.reference !== null) push(idsByReference, `${payment.provider}:${payment.reference}`, payment.id);
     }
     payments.set(payment.id, payment);
@@ -48,14 +63,19 @@ export function emptyState(): State {
     else due.delete(payment.id);
   }
 
-  function apply(effect: Effect): { event: EventRecord | null } {
-    const { payment } = effect;
+  function apply(effect: Effect): { events: EventRecord[] } {
+    const { payment, note } = effect;
+    if (note) notes.set(note.name, note.text);
     if (effect.key) keys.set(effect.key.name, { record: effect.key, snapshot: payment ?? null });
     if (effect.delivered !== undefined) events.delivered(effect.delivered);
-    if (!payment) return { event: null };
+    if (!payment) return { events: [] };
     keepPayment(payment);
     if (effect.row) money.keep(payment, effect.row, effect.at);
-    return { event: effect.event ? events.keep(payment, effect.event, effect.at) : null };
+    if (effect.row && effect.fee) {
+      money.keep(payment, { ...effect.row, direction: 'fee', amount: effect.fee }, effect.at);
+    }
+    const told = effect.events ?? (effect.event ? [effect.event] : []);
+    return { events: told.map((head) => events.keep(payment, head, effect.at)) };
   }
 
   return {
@@ -63,11 +83,13 @@ export function emptyState(): State {
     payment: (id) => payments.get(id),
     byReference: ({ provider, reference }) => pick(idsByReference.get(`${provider}:${reference}`) ?? [], payments),
     newest: (provider) => backwards(idsByProvider.get(provider) ?? [], (id) => payments.get(id)),
+    refundsOf: (payinId) => pick(idsByParent.get(payinId) ?? [], payments),
     key: (name) => keys.get(name),
     event: events.one,
     newestEvents: events.newest,
     undelivered: events.undelivered,
     withDue: () => pick([...due], payments),
+    note: (name) => notes.get(name),
     book: money.book,
     available: money.available,
     currencies: money.currencies,
@@ -94,7 +116,8 @@ function emptyBook() {
       });
       const account = moved.get(payment.provider) ?? new Map<string, bigint>();
       moved.set(payment.provider, account);
-      account.set(payment.currency, (account.get(payment.currency) ?? 0n) + SIGN[row.direction] * BigInt(row.amount));
+      const change = signOf(payment, row.direction) * BigInt(row.amount);
+      account.set(payment.currency, (account.get(payment.currency) ?? 0n) + change);
     },
     available({ provider, currency }: { provider: string; currency: string }): bigint {
       return OPENING_BALANCE + (moved.get(provider)?.get(currency) ?? 0n);
@@ -108,7 +131,7 @@ function emptyEvents() {
   const byProvider = new Map<string, EventRecord[]>();
   const waiting = new Map<string, EventRecord>();
   return {
-    keep(payment: Payment, { id, type }: { id: string; type: string }, at: number): EventRecord {
+    keep(payment: Payment, { id, type }: EventHead, at: number): EventRecord {
       const event = { id, type, provider: payment.provider, at, payment };
       events.set(id, event);
       push(byProvider, payment.provider, event);
@@ -120,6 +143,11 @@ function emptyEvents() {
     newest: (provider: string) => backwards(byProvider.get(provider) ?? [], (event) => event),
     undelivered: () => [...waiting.values()],
   };
+}
+
+/** Money that returns goes the other way than it went: a payout's comes back to us, a pay-in's leaves again. */
+function signOf(payment: Payment, direction: Direction): bigint {
+  return direction === 'return' && kindOf(payment) === 'payin' ? -1n : SIGN[direction];
 }
 
 function push<T>(lists: Map<string, T[]>, name: string, item: T): void {

@@ -181,8 +181,9 @@ export function keyInUse(callKey: string | null): Answer {
   return invalid({ code: 'idempotency_key_in_use', message }, 409);
 }
 
-export function keyReused(used: { callKey: string; endpoint: string; firstEndpoint: string }): Answer {
-  const { callKey, endpoint, firstEndpoint } = used;
+export function keyReused(used: { callKey: string; endpoint: string; first: { endpoint: string } }): Answer {
+  const { callKey, endpoint } = used;
+  const firstEndpoint = used.first.endpoint;
   const what =
     endpoint === firstEndpoint ? 'with other parameters' : `for another endpoint (${firstEndpoint}, not ${endpoint})`;
   const message = `The idempotency key ${callKey} was first used ${what}. Use a new key for a different request.`;

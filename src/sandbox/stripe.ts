@@ -3,8 +3,9 @@
 import { createHmac, hash } from 'node:crypto';
 import qs from 'qs';
 import { type Answer, header, jsonAnswer, type WireRequest } from './answer.ts';
-import { leftToReturn, returnEffect } from './delayed.ts';
+import { returnEffect } from './delayed.ts';
 import { fixed, hold, type KeyedCall, keyConflict, keyRecord, moveMoney, replay } from './money-call.ts';
+import { leftToReturn } from './movement.ts';
 import { dashed, isHidden, newId, type Payment } from './payment.ts';
 import { type Defect, specChecker } from './schema.ts';
 import { page } from './stripe-page.ts';
@@ -20,9 +21,12 @@ const voice: Voice = {
   keyRetentionMs: DAY_MS,
   replayHeader: { 'idempotent-replayed': 'true' },
   keepsServerError: true,
-  twoStage: false,
+  repeatsError: true,
+  objectFirst: false,
+  keeps: 'first',
+  successStatus: 200,
   lateDeclineCode: 'insufficient_funds',
-  eventTypes: { paid: 'transfer.created', declined: null, returned: 'transfer.reversed' },
+  events: { paid: ['transfer.created'], returned: ['transfer.reversed'] },
   render: (payment) => JSON.stringify(wire.transfer(payment)),
   // A transfer has no pending status: until it is decided, its key is in use.
   pending: (payment) => wire.keyInUse(payment.callKey),
@@ -36,7 +40,7 @@ const voice: Voice = {
 
 export const stripe: Provider = {
   name: 'stripe',
-  voice,
+  voices: { payout: voice },
   handle(request, world) {
     const found = answerTo(request, world);
     return { ...found, headers: { ...found.headers, 'request-id': newId('req_') } };
