@@ -16,8 +16,13 @@ export interface Reconcile {
   stop(): Promise<void>;
 }
 
-/** A round's rows; the next round follows at once while rounds are full. */
-const ROWS_MAX = 500;
+/**
+ * A round's rows, 500 in all; the next round follows at once while one is full. Each kind has its own share, so that
+ * payouts that wait for a hanging provider do not keep transfers from being looked at.
+ */
+const SHARES = { payout: 250, transfer: 200, event: 50 } as const;
+/** A row whose run fails makes room for the others; its cause is seldom over sooner. */
+const POSTPONED_MS = 10_000;
 export const RECONCILE_HEARTBEAT = 'reconcile';
 /** Older than this many periods, the heartbeat is an alarm. */
 export const HEARTBEAT_PERIODS_MAX = 3;
@@ -42,17 +47,20 @@ export function createReconcile(options: {
       await beat(db, { holder, periodMs });
       const isAllDone = await runAll(due);
       // Rows that still run, or failed to, are still due: looking at them again at once would spin.
-      if (due.length < ROWS_MAX || !isAllDone || isStopped) return;
+      if (!isFull(due) || !isAllDone || isStopped) return;
     }
   }
 
   /** Waits one period at most: calls that hang at one provider must not keep other rows from being looked at. */
   async function runAll(due: readonly DueRow[]): Promise<boolean> {
-    const runs = Promise.allSettled(due.map(runOne)).then((results) => {
-      const failed = results.filter((result) => result.status === 'rejected');
-      if (failed.length > 0)
-        log.warn({ count: failed.length, err: failed[0]?.reason }, 'reconcile: rows failed to run');
-      return failed.length === 0;
+    const runs = Promise.allSettled(due.map(runOne)).then(async (results) => {
+      const failed = due.filter((_row, index) => results[index]?.status === 'rejected');
+      if (failed.length === 0) return true;
+      const reason = results.find((result) => result.status === 'rejected')?.reason;
+      log.warn({ count: failed.length, err: reason }, 'reconcile: rows failed to run');
+      // Where this fails too, the database is away, and the rows are due as before.
+      await postpone(db, failed).catch((error: unknown) => log.warn({ err: error }, 'reconcile: rows stay due'));
+      return false;
     });
     const { promise: isLate, resolve } = Promise.withResolvers<boolean>();
     const timeout = setTimeout(() => resolve(false), periodMs);
@@ -98,6 +106,12 @@ type DueRow =
   | { readonly kind: RunnableKind; readonly pkid: Pkid }
   | { readonly kind: 'event'; readonly provider: ProviderName; readonly eventId: string };
 
+function isFull(due: readonly DueRow[]): boolean {
+  return KINDS.some((kind) => due.filter((row) => row.kind === kind).length >= SHARES[kind]);
+}
+
+const KINDS = ['payout', 'transfer', 'event'] as const satisfies readonly DueRow['kind'][];
+
 /** Oldest first, without locks: a row's own claim decides who runs it. */
 async function readDue(db: Db): Promise<DueRow[]> {
   const { rows } = await sql<
@@ -106,19 +120,31 @@ async function readDue(db: Db): Promise<DueRow[]> {
   >`
     SELECT * FROM (
       (SELECT 'payout' AS kind, pkid, NULL AS provider, NULL AS event_id, due_at FROM payout
-       WHERE due_at <= now() ORDER BY due_at LIMIT ${ROWS_MAX})
+       WHERE due_at <= now() ORDER BY due_at LIMIT ${SHARES.payout})
       UNION ALL
       (SELECT 'transfer', pkid, NULL, NULL, due_at FROM transfer
-       WHERE due_at <= now() ORDER BY due_at LIMIT ${ROWS_MAX})
+       WHERE due_at <= now() ORDER BY due_at LIMIT ${SHARES.transfer})
       UNION ALL
       (SELECT 'event', NULL, provider, event_id, due_at FROM provider_event
-       WHERE due_at <= now() ORDER BY due_at LIMIT ${ROWS_MAX})
-    ) due ORDER BY due_at LIMIT ${ROWS_MAX}`.execute(db.sql);
+       WHERE due_at <= now() ORDER BY due_at LIMIT ${SHARES.event})
+    ) due ORDER BY due_at`.execute(db.sql);
   return rows.map((row) =>
     row.kind === 'event'
       ? { kind: row.kind, provider: row.provider, eventId: row.event_id }
       : { kind: row.kind, pkid: row.pkid },
   );
+}
+
+/** Operations only: an event that failed was put off by its own claim. */
+async function postpone(db: Db, failed: readonly DueRow[]): Promise<void> {
+  const pkids = failed.flatMap((row) => (row.kind === 'event' ? [] : [row.pkid]));
+  for (const table of ['payout', 'transfer'] as const) {
+    await sql`
+      UPDATE ${sql.table(table)} SET due_at = clock_timestamp() + make_interval(secs => ${POSTPONED_MS / 1000})
+      WHERE pkid IN (SELECT pkid FROM ${sql.table(table)}
+                     WHERE pkid = ANY(${pkids}::uuid[]) AND due_at <= now() ORDER BY pkid FOR UPDATE)
+    `.execute(db.sql);
+  }
 }
 
 async function beat(db: Db, { holder, periodMs }: { holder: string; periodMs: number }): Promise<void> {

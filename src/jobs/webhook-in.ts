@@ -6,7 +6,6 @@ import { PaymentError } from '../domain/errors.ts';
 import { type Pkid, uuidV5 } from '../domain/id.ts';
 import { PROVIDERS, type ProviderEvent, type ProviderName } from '../domain/provider.ts';
 import { isFinal } from '../domain/state-machine.ts';
-import { ProviderEventEntity } from '../entities/provider-event.ts';
 import type { LifeOptions } from './life.ts';
 import { type PayoutLife, providerOf } from './payout.ts';
 import { lookAgain } from './payout-after.ts';
@@ -74,9 +73,9 @@ export function createWebhookIn(
 
     /** Applies a stored event once; run again after a crash, it looks again, which changes nothing twice. */
     async apply({ provider, eventId }: StoredEvent): Promise<void> {
-      const event = await db.em().findOne(ProviderEventEntity, { provider, eventId });
-      if (event === null || event.processedAt !== null) return;
-      const pkid = event.pkid ?? (await pkidByExternId(provider, event.externPaymentId ?? null));
+      const event = await claim({ provider, eventId });
+      if (event === null) return;
+      const pkid = event.pkid ?? (await pkidByExternId(provider, event.externId));
       const outcome = pkid === null ? 'unmatched' : await effectOf(pkid);
       if (outcome === 'too_early') {
         await sql`UPDATE provider_event
@@ -84,7 +83,7 @@ export function createWebhookIn(
           WHERE provider = ${provider} AND event_id = ${eventId} AND processed_at IS NULL`.execute(db.sql);
         return;
       }
-      if (outcome === 'unmatched') await reportUnmatched({ provider, eventId }, event.externPaymentId ?? null);
+      if (outcome === 'unmatched') await reportUnmatched({ provider, eventId }, event.externId);
       await sql`UPDATE provider_event
         SET processed_at = clock_timestamp(), outcome = ${outcome}, due_at = NULL, pkid = coalesce(pkid, ${pkid}::uuid)
         WHERE provider = ${provider} AND event_id = ${eventId} AND processed_at IS NULL`.execute(db.sql);
@@ -100,6 +99,16 @@ export function createWebhookIn(
               clock_timestamp() + make_interval(secs => ${timing.leaseMs / 1000}))
       ON CONFLICT DO NOTHING RETURNING event_id`.execute(db.sql);
     return rows.length > 0;
+  }
+
+  /** For a lease reconcile leaves it alone: a slow provider is not asked twice, and failing events crowd no round. */
+  async function claim(event: StoredEvent): Promise<{ pkid: Pkid | null; externId: string | null } | null> {
+    const { rows } = await sql<{ pkid: Pkid | null; extern_id: string | null }>`
+      UPDATE provider_event SET due_at = clock_timestamp() + make_interval(secs => ${timing.leaseMs / 1000})
+      WHERE provider = ${event.provider} AND event_id = ${event.eventId} AND processed_at IS NULL
+      RETURNING pkid, extern_payment_id AS extern_id`.execute(db.sql);
+    const [row] = rows;
+    return row === undefined ? null : { pkid: row.pkid, externId: row.extern_id };
   }
 
   async function pkidByExternId(provider: ProviderName, externId: string | null): Promise<Pkid | null> {
@@ -124,13 +133,15 @@ export function createWebhookIn(
 /** Any fixed value: one unknown payment is reported once, however many events speak of it. */
 const UNMATCHED_NAMESPACE = '0a0f1c1e-2f0a-5d7b-9a63-5d0e8f3c7b11';
 
-/** PostgreSQL's text cannot hold NUL; an event is stored all the same. */
+/** PostgreSQL's text holds neither NUL nor half a surrogate pair; an event is stored all the same. */
 function storable(text: string): string {
-  return text.replaceAll('\u0000', '\uFFFD');
+  return text.replaceAll('\u0000', '\uFFFD').toWellFormed();
 }
 
 function storableJson(raw: Buffer): string {
-  return JSON.stringify(JSON.parse(raw.toString('utf8')), (_name, value: unknown) =>
-    typeof value === 'string' ? storable(value) : value,
-  );
+  return JSON.stringify(JSON.parse(raw.toString('utf8')), (_name, value: unknown) => {
+    if (typeof value === 'string') return storable(value);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, member]) => [storable(name), member]));
+  });
 }

@@ -60,6 +60,42 @@ describe('reconcile', () => {
     expect(await app.payouts.find(pkidOf('payout', 'unconfirmed'))).toMatchObject({ failureCode: 'expired' });
   });
 
+  test('looks at every kind in each round, however many payouts cannot be run', async () => {
+    remit = await startRemit({}, { withWorkers: false });
+    const { app } = remit;
+    await remit.fundedWallet('w', 1_000n);
+    await remit.fundedWallet('v', 1n);
+    for (let n = 0; n < 260; n += 1) {
+      await remit.payout(`poisoned-${n}`, { walletId: 'w', amountMinor: 1n, to: `acct_ok_${n}` });
+    }
+    await sql`UPDATE payout SET provider = 'nowhere', due_at = now() - interval '1 hour'`.execute(app.db.sql);
+    const currency = parseCurrency('USD');
+    const wallets = { fromWallet: 'w', toWallet: 'v' };
+    await app.transfers.request({
+      semanticKey: 't',
+      ...wallets,
+      amountMinor: 1n,
+      currency,
+      metadata: {},
+      traceparent: null,
+    });
+    await sql`UPDATE transfer SET due_at = now()`.execute(app.db.sql);
+    await app.reconcile.round();
+    await app.runner.idle();
+    expect(await app.transfers.find(pkidOf('transfer', 't'))).toMatchObject({ status: 'succeeded' });
+  });
+
+  test('puts a row off whose run fails, so that it makes room for younger ones', async () => {
+    remit = await startRemit({}, { withWorkers: false });
+    const { app } = remit;
+    await remit.fundedWallet('w', 1_000n);
+    await remit.payout('poisoned', { walletId: 'w', amountMinor: 1n, to: 'acct_ok_1' });
+    await sql`UPDATE payout SET provider = 'nowhere', due_at = now() - interval '1 hour'`.execute(app.db.sql);
+    await app.reconcile.round();
+    const { rows } = await sql`SELECT status FROM payout WHERE due_at > now()`.execute(app.db.sql);
+    expect(rows).toEqual([{ status: 'initialized' }]);
+  });
+
   test('leaves a heartbeat that says when it last ran', async () => {
     remit = await startRemit({}, { withWorkers: false });
     expect(await remit.app.reconcileAge()).toBeNull();

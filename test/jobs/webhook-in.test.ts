@@ -33,7 +33,7 @@ describe('a provider event', () => {
     expect(rows).toHaveLength(1);
   });
 
-  test('that comes while our call is under way makes the row due when the claim ends, and is kept until then', async () => {
+  test('that comes while our call is under way makes the row due when the claim ends, and waits for it', async () => {
     const { app } = remit;
     const pkid = await requested('early', 'acct_ok_1');
     const seen = await app.payouts.find(pkid);
@@ -82,9 +82,31 @@ describe('a provider event', () => {
     expect(await outcomeOf('evt_lost')).toMatchObject({ outcome: 'unmatched' });
   });
 
-  test('with a NUL in a text is stored all the same', async () => {
-    await remit.app.events.receive(eventOf('evt_nul', 'transfer.created', 'tr_\u0000nul'));
-    expect(await outcomeOf('evt_nul')).toMatchObject({ outcome: null });
+  test('that fails leaves the next round to others, and is tried again after a lease', async () => {
+    const { app } = remit;
+    await paidPayout('absent', 'acct_ok_1');
+    await app.events.receive(eventOf('evt_failing', 'transfer.updated', await externIdOf('absent')));
+    await sql`UPDATE provider_event SET due_at = now() WHERE event_id = 'evt_failing'`.execute(app.db.sql);
+    const event = { provider: 'stripe', eventId: 'evt_failing' } as const;
+    await withoutProvider('absent', () => expect(app.events.apply(event)).rejects.toMatchObject({ code: 'not-found' }));
+    const { rows } = await sql<{ is_due: boolean; outcome: string | null }>`
+      SELECT due_at <= now() AS is_due, outcome FROM provider_event WHERE event_id = 'evt_failing'`.execute(app.db.sql);
+    expect(rows[0]).toEqual({ is_due: false, outcome: null });
+    await app.events.apply(event);
+    expect(await outcomeOf('evt_failing')).toMatchObject({ outcome: 'no_effect', due_at: null });
+  });
+
+  test.each([
+    ['a NUL in a text', 'evt_nul', 'tr_\u0000nul'],
+    ['half a surrogate pair in a text', 'evt_half', 'tr_\uD800half'],
+  ])('with %s is stored all the same', async (_what, eventId, externId) => {
+    await remit.app.events.receive(eventOf(eventId, 'transfer.created', externId));
+    expect(await outcomeOf(eventId)).toMatchObject({ outcome: null });
+  });
+
+  test('with a NUL in the name of a field is stored all the same', async () => {
+    await remit.app.events.receive(eventOf('evt_nul_name', 'transfer.created', 'tr_1', undefined, { 'a\u0000b': 'x' }));
+    expect(await outcomeOf('evt_nul_name')).toMatchObject({ outcome: null });
   });
 });
 
@@ -100,6 +122,16 @@ async function paidPayout(key: string, to: string): Promise<void> {
   expect(await remit.app.payouts.find(pkid)).toMatchObject({ status: 'succeeded' });
 }
 
+/** As in a process that does not know the provider of this payout. */
+async function withoutProvider(key: string, work: () => Promise<void>): Promise<void> {
+  const pkid = pkidOf('payout', key);
+  const name = (provider: string) => sql`UPDATE payout SET provider = ${provider} WHERE pkid = ${pkid}`;
+  await name('nowhere').execute(remit.app.db.sql);
+  await sql`UPDATE provider_event SET pkid = ${pkid} WHERE event_id = 'evt_failing'`.execute(remit.app.db.sql);
+  await work();
+  await name('stripe').execute(remit.app.db.sql);
+}
+
 async function externIdOf(key: string): Promise<string> {
   return (await remit.app.payouts.find(pkidOf('payout', key)))?.externPaymentId ?? '';
 }
@@ -109,8 +141,12 @@ function returns() {
 }
 
 /** A delivery as Stripe would make it, signed now with the configured secret. */
-function eventOf(eventId: string, type: string, externId: string, pkid?: string) {
-  const object = { id: externId, object: 'transfer', metadata: pkid === undefined ? {} : { pkid } };
+function eventOf(eventId: string, type: string, externId: string, pkid?: string, metadata: object = {}) {
+  const object = {
+    id: externId,
+    object: 'transfer',
+    metadata: { ...metadata, ...(pkid === undefined ? {} : { pkid }) },
+  };
   const created = Math.floor(Date.now() / 1000);
   const payload = JSON.stringify({ id: eventId, object: 'event', type, created, data: { object } });
   const secret = remit.app.config.stripe.webhookSecrets[0] ?? '';
