@@ -19,6 +19,7 @@ export function createWaiter(options: { db: Db; journal: Pick<Journal, 'onFinal'
   const { db, journal } = options;
   const waited = new Map<Pkid, Set<() => void>>();
   let timer: NodeJS.Timeout | null = null;
+  let isAsking = false;
   let isClosed = false;
 
   journal.onFinal(({ pkid }) => wake(pkid));
@@ -30,15 +31,20 @@ export function createWaiter(options: { db: Db; journal: Pick<Journal, 'onFinal'
   function poll(): void {
     timer = null;
     if (waited.size === 0 || isClosed) return;
+    isAsking = true;
     void finalAmong([...waited.keys()])
       .then((pkids) => pkids.forEach(wake))
       // The callers' own time-outs end the wait; a database that is away is not their error.
       .catch(() => {})
-      .finally(() => schedule());
+      .finally(() => {
+        isAsking = false;
+        schedule();
+      });
   }
 
+  /** One question at a time: a slow database must not be asked once more by each newcomer. */
   function schedule(): void {
-    if (timer === null && waited.size > 0 && !isClosed) timer = setTimeout(poll, POLL_MS);
+    if (timer === null && !isAsking && waited.size > 0 && !isClosed) timer = setTimeout(poll, POLL_MS);
   }
 
   async function finalAmong(pkids: readonly Pkid[]): Promise<Pkid[]> {
