@@ -24,6 +24,8 @@ const PAGE_ITEMS_MAX = 100;
 /** The SDK makes an invalid request of every 400 and 404, so the type is read as Stripe wrote it. */
 const FINAL_TYPES = new Set<string>(['card_error', 'invalid_request_error']);
 const FINAL_STATUSES = new Set([400, 402, 404]);
+/** What a refusal of the account says with 404. Without it a 404 speaks of the address, which proves nothing. */
+const MISSING_CODE = 'resource_missing';
 
 const transferBody = z.object({
   id: z.string().regex(/^tr_[A-Za-z0-9_-]{1,250}$/),
@@ -102,7 +104,7 @@ export function createStripe(options: StripeOptions): Provider {
     try {
       return parseAnswer(PROVIDER, transferBody, await stripe.transfers.retrieve(externId, {}, bound));
     } catch (cause) {
-      if (cause instanceof Stripe.errors.StripeError && cause.code === 'resource_missing') return null;
+      if (cause instanceof Stripe.errors.StripeError && cause.code === MISSING_CODE) return null;
       throw cause;
     }
   }
@@ -180,6 +182,7 @@ function succeededBy(pkid: Pkid, transfers: readonly Transfer[]): Answer {
 function declinedBy(cause: unknown): Answer {
   if (!(cause instanceof Stripe.errors.StripeError)) throw surpriseOf(cause);
   if (!FINAL_STATUSES.has(cause.statusCode ?? 0) || !FINAL_TYPES.has(cause.rawType ?? '')) throw surpriseOf(cause);
+  if (cause.statusCode === 404 && cause.code !== MISSING_CODE) throw surpriseOf(cause);
   const code = cause.code === 'balance_insufficient' ? 'provider_insufficient_funds' : 'declined';
   return { type: 'declined', code, detail: providerText(cause.message) || 'Declined by Stripe.', externId: null };
 }

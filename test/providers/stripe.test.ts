@@ -7,6 +7,8 @@ import { fromWire, toWire } from '../../src/providers/stripe-amount.ts';
 import { closedUrl, type LocalServer, serveHttp, serveRaw, serveText } from './local-server.ts';
 import { outcomeOf } from './outcome.ts';
 
+const REFUSED = { type: 'invalid_request_error', message: 'x' };
+
 const log = { warn: () => undefined, error: () => undefined };
 const pkid = pkidOf('payout', 'stripe-1');
 const order = {
@@ -79,7 +81,8 @@ describe('through the SDK the line between "not taken" and "uncertain" stays whe
     ['an unknown currency', 200, { ...transfer, currency: 'zzz' }, 'uncertain:unexpected_body'],
     ['an error type we do not know', 400, { error: { type: 'new_error', message: 'x' } }, 'uncertain:unexpected_error'],
     ['a decline', 402, { error: { type: 'card_error', code: 'card_declined', message: 'x' } }, 'declined:declined'],
-    ['a missing account', 404, { error: { type: 'invalid_request_error', message: 'x' } }, 'declined:declined'],
+    ['a missing account', 404, { error: { ...REFUSED, code: 'resource_missing' } }, 'declined:declined'],
+    ['an address that Stripe does not know', 404, { error: REFUSED }, 'uncertain:unexpected_error'],
     ['a transfer', 200, transfer, 'succeeded'],
   ])('%s', async (_name, status, body, expected) => {
     expect(await outcomeOf(payAt(keep(await serveText(status, JSON.stringify(body))).url))).toBe(expected);
