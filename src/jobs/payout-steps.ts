@@ -200,21 +200,30 @@ function postingHead(
   };
 }
 
-/** The claim was lost meanwhile: the answer is stored, and contradicts a final state only as a discrepancy. */
+/** The claim was lost meanwhile: the answer is stored, and what contradicts the row becomes a discrepancy. */
 function keepEvidence(row: Payout, answered: Answered, now: Date): Decision<Payout, Concluded> {
-  const { answer } = answered;
-  const contradicts =
-    (row.status === 'failed' && answer.type === 'succeeded') ||
-    (row.status === 'succeeded' && answer.type === 'declined');
-  const detail = `The operation is ${row.status}, but a late answer of the provider says ${answer.type}.`;
-  const reason = 'contradicts_final';
+  const contradiction = lateContradiction(row, answered.answer);
+  const success = successIn(answered.answer);
   return change({
     patch: isFinal(row.status) ? null : seenPatch(row, answered),
     cause: null,
     answers: [answerRow(answered, { verdict: 'late', now })],
-    discrepancies: contradicts ? [discrepancyOf(row, { reason, detail, success: successIn(answer), now })] : [],
+    discrepancies: contradiction === null ? [] : [discrepancyOf(row, { ...contradiction, success, now })],
     result: { type: 'settled', verdict: 'late', payout: row },
   });
+}
+
+function lateContradiction(row: Payout, answer: Evidence['answer']): { reason: string; detail: string } | null {
+  const { status, externPaymentId } = row;
+  if ((status === 'failed' && answer.type === 'succeeded') || (status === 'succeeded' && answer.type === 'declined')) {
+    const detail = `The operation is ${status}, but a late answer of the provider says ${answer.type}.`;
+    return { reason: 'contradicts_final', detail };
+  }
+  if (answer.type === 'succeeded' && externPaymentId !== null && answer.externId !== externPaymentId) {
+    const detail = `The payment on file is ${externPaymentId}; a late answer says that ${answer.externId} is paid too.`;
+    return { reason: 'second_reference', detail };
+  }
+  return null;
 }
 
 function evidenceOf(

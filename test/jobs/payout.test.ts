@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Pkid, pkidOf, stepKeyOf } from '../../src/domain/id.ts';
 import type { Payout } from '../../src/domain/payout.ts';
 import { createPayoutLife } from '../../src/jobs/payout.ts';
-import { claimStep } from '../../src/jobs/payout-steps.ts';
+import { answerStep, claimStep } from '../../src/jobs/payout-steps.ts';
 import { startRemit, type TestRemit } from '../harness/app.ts';
 
 const AMOUNT = 1_000n;
@@ -20,7 +20,8 @@ describe('a payout', () => {
   test('run a hundred times at once moves money once', async () => {
     const pkid = await payoutTo('race', 'acct_ok_1');
     await Promise.all(Array.from({ length: 100 }, () => remit.app.payouts.run(pkid)));
-    expect(await read(pkid)).toMatchObject({ status: 'succeeded', attempt: 1 });
+    await runUntilFinal(pkid);
+    expect(await read(pkid)).toMatchObject({ status: 'succeeded' });
     expect(bookRows(pkid)).toHaveLength(1);
   });
 
@@ -60,6 +61,34 @@ describe('a payout', () => {
       expect(bookRows(pkid)).toHaveLength(1);
     },
   );
+
+  test('of which a worker without its lease reports another payment as paid is shown to a person', async () => {
+    const { journal, timing, providers, reviews } = remit.app;
+    const pkid = await payoutTo('two-references', 'acct_ok_1');
+    const late = await journal.stepPayout(claimStep(await read(pkid), timing));
+    const stripe = providers.get('stripe');
+    if (late.type !== 'call' || stripe === undefined) throw new Error('The payout was not claimed.');
+    await runUntilFinal(pkid);
+    const { currency, beneficiary } = await read(pkid);
+    const answer = {
+      type: 'succeeded',
+      externId: 'tr_second',
+      money: { amountMinor: AMOUNT, currency },
+      beneficiary,
+      reversedMinor: 0n,
+      arrival: null,
+      otherExternIds: [],
+    } as const;
+    await journal.stepPayout(answerStep({ call: late, answer, latencyMs: 1 }, stripe, timing));
+    const { discrepancies } = await reviews.attention();
+    expect(discrepancies).toContainEqual(
+      expect.objectContaining({ semantic_key: 'two-references', reason: 'second_reference', amount: '1000' }),
+    );
+    expect(await read(pkid)).toMatchObject({
+      status: 'succeeded',
+      externPaymentId: expect.not.stringMatching('second'),
+    });
+  });
 
   test('whose claims crash five times in a row is put into review and still asked about', async () => {
     const pkid = await payoutTo('poison', 'acct_ok_1');
@@ -138,7 +167,7 @@ describe('a payout', () => {
 
   test('that the provider takes back after success is booked back once, however often it is looked at', async () => {
     const pkid = await payoutTo('bounced', 'acct_bounce_1');
-    await remit.app.payouts.run(pkid);
+    await runUntilFinal(pkid);
     await expect.poll(() => bookRows(pkid, 'return').length, { timeout: 10_000 }).toBe(1);
     await Promise.all(Array.from({ length: 5 }, () => remit.app.reviews.query('payout', pkid, 'tester')));
     expect(await read(pkid)).toMatchObject({ status: 'succeeded', returnedMinor: AMOUNT });
