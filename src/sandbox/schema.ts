@@ -14,14 +14,27 @@ type Operation = {
   parameters?: { in: string; name: string; required?: boolean; schema: AnySchema }[];
   requestBody?: { content: Record<string, { schema: Record<string, unknown> }> };
 };
-type Spec = { paths: Record<string, Record<string, Operation>>; components: Record<string, unknown> };
+type Spec = {
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas?: Record<string, Record<string, unknown>> };
+};
+
+const CONTENT_TYPES = { form: 'application/x-www-form-urlencoded', json: 'application/json' } as const;
 
 /**
- * Checkers for an OpenAPI file with form-encoded bodies. The file is read and each schema compiled at its first use;
- * values are changed in place to the types the schema asks for, as everything in a form is text.
+ * Checkers for an OpenAPI file. The file is read and each schema compiled at its first use. Everything in a form or a
+ * query is text, so those values are changed in place to the types the schema asks for; JSON is taken as it is.
  */
-export function specChecker(file: URL): SpecChecker {
-  const ajv = new Ajv({ strict: false, coerceTypes: 'array', allErrors: true, validateFormats: false, logger: false });
+export function specChecker(file: URL, bodies: keyof typeof CONTENT_TYPES = 'form'): SpecChecker {
+  const options = {
+    strict: false,
+    allErrors: true,
+    validateFormats: false,
+    logger: false,
+    unicodeRegExp: false,
+  } as const;
+  const textual = new Ajv({ ...options, coerceTypes: 'array' });
+  const typed = new Ajv(options);
   const compiled = new Map<string, ValidateFunction>();
   let spec: Spec | null = null;
 
@@ -30,7 +43,8 @@ export function specChecker(file: URL): SpecChecker {
     if (known) return known;
     spec ??= JSON.parse(readFileSync(file, 'utf8'));
     if (!spec) throw new Error(`${file.pathname} is empty`);
-    const validate = ajv.compile(schemaOf(spec));
+    const isTyped = bodies === 'json' && name.startsWith('POST');
+    const validate = (isTyped ? typed : textual).compile(schemaOf(spec));
     compiled.set(name, validate);
     return validate;
   }
@@ -38,7 +52,7 @@ export function specChecker(file: URL): SpecChecker {
   return {
     body: (path, value) =>
       check(
-        checker(`POST ${path}`, (found) => bodySchema(found, path)),
+        checker(`POST ${path}`, (found) => bodySchema(found, path, CONTENT_TYPES[bodies])),
         value,
       ),
     query: (path, value) =>
@@ -55,8 +69,9 @@ export function jsonChecker(schema: AnySchema): (value: unknown) => Defect | nul
   return (value) => check(validate, value);
 }
 
-function bodySchema({ paths, components }: Spec, path: string): AnySchema {
-  const schema = paths[path]?.post?.requestBody?.content['application/x-www-form-urlencoded']?.schema;
+function bodySchema({ paths, components }: Spec, path: string, contentType: string): AnySchema {
+  const named = paths[path]?.post?.requestBody?.content[contentType]?.schema;
+  const schema = typeof named?.$ref === 'string' ? components.schemas?.[named.$ref.split('/').at(-1) ?? ''] : named;
   if (!schema) throw new Error(`the specification has no POST ${path}`);
   return { ...schema, additionalProperties: false, components };
 }
