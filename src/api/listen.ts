@@ -22,6 +22,10 @@ const PORTS_TRIED_MAX = 50;
 /** Longer than common load balancers keep idle connections, so that they close them and not we. */
 const KEEP_ALIVE_MS = 65_000;
 
+const CLOSE_IDLE_MS = 50;
+/** What is not answered by then is repeated by its caller; the workers need the rest of the grace time. */
+const DRAIN_MS_MAX = 2_000;
+
 export async function listen(options: { host: string; port: number; portAsked: boolean }): Promise<Listener> {
   const { host, port, portAsked } = options;
   let handler: FetchHandler = starting;
@@ -35,10 +39,10 @@ export async function listen(options: { host: string; port: number; portAsked: b
     } catch (error) {
       const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
       if (isTaken && !portAsked && tried < PORTS_TRIED_MAX) continue;
-      if (!isTaken)
-        throw new Error(`Cannot listen on ${host}:${port}. Set HOST and PORT to an address of this machine.`, {
-          cause: error,
-        });
+      if (!isTaken) {
+        const message = `Cannot listen on ${host}:${port}. Set HOST and PORT to an address of this machine.`;
+        throw new Error(message, { cause: error });
+      }
       throw new Error(`Port ${port} is taken. Stop what uses it, or set PORT to a free one.`, { cause: error });
     }
   }
@@ -50,8 +54,14 @@ export async function listen(options: { host: string; port: number; portAsked: b
     async close() {
       handler = starting;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      if ('closeIdleConnections' in server) server.closeIdleConnections();
+      if (!('closeIdleConnections' in server)) return closed;
+      // A connection that was in use a moment ago becomes idle after its answer, and would keep the server open.
+      const idle = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_MS);
+      const late = setTimeout(() => server.closeAllConnections(), DRAIN_MS_MAX);
+      server.closeIdleConnections();
       await closed;
+      clearInterval(idle);
+      clearTimeout(late);
     },
   };
 }
