@@ -8,17 +8,20 @@ import type { Evidence } from '../domain/verdict.ts';
 import type { LifeOptions } from './life.ts';
 import type { Answered, IntendedCall } from './payout-records.ts';
 
+/** When the crowd before a call is larger than the rate; the next look has to find a shorter one. */
+const PACE_RETRY_MS = 1_000;
+
 export async function callProvider(
   call: IntendedCall,
   { provider, startedAt, options }: { provider: Provider; startedAt: number; options: LifeOptions },
 ): Promise<Answered> {
   const { timing, onProviderCall } = options;
-  await options.paces.get(provider.name)?.turn();
-  const isMoneyStep = call.step === 'send' || call.step === 'confirm';
   // startedAt lies before the intent's commit, so a process that was paused since then does not send (M15).
-  if (isMoneyStep && performance.now() - startedAt > timing.sendDeadlineMs) {
-    return { call, answer: notSentInTime(), latencyMs: 0 };
-  }
+  const leftMs = () => timing.sendDeadlineMs - (performance.now() - startedAt);
+  const isTurn = (await options.paces.get(provider.name)?.turn({ timeoutMs: Math.max(0, leftMs()) })) ?? true;
+  const isMoneyStep = call.step === 'send' || call.step === 'confirm';
+  if (isMoneyStep && leftMs() < 0) return { call, answer: notSent({ reason: 'send_deadline' }), latencyMs: 0 };
+  if (!isTurn) return { call, answer: notSent({ reason: 'pace', retryAfterMs: PACE_RETRY_MS }), latencyMs: 0 };
   const sentAt = performance.now();
   const answer = await answerOf(call, { provider, options });
   const latencyMs = performance.now() - sentAt;
@@ -56,8 +59,8 @@ async function ask(call: IntendedCall, provider: Provider, limits: CallLimits): 
   return provider.payout.sendPayout({ pkid, semanticKey, key, money: moneyOf(payout), beneficiary }, limits);
 }
 
-/** Settles as "not sent": due at once, and as if the call had never been intended. */
-function notSentInTime(): Evidence['answer'] {
-  const surprise = { type: 'not_taken', reason: 'send_deadline', httpStatus: null, storedError: null } as const;
-  return { type: 'surprise', surprise, retryAfterMs: 0 };
+/** Settles as "not sent": as if the call had never been intended, and due again at once unless told otherwise. */
+function notSent({ reason, retryAfterMs = 0 }: { reason: string; retryAfterMs?: number }): Evidence['answer'] {
+  const surprise = { type: 'not_taken', reason, httpStatus: null, storedError: null } as const;
+  return { type: 'surprise', surprise, retryAfterMs };
 }

@@ -1,4 +1,5 @@
-// The pace of calls to one provider account: nobody is refused, and no two turns come closer than the rate allows.
+// The pace of calls to one provider account: no two turns come closer than the rate allows, and none is given to
+// somebody who could not use it.
 
 import { expect, test } from 'vitest';
 import { createPace } from '../../src/runtime/pace.ts';
@@ -8,7 +9,7 @@ test('turns are spaced by the rate, in the order they were asked for', async () 
   const turns: { caller: number; at: number }[] = [];
   await Promise.all(
     Array.from({ length: 10 }, async (_none, caller) => {
-      await pace.turn();
+      await pace.turn({ timeoutMs: 1_000 });
       turns.push({ caller, at: performance.now() });
     }),
   );
@@ -18,10 +19,17 @@ test('turns are spaced by the rate, in the order they were asked for', async () 
   expect(spanMs).toBeGreaterThanOrEqual(9 * 10 - 10);
 });
 
+test('a crowd larger than the rate gets what the rate allows, and who would come too late is told at once', async () => {
+  const pace = createPace(10);
+  const crowd = await Promise.all(Array.from({ length: 50 }, () => pace.turn({ timeoutMs: 250 })));
+  expect(crowd.filter((isTurn) => isTurn)).toHaveLength(3);
+  expect(await pace.turn({ timeoutMs: 250 })).toBe(true);
+});
+
 test('without a rate nobody waits', async () => {
   const pace = createPace(null);
   const order: string[] = [];
-  const turn = pace.turn().then(() => order.push('turn'));
+  const turn = pace.turn({ timeoutMs: 0 }).then(() => order.push('turn'));
   const timer = new Promise<void>((resolve) => setImmediate(() => resolve(void order.push('timer'))));
   await Promise.all([turn, timer]);
   expect(order).toEqual(['turn', 'timer']);
