@@ -1,3 +1,5 @@
+// The queue board: what it lists on both backends, and everything it refuses to do.
+
 import { randomUUID } from 'node:crypto';
 import type { Hono } from 'hono';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

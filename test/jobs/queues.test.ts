@@ -1,3 +1,5 @@
+// The table of queues: all are opened, and job ids cannot disturb them.
+
 import { describe, expect, test } from 'vitest';
 import { lockDurationMs, QUEUE_NAMES, QUEUES, webhookJobId } from '../../src/jobs/queues.ts';
 

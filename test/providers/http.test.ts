@@ -1,3 +1,5 @@
+// The line between "not taken" and "uncertain", against servers that break in every way.
+
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, test } from 'vitest';

@@ -1,3 +1,5 @@
+// The Stripe adapter with the official SDK: what an answer proves, and which amounts can be written.
+
 import { afterEach, describe, expect, test } from 'vitest';
 import { PaymentError } from '../../src/domain/errors.ts';
 import { pkidOf } from '../../src/domain/id.ts';

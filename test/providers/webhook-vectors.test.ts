@@ -1,3 +1,5 @@
+// Signatures of webhooks, judged as the published vectors say.
+
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';

@@ -1,3 +1,5 @@
+// The environment: defaults, what is refused at the start, and that every refusal names the fix.
+
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, type Environment, readConfig } from '../../src/runtime/config.ts';

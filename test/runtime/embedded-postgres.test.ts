@@ -1,3 +1,5 @@
+// The embedded database: durable, private, one server a data folder, whatever starts, dies or moves.
+
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {

@@ -1,3 +1,5 @@
+// The install step before every script, with an npm that the test watches.
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {

@@ -1,3 +1,5 @@
+// The log: only the listed fields leave the process, and an error keeps what explains it.
+
 import { describe, expect, it } from 'vitest';
 import { createLogger } from '../../src/runtime/logger.ts';
 

@@ -1,3 +1,5 @@
+// Adding jobs: callers share adds, wait for a bounded time, and are told the truth about their own jobs.
+
 import { expect, test } from 'vitest';
 import { createAdder } from '../../src/runtime/queue-add.ts';
 

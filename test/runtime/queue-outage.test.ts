@@ -1,3 +1,5 @@
+// What is left of the queue's promises when its server hangs, restarts, forgets or is not there.
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

@@ -1,3 +1,5 @@
+// The queue keeps the same promises on Redis and on PostgreSQL.
+
 import { describe, expect, test } from 'vitest';
 import { jobIdOf } from '../../src/domain/id.ts';
 import { BACKENDS, idsOf, jobOf, LOCK_MS, POLL, queueBench } from './queue-bench.ts';

@@ -1,3 +1,5 @@
+// The orderly end: stages in order, each within its share of the time, whatever asks for it.
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';

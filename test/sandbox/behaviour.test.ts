@@ -1,3 +1,5 @@
+// Which behaviour word a destination carries.
+
 import { expect, test } from 'vitest';
 import { wordOf } from '../../src/sandbox/behaviour.ts';
 

@@ -1,3 +1,5 @@
+// The switches of the sandbox, and the book and the calls that it shows.
+
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Sandbox } from '../../src/sandbox/server.ts';

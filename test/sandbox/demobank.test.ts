@@ -1,3 +1,5 @@
+// Demobank as the sandbox plays it: two calls, behaviour words and idempotency keys.
+
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Sandbox } from '../../src/sandbox/server.ts';

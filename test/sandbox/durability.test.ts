@@ -1,3 +1,5 @@
+// The sandbox remembers every payment that it answered, over stops, kills and a damaged file.
+
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,5 @@
+// Random faults lose answers, never money.
+
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { bank, control, createPayment, freshFile, rows, start, stripeGet, transfer, until, type Wire } from './rig.ts';

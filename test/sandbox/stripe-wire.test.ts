@@ -1,3 +1,5 @@
+// The sandbox speaks Stripe as the specification and the official SDK expect it.
+
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';

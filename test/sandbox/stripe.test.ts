@@ -1,3 +1,5 @@
+// Stripe as the sandbox plays it: behaviour words and idempotency keys.
+
 import { randomUUID } from 'node:crypto';
 import type Stripe from 'stripe';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';

@@ -1,3 +1,5 @@
+// The events of the sandbox: signed, repeated until taken, in order unless told otherwise.
+
 import { createHmac, randomUUID } from 'node:crypto';
 import Stripe from 'stripe';
 import { afterEach, beforeEach, expect, test } from 'vitest';
