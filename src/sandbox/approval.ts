@@ -14,11 +14,13 @@ export function approve(world: World, id: string, voiceFor: (payment: Payment) =
   if (payment.status === 'canceled') {
     return refused(409, 'gone', 'This pay-in is over. Start a new one.');
   }
-  if (payment.status !== 'action') return jsonAnswer(200, { extern_id: id, status: payment.status });
+  const voice = voiceFor(payment);
+  if (!(voice.approvable ?? ['action']).includes(payment.status))
+    return jsonAnswer(200, { extern_id: id, status: payment.status });
   if (planOf(wordOf(payment.destination), 'payin').later === 'expire') {
     return refused(409, 'abandoned', 'This buyer never comes back. Use the word `action` for one who approves.');
   }
-  const effect = approvalEffect(world, voiceFor(payment), { ...payment, due: null });
+  const effect = approvalEffect(world, voice, { ...payment, due: null, declineCode: null });
   world.commit(effect);
   return jsonAnswer(200, { extern_id: id, status: effect.payment?.status });
 }
@@ -26,7 +28,7 @@ export function approve(world: World, id: string, voiceFor: (payment: Payment) =
 /** What a browser sees at the address that the provider sends the buyer to. */
 export function approvalPage(world: World, id: string): Answer {
   const payment = world.state.payment(id);
-  const isWaiting = payment?.status === 'action';
+  const isWaiting = payment?.status === 'action' || payment?.status === 'created';
   const form = '<form method="post"><button>Approve</button></form>';
   const text = isWaiting
     ? `<p>Pay ${payment.amount} minor units of ${payment.currency}?</p>${form}`

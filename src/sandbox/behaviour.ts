@@ -16,7 +16,7 @@ export type Plan = {
   hidden: boolean;
 };
 
-/** How long `pending`, `bounce`, `hidden` and each step of a dispute take, and how late a `slow` answer is; the contract fixes both. */
+/** How long `pending`, `bounce`, `hidden` and each step of a dispute take, and how late `slow` is; the contract's. */
 export const LATER_MS = 2_000;
 export const SLOW_MS = 3_000;
 

@@ -4,6 +4,8 @@ import { CURRENCIES } from './currency.ts';
 import { type EventRecord, type MoneyReturn, type Payment, returnedAmount } from './payment.ts';
 import type { Defect } from './schema.ts';
 import type { State } from './state.ts';
+import { charge, dispute, paymentIntent, refund, seconds } from './stripe-payin-wire.ts';
+import type { World } from './world.ts';
 
 /** The version the official Node package 23.1.0 is pinned to. */
 const API_VERSION = '2026-10-28.endive';
@@ -55,18 +57,28 @@ export function list(url: string, data: unknown[], hasMore: boolean) {
   return { object: 'list', data, has_more: hasMore, url };
 }
 
-export function event({ id, type, at, payment }: EventRecord) {
+export function event(world: World, { id, type, at, payment }: EventRecord) {
   return {
     id,
     object: 'event',
     api_version: API_VERSION,
     created: seconds(at),
-    data: { object: transfer(payment) },
+    data: { object: objectOf(world, type, payment) },
     livemode: false,
     pending_webhooks: 1,
     request: { id: null, idempotency_key: payment.callKey },
     type,
   };
+}
+
+function objectOf(world: World, type: string, payment: Payment): object | null {
+  if (type.startsWith('payment_intent.')) return paymentIntent(payment);
+  if (type.startsWith('charge.dispute.')) return dispute(payment);
+  if (type.startsWith('refund.')) return refund(payment);
+  if (!type.startsWith('charge.')) return transfer(payment);
+  // A refund's charge is that of its pay-in, as it stands now.
+  const payin = payment.parent === undefined ? payment : world.state.payment(payment.parent);
+  return payin ? charge(world, payin) : null;
 }
 
 export function balance(state: State) {
@@ -160,14 +172,25 @@ export function tooMuchReversed(payment: Payment, asked: bigint): Answer {
   return invalid({ param: 'amount', message });
 }
 
+/** What is wrong with the amount and the currency of a call that names both. */
+export function badMoney({ amount, currency }: Record<string, unknown>): Answer | null {
+  if (amount === undefined) return badParameter({ kind: 'missing', field: 'amount', detail: '' });
+  if (!Number.isSafeInteger(Number(amount)) || Number(amount) < 1) return badAmount();
+  return /^[a-z]{3}$/.test(String(currency)) ? null : badCurrency(String(currency));
+}
+
+export function refundRefused(code: string | undefined, message: string): Answer {
+  return invalid({ ...(code === undefined ? {} : { code }), message });
+}
+
+export function shortOfMoney(purpose: 'transfer' | 'refund'): Answer {
+  const message = `You have insufficient available funds in your Stripe account for this ${purpose}. Add funds first.`;
+  return invalid({ code: 'balance_insufficient', message });
+}
+
 /** What a transfer is refused with, by the reason the sandbox has in mind. */
 export function refusal({ declineCode, destination }: Payment): Answer {
-  if (declineCode === 'insufficient_funds') {
-    return invalid({
-      code: 'balance_insufficient',
-      message: 'You have insufficient available funds in your Stripe account for this transfer.',
-    });
-  }
+  if (declineCode === 'insufficient_funds') return shortOfMoney('transfer');
   const message = `The account ${destination} cannot receive transfers. Enable its capability "transfers" first.`;
   return invalid({ code: 'insufficient_capabilities_for_transfer', message });
 }
@@ -188,8 +211,4 @@ export function keyReused(used: { callKey: string; endpoint: string; first: { en
     endpoint === firstEndpoint ? 'with other parameters' : `for another endpoint (${firstEndpoint}, not ${endpoint})`;
   const message = `The idempotency key ${callKey} was first used ${what}. Use a new key for a different request.`;
   return problem(400, { type: 'idempotency_error', message });
-}
-
-function seconds(ms: number): number {
-  return Math.floor(ms / 1000);
 }

@@ -1,7 +1,15 @@
 // What a provider's handler may see and do: the state, the one way to change it, and what the control routes set.
 import type { Answer, WireRequest } from './answer.ts';
 import type { Faults } from './behaviour.ts';
-import { type Effect, type EventRecord, type KeyRecord, kindOf, type Payment, type PaymentKind } from './payment.ts';
+import {
+  type Effect,
+  type EventRecord,
+  type KeyRecord,
+  kindOf,
+  type Payment,
+  type PaymentKind,
+  type PaymentStatus,
+} from './payment.ts';
 import type { KnownKey, State } from './state.ts';
 
 export type WebhookFaults = { duplicate: number; drop: number; delayMs: number; shuffle: boolean };
@@ -65,6 +73,8 @@ export type Voice = {
   keeps: 'first' | 'latest';
   /** The status of a first answer that is a success; repeats get 200. */
   successStatus: number;
+  /** In which statuses a buyer may still pay, by way of the control route; `action` alone where nothing is said. */
+  approvable?: readonly PaymentStatus[];
   /** The code with which a pending payment is refused in the end. */
   lateDeclineCode: string;
   /** The types of the events, in order; none for what is not named. */
