@@ -19,7 +19,7 @@ export interface StoredEvent {
   readonly eventId: string;
 }
 
-type Outcome = 'applied' | 'hinted' | 'no_effect' | 'unmatched' | 'too_early';
+type Outcome = 'applied' | 'hinted' | 'no_effect' | 'unmatched' | 'ignored' | 'too_early';
 
 /** How long an event rests that came while a call was out. */
 const TOO_EARLY_RETRY_MS = 1000;
@@ -76,7 +76,7 @@ export function createWebhookIn(
       const event = await claim({ provider, eventId });
       if (event === null) return;
       const pkid = event.pkid ?? (await pkidByExternId(provider, event.externId));
-      const outcome = pkid === null ? 'unmatched' : await effectOf(pkid);
+      const outcome = pkid === null ? strangerIn(event) : await effectOf(pkid);
       if (outcome === 'too_early') {
         await sql`UPDATE provider_event
           SET due_at = clock_timestamp() + make_interval(secs => ${TOO_EARLY_RETRY_MS / 1000})
@@ -132,6 +132,11 @@ export function createWebhookIn(
 
 /** Any fixed value: one unknown payment is reported once, however many events speak of it. */
 const UNMATCHED_NAMESPACE = '0a0f1c1e-2f0a-5d7b-9a63-5d0e8f3c7b11';
+
+/** An account sends events of many kinds; one that names no payment is no reason to call a person. */
+function strangerIn({ externId }: { readonly externId: string | null }): Outcome {
+  return externId === null ? 'ignored' : 'unmatched';
+}
 
 /** PostgreSQL's text holds neither NUL nor half a surrogate pair; an event is stored all the same. */
 function storable(text: string): string {

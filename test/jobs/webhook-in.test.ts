@@ -67,6 +67,15 @@ describe('a provider event', () => {
     expect(strangers).toEqual([expect.objectContaining({ reason: 'unmatched_event', provider: 'stripe' })]);
   });
 
+  test('that names no payment is kept, and calls nobody', async () => {
+    const { app } = remit;
+    await app.events.receive(eventOf('evt_balance', 'balance.available', 'unused'));
+    await app.events.apply({ provider: 'stripe', eventId: 'evt_balance' });
+    expect(await outcomeOf('evt_balance')).toMatchObject({ outcome: 'ignored', due_at: null });
+    const { discrepancies } = await app.reviews.attention();
+    expect(discrepancies.filter(({ detail }) => String(detail).includes('evt_balance'))).toEqual([]);
+  });
+
   test('with a forged signature is refused and leaves nothing', async () => {
     const delivery = eventOf('evt_forged', 'transfer.created', 'tr_1');
     const forged = { ...delivery, raw: Buffer.concat([delivery.raw, Buffer.from(' ')]) };
