@@ -62,7 +62,8 @@ export function createReviews(options: LifeOptions & { readonly payouts: PayoutL
 
 function askNow(row: Payout, { actor, now }: { actor: string; now: Date }): Decision<Payout, Payout> {
   if (row.status === 'initialized') {
-    const detail = 'The payout was not sent yet, so there is nothing to ask. Confirm it first.';
+    const detail =
+      'The payout was not sent yet, so there is nothing to ask. Confirm it, or wait a moment if it is confirmed.';
     throw new PaymentError('invalid-state', { detail });
   }
   const patch = row.status === 'in_process' ? hintPatch(row, now) : null;
