@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import Stripe from 'stripe';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pkidOf } from '../../src/domain/id.ts';
+import { closeDiscrepancy } from '../../src/jobs/discrepancy.ts';
 import { claimStep } from '../../src/jobs/payout-steps.ts';
 import { startRemit, type TestRemit } from '../harness/app.ts';
 
@@ -65,6 +66,11 @@ describe('a provider event', () => {
     const { discrepancies } = await app.reviews.attention();
     const strangers = discrepancies.filter((row) => row.extern_payment_id === 'tr_stranger');
     expect(strangers).toEqual([expect.objectContaining({ reason: 'unmatched_event', provider: 'stripe' })]);
+    const closing = { discrepancyId: String(strangers[0]?.discrepancy_id), reason: 'made by hand', actor: 'tester' };
+    expect(await closeDiscrepancy(app.db, closing)).toMatchObject({ closedBy: 'tester', closedReason: 'made by hand' });
+    await expect(closeDiscrepancy(app.db, closing)).rejects.toMatchObject({ code: 'invalid-state' });
+    const after = await app.reviews.attention();
+    expect(after.discrepancies.filter((row) => row.extern_payment_id === 'tr_stranger')).toEqual([]);
   });
 
   test('that names no payment is kept, and calls nobody', async () => {
