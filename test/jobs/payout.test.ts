@@ -132,37 +132,6 @@ describe('a payout', () => {
     await expect(remit.app.payouts.cancel(pkid, 'rest')).resolves.toMatchObject({ isRequested: false });
   });
 
-  test('cancelled in process, where the provider has a second step, fails before any money moves', async () => {
-    const pkid = await payoutTo('cancel-late', 'acct_ok_1', 'demobank');
-    await claimAndDie(pkid);
-    expect(await remit.app.payouts.cancel(pkid, 'cancel-late')).toMatchObject({ isRequested: true });
-    await runUntilFinal(pkid);
-    expect(await read(pkid)).toMatchObject({ status: 'failed', failureCode: 'canceled' });
-    expect(bookRows(pkid)).toHaveLength(0);
-  });
-
-  test('cancelled while it is being sent is either paid once or not at all, and its status says which', async () => {
-    const keys = Array.from({ length: 12 }, (_none, n) => `cancel-race-${n}`);
-    await Promise.all(
-      keys.map(async (key, n) => {
-        const pkid = await payoutTo(key, 'acct_ok_1', 'demobank');
-        const running = remit.app.payouts.run(pkid);
-        for (let turn = 0; turn < n; turn += 1) await read(pkid);
-        const refusal = await remit.app.payouts.cancel(pkid, key).then(
-          () => null,
-          (error: unknown) => error,
-        );
-        if (refusal !== null) expect(refusal).toMatchObject({ code: 'invalid-state' });
-        await running;
-        await runUntilFinal(pkid);
-        const { status, failureCode } = await read(pkid);
-        expect([status, failureCode, bookRows(pkid).length]).toEqual(
-          status === 'succeeded' ? ['succeeded', null, 1] : ['failed', 'canceled', 0],
-        );
-      }),
-    );
-  });
-
   test('that is not confirmed in time expires without a movement', async () => {
     const expiresAt = new Date(Date.now() - 1_000);
     const pkid = await payoutTo('expires', 'acct_ok_1', 'stripe', { confirm: false, expiresAt });

@@ -19,7 +19,7 @@ test('turns are spaced by the rate, in the order they were asked for', async () 
   expect(spanMs).toBeGreaterThanOrEqual(9 * 10 - 10);
 });
 
-test('a crowd larger than the rate gets what the rate allows, and who would come too late is told at once', async () => {
+test('a crowd larger than the rate gets what it allows, and who would come too late is told at once', async () => {
   const pace = createPace(10);
   const crowd = await Promise.all(Array.from({ length: 50 }, () => pace.turn({ timeoutMs: 250 })));
   expect(crowd.filter((isTurn) => isTurn)).toHaveLength(3);
