@@ -25,7 +25,7 @@ test('a success after a person has failed the payout is a discrepancy, and the h
   expect(await heldOf('w-late')).toBe('0');
 });
 
-test('a failed payout that the provider shows as paid is one discrepancy, however often it is asked about', async () => {
+test('a failed payout that the provider shows as paid is one discrepancy, however often one asks', async () => {
   const { pkid } = await claimed('paid');
   await failByHand(pkid);
   await pay(pkid);
