@@ -4,7 +4,7 @@ import type { Sandbox } from '../../src/sandbox/server.ts';
 import { control, freshFile, hangUp, receiver, rows, start, until, type Wire } from './rig.ts';
 import { about, complete, pay, type Square, squareCalls } from './square-rig.ts';
 
-vi.setConfig({ maxConcurrency: 40 });
+vi.setConfig({ maxConcurrency: 80 });
 
 const file = freshFile();
 let inbox: Awaited<ReturnType<typeof receiver>>;
@@ -85,8 +85,8 @@ async function settles(key: string, id: string, { last, book }: Expected): Promi
   expect(found.json.payment).toMatchObject({ id, reference_id: key, amount_money: { amount: 1500, currency: 'USD' } });
 }
 
-describe('each behaviour word does on a payment in one step what the table says', () => {
-  test.concurrent.each(words)('$word', async (expected) => {
+describe.concurrent('each behaviour word does on a payment in one step what the table says', () => {
+  test.each(words)('$word', async (expected) => {
     const { word, first, code, second } = expected;
     const key = randomUUID();
     const order = { key, source: `tok_${word}_7` };
@@ -102,7 +102,7 @@ describe('each behaviour word does on a payment in one step what the table says'
     await settles(key, three.json.payment.id, expected);
   });
 
-  test.concurrent('error_stored keeps its 500 under the key and takes nothing', async () => {
+  test('error_stored keeps its 500 under the key and takes nothing', async () => {
     const key = randomUUID();
     const order = { key, source: 'tok_error_stored' };
     for (const answer of [await pay(square, order), await pay(square, order)]) {
@@ -114,8 +114,8 @@ describe('each behaviour word does on a payment in one step what the table says'
   });
 });
 
-describe('each behaviour word does on completing a payment what the table says', () => {
-  test.concurrent.each(words)('$word', async (expected) => {
+describe.concurrent('each behaviour word does on completing a payment what the table says', () => {
+  test.each(words)('$word', async (expected) => {
     const { word, first, code, second } = expected;
     const key = randomUUID();
     const reserved = await pay(square, { key, source: `tok_${word}_7`, autocomplete: false });
@@ -129,7 +129,7 @@ describe('each behaviour word does on completing a payment what the table says',
     await settles(key, id, expected);
   });
 
-  test.concurrent('error_stored goes on failing until the reserved payment is cancelled', async () => {
+  test('error_stored goes on failing until the reserved payment is cancelled', async () => {
     const key = randomUUID();
     const { id } = (await pay(square, { key, source: 'tok_error_stored', autocomplete: false })).json.payment;
     expect([(await complete(square, id)).status, (await complete(square, id)).status]).toEqual([500, 500]);
@@ -139,7 +139,7 @@ describe('each behaviour word does on completing a payment what the table says',
     expect(rows(sandbox, key)).toEqual([]);
   });
 
-  test.concurrent('hidden money is in the book while reads still show the payment reserved', async () => {
+  test('hidden money is in the book while reads still show the payment reserved', async () => {
     const key = randomUUID();
     const { id } = (await pay(square, { key, source: 'tok_hidden', autocomplete: false })).json.payment;
     await hangUp(sandbox, key, (giveUp) => complete(square, id, giveUp));
@@ -153,7 +153,7 @@ describe('each behaviour word does on completing a payment what the table says',
   });
 });
 
-describe('a buyer who must act', () => {
+describe.concurrent('a buyer who must act', () => {
   test.each([true, false])('is waited for, with autocomplete %s', async (autocomplete) => {
     const key = randomUUID();
     const made = await pay(square, { key, source: 'tok_action_1', autocomplete });
@@ -184,7 +184,7 @@ describe('a buyer who must act', () => {
   });
 });
 
-describe('idempotency', () => {
+describe.concurrent('idempotency', () => {
   test('a repeat gives the first answer, whatever became of the payment and however its fields stand', async () => {
     const key = randomUUID();
     const one = await pay(square, { key, source: 'tok_1', autocomplete: false });
@@ -216,7 +216,7 @@ describe('idempotency', () => {
   });
 });
 
-describe('cancelling', () => {
+describe.concurrent('cancelling', () => {
   test('by key voids what the key reserved, once and for all', async () => {
     const key = randomUUID();
     const { id } = (await pay(square, { key, source: 'tok_1', autocomplete: false })).json.payment;
@@ -251,7 +251,7 @@ function usd(amount: number) {
   return { amount, currency: 'USD' };
 }
 
-describe('refunds', () => {
+describe.concurrent('refunds', () => {
   type Refunded = { word: string; first: Wire['status'] | string; last: string; book: string[] };
   const refunds: Refunded[] = [
     { word: 'ok', first: 'COMPLETED', last: 'COMPLETED', book: ['refund'] },
@@ -265,7 +265,7 @@ describe('refunds', () => {
     { word: 'bounce', first: 'COMPLETED', last: 'FAILED', book: ['refund', 'return'] },
   ];
 
-  test.concurrent.each(refunds)('refund_$word', async ({ word, first, last, book }) => {
+  test.each(refunds)('refund_$word', async ({ word, first, last, book }) => {
     const { id } = (await pay(square, { key: randomUUID(), source: `tok_refund_${word}` })).json.payment;
     const key = randomUUID();
     const body = { idempotency_key: key, payment_id: id, amount_money: usd(600), reason: 'late' };
@@ -332,10 +332,10 @@ describe('refunds', () => {
 
 type Dispute = { id: string; state: string; disputed_payment: { payment_id: string } };
 
-describe('events', () => {
+describe.concurrent('events', () => {
   const types = (id: string) => about(inbox.received, id).map(({ type }) => type);
 
-  test.concurrent.each([
+  test.each([
     { word: 'ok', told: ['payment.created', 'payment.updated'] },
     { word: 'decline', told: ['payment.created', 'payment.updated'] },
     { word: 'pending', told: ['payment.created', 'payment.updated'] },
@@ -367,7 +367,7 @@ describe('events', () => {
   });
 });
 
-test('what Square keeps is a fee row and a processing fee', async () => {
+test.concurrent('what Square keeps is a fee row and a processing fee', async () => {
   const own = freshFile();
   const box = await start(own.path);
   await control(box, 'POST', '/fees', { square: { percent: '2.9', fixed: '30' } });
