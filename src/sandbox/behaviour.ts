@@ -71,18 +71,30 @@ const PATTERNS = WORDS.toSorted((a, b) => b.length - a.length).map((word) => ({
   pattern: new RegExp(`(?:^|[^A-Za-z0-9])${word}(?:$|[^A-Za-z0-9])`),
 }));
 
-// A refund has no name of its own to speak through, so its word stands in the payment's, after `refund_`.
-const REFUND_WORD = new RegExp(`refund_(${PATTERNS.map(({ word }) => word).join('|')})(?=$|[^A-Za-z0-9])`, 'g');
+const ANY_WORD = PATTERNS.map(({ word }) => word).join('|');
+// A refund has no name of its own to speak through, so its word stands in the payment's, after `refund_`. So does the
+// word for the first of two steps, which moves no money, after `reserve_`.
+const REFUND_WORD = new RegExp(`refund_(${ANY_WORD})(?=$|[^A-Za-z0-9])`, 'g');
+const RESERVE_WORD = new RegExp(`reserve_(${ANY_WORD})(?=$|[^A-Za-z0-9])`, 'g');
 
 /** The longest word that stands alone in the text: between underscores or other punctuation, or at an end. */
 export function wordOf(text: string): Word {
-  const rest = text.replaceAll(REFUND_WORD, '');
+  const rest = text.replaceAll(REFUND_WORD, '').replaceAll(RESERVE_WORD, '');
   return PATTERNS.find(({ pattern }) => pattern.test(rest))?.word ?? 'ok';
 }
 
 /** What a payment's name says of the refunds of it: `pm_refund_decline` pays, and refuses to be given back. */
 export function refundWordOf(text: string): Word {
-  const word = [...text.matchAll(REFUND_WORD)][0]?.[1] ?? 'ok';
+  return firstWord(text, REFUND_WORD);
+}
+
+/** What a payment's name says of the call that only reserves: `tok_reserve_paid_then_500` is reserved, and not told. */
+export function reserveWordOf(text: string): Word {
+  return firstWord(text, RESERVE_WORD);
+}
+
+function firstWord(text: string, pattern: RegExp): Word {
+  const word = [...text.matchAll(pattern)][0]?.[1] ?? 'ok';
   return isWord(word) ? word : 'ok';
 }
 

@@ -51,7 +51,7 @@ export function keyConflict(world: World, call: KeyedCall): Answer | null {
   if (keyName === null || callKey === null) return null;
   const first = rememberedKey(world, voice, keyName)?.record;
   if (first && (first.endpoint !== endpoint || first.fingerprint !== fingerprint)) {
-    return voice.keyReused({ callKey, endpoint, first });
+    return voice.keyReused({ callKey, endpoint, first }, world);
   }
   return world.inFlight.has(keyName) ? voice.keyInUse(callKey) : null;
 }
@@ -63,19 +63,19 @@ export function replay(world: World, { voice, callKey }: KeyedCall, known: Known
   if (payment && isHidden(payment, world.now())) return voice.keyInUse(callKey);
   if (kept.kind === 'fixed') return json(kept.status, kept.body, voice.replayHeader);
   if (kept.kind === 'snapshot' && known.snapshot) {
-    return json(kept.status, voice.render(known.snapshot), voice.replayHeader);
+    return json(kept.status, voice.render(known.snapshot, world), voice.replayHeader);
   }
-  if (payment && voice.repeat) return voice.repeat(payment);
+  if (payment && voice.repeat) return voice.repeat(payment, world);
   if (!payment) throw new Error(`the key ${known.record.name} points at no payment`);
-  const now = standing(voice, payment);
+  const now = standing(world, voice, payment);
   return { ...now, headers: { ...now.headers, ...voice.replayHeader } };
 }
 
 /** The answer that tells how a payment stands. */
-export function standing(voice: Voice, payment: Payment): Answer {
-  if (payment.status === 'pending' || payment.status === 'action') return voice.pending(payment);
-  if (payment.status === 'declined') return voice.refusal(payment);
-  return json(200, voice.render(payment), {});
+export function standing(world: World, voice: Voice, payment: Payment): Answer {
+  if (payment.status === 'pending' || payment.status === 'action') return voice.pending(payment, world);
+  if (payment.status === 'declined') return voice.refusal(payment, world);
+  return json(200, voice.render(payment, world), {});
 }
 
 /** Marks the key as in flight; the server frees it when the answer is ready. */
@@ -93,17 +93,19 @@ export function keyRecord(world: World, call: KeyedCall, kept: { paymentId: stri
 function decide(world: World, payment: Payment, number: number): { word: Word; plan: Plan; isRandom: boolean } {
   const kind = kindOf(payment);
   const own = kind === 'refund' ? refundWordOf(payment.destination) : wordOf(payment.destination);
-  const wanted = planOf(own, kind);
-  const isAllowed = payment.status === 'approved' && wanted.outcome === 'action';
-  const plan = isAllowed ? PLANS.ok : wanted;
+  const planFor = (word: Word) => {
+    const wanted = planOf(word, kind);
+    return payment.status === 'approved' && wanted.outcome === 'action' ? PLANS.ok : wanted;
+  };
+  const plan = planFor(own);
   if (plan !== PLANS.ok) return { word: own, plan, isRandom: false };
   const drawn = drawFault({ faults: world.settings.faults, key: payment.key ?? payment.id, number });
-  return drawn ? { word: drawn, plan: planOf(drawn, kind), isRandom: true } : { word: own, plan, isRandom: false };
+  return drawn ? { word: drawn, plan: planFor(drawn), isRandom: true } : { word: own, plan, isRandom: false };
 }
 
 const BAD_GATEWAY = '<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n';
 
-function edgeAnswer(voice: Voice, edge: NonNullable<Plan['edge']>): Answer {
+export function edgeAnswer(voice: Voice, edge: NonNullable<Plan['edge']>): Answer {
   const answers = {
     unavailable: () => voice.unavailable(),
     rate_limited: () => ({ ...voice.rateLimited(), headers: { ...voice.rateLimited().headers, 'retry-after': '1' } }),
@@ -113,7 +115,7 @@ function edgeAnswer(voice: Voice, edge: NonNullable<Plan['edge']>): Answer {
   return answers[edge]();
 }
 
-function travelling(ready: Answer, reply: Plan['reply']): Answer {
+export function travelling(ready: Answer, reply: Plan['reply']): Answer {
   if (reply === 'hold' || reply === 'reset') return { ...ready, act: reply };
   return reply === 'slow' ? { ...ready, delayMs: SLOW_MS } : ready;
 }
@@ -146,7 +148,7 @@ function pay(world: World, call: MoneyCall, plan: Plan): Answer {
     ...money,
     ...(plan.hidden ? {} : eventParts(voice, 'paid')),
   });
-  return error ?? first(voice, standing(voice, payment));
+  return error ?? first(voice, standing(world, voice, payment));
 }
 
 /** The money is not there yet: the provider takes its time, or the buyer must act. */
@@ -160,13 +162,13 @@ function wait(world: World, call: MoneyCall, plan: Plan): Answer {
   const answer: KeptAnswer = voice.objectFirst ? keptFirst(voice) : { kind: 'live' };
   const key = keyRecord(world, call, { paymentId: payment.id, answer });
   world.commit({ at, payment, ...key, ...eventParts(voice, status) });
-  return first(voice, voice.pending(payment));
+  return first(voice, voice.pending(payment, world));
 }
 
-function refuse(world: World, call: MoneyCall, declineCode: string): Answer {
+export function refuse(world: World, call: MoneyCall, declineCode: string): Answer {
   const { voice } = call;
   const payment: Payment = { ...call.payment, status: 'declined', callKey: call.callKey, declineCode };
-  const refusal = first(voice, voice.refusal(payment));
+  const refusal = first(voice, voice.refusal(payment, world));
   const isLive = voice.objectFirst && voice.keeps === 'latest';
   const answer: KeptAnswer = isLive ? { kind: 'live' } : fixed(refusal);
   const key = keyRecord(world, call, { paymentId: isLive ? payment.id : null, answer });
@@ -175,7 +177,7 @@ function refuse(world: World, call: MoneyCall, declineCode: string): Answer {
   return refusal;
 }
 
-function storeError(world: World, call: MoneyCall): Answer {
+export function storeError(world: World, call: MoneyCall): Answer {
   const error = call.voice.serverError();
   world.commit({ at: world.now(), ...keyRecord(world, call, { paymentId: null, answer: fixed(error) }) });
   return error;

@@ -1,8 +1,20 @@
 // Square's payments. With autocomplete the first call takes the money; without it the first call only reserves it on
 // the card, and completing takes it. Completing and cancelling carry no key of their own: the payment is their key.
 import { type Answer, jsonAnswer, type WireRequest } from './answer.ts';
-import { planOf, wordOf } from './behaviour.ts';
-import { hold, type KeyedCall, keyConflict, keyRecord, moveMoney, replay, standing } from './money-call.ts';
+import { planOf, reserveWordOf, wordOf } from './behaviour.ts';
+import {
+  edgeAnswer,
+  hold,
+  type KeyedCall,
+  keyConflict,
+  keyRecord,
+  moveMoney,
+  refuse,
+  replay,
+  standing,
+  storeError,
+  travelling,
+} from './money-call.ts';
 import { eventParts } from './movement.ts';
 import { dashed, isHidden, kindOf, newId, type Payment } from './payment.ts';
 import { type Fields, fingerprintOf, readBody, readMoney } from './square-request.ts';
@@ -119,19 +131,32 @@ function newPayment(world: World, { fields, money, callKey }: Asked): Payment {
   };
 }
 
-/** The first of two steps moves nothing, so no behaviour word but that of the buyer acts on it. */
+/** The first of two steps moves nothing: only the buyer's words act on it, and those that are meant for it. */
 function reserve(world: World, call: KeyedCall, asked: Payment): Answer {
   const conflict = keyConflict(world, call);
   if (conflict) return conflict;
+  const word = reserveWordOf(asked.destination);
+  const { edge, outcome, reply } = planOf(word, 'payout');
+  const seen = word === 'ok' ? {} : { fault: `reserve_${word}` };
+  if (edge && world.countCall(keyNameOf(String(call.callKey))) === 1) return { ...edgeAnswer(voice, edge), seen };
   const known = rememberedKey(world, voice, call.keyName);
-  if (known) return replay(world, call, known);
+  if (known) return { ...replay(world, call, known), seen };
+  const made = reserveOnce(world, call, { asked, outcome });
+  const answer = reply === 'error' ? voice.serverError() : made;
+  return { ...travelling(answer, reply), inFlight: hold(world, call), seen };
+}
+
+function reserveOnce(world: World, call: KeyedCall, { asked, outcome }: { asked: Payment; outcome: string }): Answer {
+  if (outcome === 'error') return storeError(world, { ...call, payment: asked });
+  if (outcome === 'declined') return refuse(world, { ...call, payment: asked }, 'declined');
+  if (outcome === 'insufficient') return refuse(world, { ...call, payment: asked }, 'insufficient_funds');
   const plan = planOf(wordOf(asked.destination), 'payin');
   const mustAct = plan.outcome === 'action';
   const due = plan.later === 'expire' ? { at: world.now() + world.settings.abandonMs, step: plan.later } : null;
   const payment: Payment = { ...asked, status: mustAct ? 'action' : 'approved', due: mustAct ? due : null };
   const key = keyRecord(world, call, { paymentId: payment.id, answer: { kind: 'snapshot', status: 200 } });
   world.commit({ at: world.now(), payment, ...key, ...eventParts(voice, mustAct ? 'action' : 'created') });
-  return { ...jsonAnswer(200, { payment: wire.payment(payment) }), inFlight: hold(world, call) };
+  return jsonAnswer(200, { payment: wire.payment(payment) });
 }
 
 export function complete({ request, world, id }: Call): Answer {
@@ -159,7 +184,7 @@ function completedAlready(world: World, payment: Payment): Answer {
   if (isHidden(payment, world.now())) return voice.keyInUse(payment.callKey);
   if (payment.status === 'action') return wrongState(payment, 'completed: the buyer must approve it first');
   if (payment.status === 'canceled') return wrongState(payment, 'completed. Create a new one');
-  return standing(voice, payment);
+  return standing(world, voice, payment);
 }
 
 function wrongState(payment: Payment, what: string): Answer {

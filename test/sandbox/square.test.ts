@@ -153,6 +153,56 @@ describe.concurrent('each behaviour word does on completing a payment what the t
   });
 });
 
+describe.concurrent('a word after reserve_ acts on the first of two steps', () => {
+  type Reserved = { word: string; first: Wire['status'] | string; second: Wire['status'] | string };
+  const reserved: Reserved[] = [
+    { word: 'error_before', first: 503, second: 'APPROVED' },
+    { word: 'timeout_before', first: 'none', second: 'APPROVED' },
+    { word: 'html', first: 502, second: 'APPROVED' },
+    { word: 'rate_limit', first: 429, second: 'APPROVED' },
+    { word: 'paid_then_500', first: 500, second: 'APPROVED' },
+    { word: 'paid_then_timeout', first: 'none', second: 'APPROVED' },
+    { word: 'paid_then_reset', first: 'reset', second: 'APPROVED' },
+  ];
+
+  test.each(reserved)('reserve_$word', async ({ word, first, second }) => {
+    const key = randomUUID();
+    const order = { key, source: `tok_reserve_${word}`, autocomplete: false };
+    const one = await hangUp(sandbox, key, (giveUp) => pay(square, { ...order, giveUp }));
+    expect(outcome(one)).toBe(first);
+    const two = await pay(square, order);
+    expect(outcome(two)).toBe(second);
+    expect(rows(sandbox, key)).toEqual([]);
+    expect(outcome(await complete(square, two.json.payment.id))).toBe('COMPLETED');
+    expect(rows(sandbox, key)).toHaveLength(1);
+  });
+
+  test('a reservation whose answer is lost is voided by its key', async () => {
+    const key = randomUUID();
+    const order = { key, source: 'tok_reserve_paid_then_timeout', autocomplete: false };
+    await hangUp(sandbox, key, (giveUp) => pay(square, { ...order, giveUp }));
+    expect((await square.post('/payments/cancel', { idempotency_key: key })).json).toEqual({});
+    const { id } = (await pay(square, order)).json.payment;
+    expect((await square.get(`/payments/${id}`)).json.payment.status).toBe('CANCELED');
+    expect((await complete(square, id)).status).toBe(400);
+    expect(rows(sandbox, key)).toEqual([]);
+  });
+
+  test.each([
+    { word: 'error_stored', status: 500, code: 'INTERNAL_SERVER_ERROR' },
+    { word: 'decline', status: 400, code: 'GENERIC_DECLINE' },
+    { word: 'insufficient', status: 400, code: 'INSUFFICIENT_FUNDS' },
+  ])('reserve_$word is final for its key', async ({ word, status, code }) => {
+    const key = randomUUID();
+    for (let number = 0; number < 2; number += 1) {
+      const refused = await pay(square, { key, source: `tok_reserve_${word}`, autocomplete: false });
+      expect([refused.status, refused.json.errors[0].code]).toEqual([status, code]);
+    }
+    expect((await square.post('/payments/cancel', { idempotency_key: key })).status).toBe(200);
+    expect(rows(sandbox, key)).toEqual([]);
+  });
+});
+
 describe.concurrent('a buyer who must act', () => {
   test.each([true, false])('is waited for, with autocomplete %s', async (autocomplete) => {
     const key = randomUUID();
