@@ -55,8 +55,8 @@ export async function openApp(options: {
     timing: config,
     log,
     onProviderCall: metrics.providerCall,
+    onAccepted: metrics.accepted,
     enqueue: async ({ kind, pkid, semanticKey }) => {
-      metrics.accepted(kind);
       await queues.add(kind, [{ id: jobIdOf(kind, semanticKey), data: { pkid } }]);
     },
   };

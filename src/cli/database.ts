@@ -24,7 +24,10 @@ export async function ownDatabase(config: Config, log: Logger): Promise<Database
   const owner = new pg.Client({ connectionString: server.url, application_name: 'remit-owner' });
   // The server goes away under it when it is stopped; that is no news.
   owner.on('error', () => {});
-  await owner.connect();
+  await owner.connect().catch(async (error: unknown) => {
+    await server.stop();
+    throw error;
+  });
   if (!(await isOwned(owner))) {
     await owner.end();
     throw new Error(`Another remit runs on ${config.dataDir}. Stop it first, or set REMIT_DATA_DIR to another folder.`);

@@ -8,7 +8,7 @@ import { type App, openApp, registerGauges } from '../app.ts';
 import { createBoard } from '../console/board.ts';
 import { createHome } from '../console/home.ts';
 import { HEARTBEAT_PERIODS_MAX } from '../jobs/reconcile.ts';
-import { RECONCILE_JOB, startWorkers } from '../jobs/worker.ts';
+import { AUDIT_JOB, RECONCILE_JOB, startWorkers } from '../jobs/worker.ts';
 import { refuseMissingGuards } from '../ledger/audit.ts';
 import type { Config } from '../runtime/config.ts';
 import { migrate, refuseUnsafeDatabase } from '../runtime/db.ts';
@@ -18,6 +18,8 @@ import { openAnsweringDb } from './database.ts';
 
 /** The queue's schedules are written again this often: a flushed Redis forgets them. */
 const SCHEDULE_AGAIN_MS = 30_000;
+/** Often enough to be heard of the same day's work; it reads the whole journal. */
+const AUDIT_EVERY_MS = 3_600_000;
 
 /** Brings the schema up to date and refuses a database that cannot keep our promises. */
 export async function prepareDatabase(url: string, config: Config, log: Logger): Promise<string[]> {
@@ -87,10 +89,15 @@ export function addApi(app: App, { listener, shutdown }: { listener: Listener; s
 /** Runs jobs and reconcile. What still runs when the grace ends is picked up again when its lease is over. */
 export async function addWorkers(app: App, { shutdown }: { shutdown: Shutdown }): Promise<void> {
   const workers = await startWorkers({ ...app, onRun: app.metrics.job });
-  const schedule = () =>
-    app.queues
-      .schedule('maintenance', { id: RECONCILE_JOB, everyMs: app.config.reconcileMs })
-      .catch((error: unknown) => app.log.warn({ err: error }, 'the schedule was not written; the timer goes on'));
+  const schedules = [
+    { id: RECONCILE_JOB, everyMs: app.config.reconcileMs },
+    { id: AUDIT_JOB, everyMs: AUDIT_EVERY_MS },
+  ];
+  const schedule = async () => {
+    const written = await Promise.allSettled(schedules.map((one) => app.queues.schedule('maintenance', one)));
+    const failed = written.find((result) => result.status === 'rejected');
+    if (failed) app.log.warn({ err: failed.reason }, 'a schedule was not written; reconcile has its own timer');
+  };
   await schedule();
   const timer = setInterval(schedule, SCHEDULE_AGAIN_MS);
   app.reconcile.start();

@@ -1,7 +1,7 @@
 // What every life of an operation needs; app.ts makes one and hands it to all.
 
 import type { Logger } from 'pino';
-import type { Pkid } from '../domain/id.ts';
+import type { OperationKind, Pkid } from '../domain/id.ts';
 import type { Timing } from '../domain/payout.ts';
 import type { Provider, ProviderName } from '../domain/provider.ts';
 import type { Journal } from '../ledger/journal.ts';
@@ -22,5 +22,7 @@ export interface LifeOptions {
   readonly log: Logger;
   /** Best effort: tells the queue to look at a row; due_at repairs what it loses. */
   readonly enqueue: (job: { kind: 'payout' | 'transfer'; pkid: Pkid; semanticKey: string }) => Promise<void>;
+  /** A new operation was committed. */
+  readonly onAccepted: (kind: OperationKind) => void;
   readonly onProviderCall: (call: { provider: string; step: string; outcome: string; durationMs: number }) => void;
 }

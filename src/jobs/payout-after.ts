@@ -27,20 +27,22 @@ export async function lookAgain(
     },
   });
   const answered = await callProvider(call, { provider, startedAt: performance.now(), options });
-  return journal.stepPayout({
+  const compared = await journal.stepPayout({
     pkid: payout.pkid,
     walletIds: [payout.walletId, providerWalletId(payout.provider, payout.currency)],
     decide: (row, now) => compare(row, answered, now),
   });
+  if (compared !== 'no_answer') return compared;
+  throw new PaymentError('unavailable', { detail: `${provider.name} gave no answer. It is asked again.` });
 }
 
-function compare(row: Payout, answered: Answered, now: Date): Decision<Payout, 'applied' | 'no_effect'> {
+type Compared = 'applied' | 'no_effect' | 'no_answer';
+
+function compare(row: Payout, answered: Answered, now: Date): Decision<Payout, Compared> {
   const { answer } = answered;
   if (!isFinal(row.status)) throw new PaymentError('internal', { detail: 'Only a final payout is compared again.' });
-  if (answer.type === 'surprise') {
-    throw new PaymentError('unavailable', { detail: `The provider gave no answer: ${answer.surprise.reason}.` });
-  }
   const answers = [answerRow(answered, { verdict: 'compared', now })];
+  if (answer.type === 'surprise') return change({ patch: null, cause: null, answers, result: 'no_answer' });
   const returnedMinor = answer.type === 'succeeded' ? returnedOf(row, answer.reversedMinor) : 0n;
   if (row.status === 'succeeded' && returnedMinor > row.returnedMinor) {
     return {

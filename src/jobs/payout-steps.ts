@@ -67,7 +67,10 @@ function refusedHold(row: Payout, code: string, now: Date): Conclusion<Payout, C
   if (code !== 'insufficient_funds' && code !== 'limit_exceeded') {
     throw new PaymentError('internal', { detail: `The ledger refused the hold: ${code}. Run the audit.` });
   }
-  const detail = 'The wallet had less available than the amount. Fund it and make a new payout.';
+  const detail =
+    code === 'insufficient_funds'
+      ? 'The wallet had less available than the amount. Fund it and make a new payout.'
+      : 'What the wallet holds back would grow out of bounds. Settle other payouts first, then make a new one.';
   const patch = failedPatch(now, { code, detail });
   return { patch, path: ['failed'], cause: code, result: { type: 'ended', payout: { ...row, ...patch } } };
 }

@@ -23,7 +23,7 @@ export type PayoutLife = ReturnType<typeof createPayoutLife>;
 const CALLS_PER_CLAIM_MAX = 6;
 
 export function createPayoutLife(options: LifeOptions) {
-  const { journal, tables, db, providers, timing, enqueue } = options;
+  const { journal, tables, db, providers, timing, enqueue, onAccepted } = options;
   const rows = createRowLoader(db.sql, tables.payout);
 
   async function confirm(pkid: Pkid, semanticKey: string): Promise<Payout> {
@@ -68,6 +68,7 @@ export function createPayoutLife(options: LifeOptions) {
       const fingerprint = fingerprintOf(askedFor(request));
       const facts = { pkid, request, beneficiary, approval, fingerprint, leaseMs: timing.leaseMs };
       const intake = await journal.insertPayout(pkid, (now) => newPayout(facts, now));
+      if (intake.type === 'created') onAccepted('payout');
       if (!request.confirm || intake.type === 'key_reused') return intake;
       if (intake.type === 'replayed') return { ...intake, row: await confirmReplay(intake.row) };
       await enqueue({ kind: 'payout', pkid, semanticKey: request.semanticKey });

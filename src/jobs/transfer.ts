@@ -26,7 +26,7 @@ export interface TransferRequest {
 export type TransferLife = ReturnType<typeof createTransferLife>;
 
 export function createTransferLife(options: LifeOptions) {
-  const { journal, tables, db, wallets, timing, enqueue } = options;
+  const { journal, tables, db, wallets, timing, enqueue, onAccepted } = options;
   const rows = createRowLoader(db.sql, tables.transfer);
 
   return {
@@ -40,7 +40,9 @@ export function createTransferLife(options: LifeOptions) {
       }
       const pkid = pkidOf('transfer', request.semanticKey);
       const intake = await journal.insertTransfer(pkid, (now) => newTransfer(pkid, request, now, timing.leaseMs));
-      if (intake.type === 'created') await enqueue({ kind: 'transfer', pkid, semanticKey: request.semanticKey });
+      if (intake.type !== 'created') return intake;
+      onAccepted('transfer');
+      await enqueue({ kind: 'transfer', pkid, semanticKey: request.semanticKey });
       return intake;
     },
 

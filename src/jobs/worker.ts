@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { PaymentError } from '../domain/errors.ts';
 import { isPkid, type Pkid } from '../domain/id.ts';
 import { PROVIDERS } from '../domain/provider.ts';
+import type { Audit } from '../ledger/audit.ts';
 import type { Config } from '../runtime/config.ts';
 import type { Queues, RunningJob, WorkerHandle } from '../runtime/queue.ts';
 import { lockDurationMs, QUEUE_NAMES, type QueueName } from './queues.ts';
@@ -17,22 +18,32 @@ export interface Workers {
 }
 
 export const RECONCILE_JOB = 'maintenance-reconcile';
+export const AUDIT_JOB = 'maintenance-audit';
 
 export async function startWorkers(options: {
   queues: Queues<QueueName>;
   runner: Runner;
   events: Pick<WebhookInLife, 'apply'>;
   reconcile: Pick<Reconcile, 'round'>;
+  audit: () => Promise<Audit>;
   config: Pick<Config, 'concurrency' | 'providerTimeoutMs'>;
   log: Logger;
   onRun: (run: { queue: QueueName; outcome: 'done' | 'error'; durationMs: number; queuedMs: number }) => void;
 }): Promise<Workers> {
-  const { queues, runner, events, reconcile, config, log, onRun } = options;
+  const { queues, runner, events, reconcile, audit, config, log, onRun } = options;
+  /** Books that are wrong are an alarm; what is wrong is told by whoever runs the audit then. */
+  async function runAudit(): Promise<void> {
+    const { checks } = await audit();
+    const broken = checks.filter((check) => check.violations.length > 0);
+    for (const { id, violations } of broken)
+      log.error({ code: id, count: violations.length }, 'the audit found something');
+  }
+
   const processors: Record<QueueName, (job: RunningJob) => Promise<void>> = {
     payout: (job) => runner.run('payout', pkidIn(job), causeOf(job)),
     transfer: (job) => runner.run('transfer', pkidIn(job), causeOf(job)),
     'webhook-in': (job) => events.apply(eventIn(job)),
-    maintenance: () => reconcile.round(),
+    maintenance: (job) => (job.name === AUDIT_JOB ? runAudit() : reconcile.round()),
   };
   const concurrency: Record<QueueName, number> = {
     payout: config.concurrency.payout,

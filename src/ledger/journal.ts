@@ -42,16 +42,27 @@ export function createJournal(options: {
   const listeners: ((final: FinalOperation) => void)[] = [];
 
   async function commit(items: readonly Item[]): Promise<void> {
-    try {
-      await platformWallets.ensure(items.flatMap((item) => item.walletIds));
-      const ownTimes = new Set<number>();
-      const committed = await db.transaction((tx) => commitBatch(tx, { tables, items, ownTimes }));
-      for (const deliver of committed.deliveries) deliver();
-      for (const final of committed.finals) for (const listener of listeners) listener(final);
-    } catch (error) {
+    const committed = await commitAll(items).catch((error: unknown) => {
       // A restored database may lack platform wallets that we remember.
       platformWallets.forget();
       throw error;
+    });
+    for (const deliver of committed.deliveries) deliver();
+    for (const final of committed.finals) for (const listener of listeners) tell(listener, final);
+  }
+
+  async function commitAll(items: readonly Item[]): Promise<Committed> {
+    await platformWallets.ensure(items.flatMap((item) => item.walletIds));
+    const ownTimes = new Set<number>();
+    return db.transaction((tx) => commitBatch(tx, { tables, items, ownTimes }));
+  }
+
+  /** What is committed stays committed: a listener's own error may not make the batch run again. */
+  function tell(listener: (final: FinalOperation) => void, final: FinalOperation): void {
+    try {
+      listener(final);
+    } catch (error) {
+      log.error({ err: error, pkid: final.pkid }, 'a listener failed');
     }
   }
 

@@ -24,10 +24,10 @@ export function toWire(money: Money): Wire {
   }
   const step = stepOf(currency);
   if (money.amountMinor % step !== 0n) {
-    const below = formatMoney({ amountMinor: money.amountMinor - (money.amountMinor % step), currency });
-    return refused(
-      `Stripe pays ${currency} in steps of ${formatMoney({ amountMinor: step, currency })}. Send ${below}.`,
-    );
+    const below = money.amountMinor - (money.amountMinor % step);
+    const nearest = formatMoney({ amountMinor: below === 0n ? step : below, currency });
+    const steps = formatMoney({ amountMinor: step, currency });
+    return refused(`Stripe pays ${currency} in steps of ${steps}. Send ${nearest}.`);
   }
   const wire = scaled({ amount: money.amountMinor, from: decimalsOf(currency), to: wireDecimalsOf(currency) });
   if (wire > WIRE_AMOUNT_MAX) {

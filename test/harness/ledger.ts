@@ -87,7 +87,12 @@ async function makeTeller(url: string): Promise<Teller> {
   const journal = createJournal({ db, log, onBatch: ({ size }) => batches.push(size) });
   const providers = new Map<ProviderName, Provider>();
   const wallets = createWalletDirectory(db);
-  const outside = { paces: new Map(), enqueue: async () => undefined, onProviderCall: () => undefined };
+  const outside = {
+    paces: new Map(),
+    onAccepted: () => undefined,
+    enqueue: async () => undefined,
+    onProviderCall: () => undefined,
+  };
   const life = { db, tables, journal, wallets, providers, timing: TIMING, log, ...outside };
   return { db, tables, journal, transfers: createTransferLife(life), life, batches, warnings };
 }
