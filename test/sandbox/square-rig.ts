@@ -36,6 +36,11 @@ export function complete(square: Square, id: string, giveUp?: AbortSignal): Prom
   return square.post(`/payments/${id}/complete`, {}, giveUp);
 }
 
+/** The status of the payment where there is one, and how the call ended where there is none. */
+export function outcome({ status, json }: Wire): Wire['status'] | string {
+  return status === 200 ? json.payment.status : status;
+}
+
 /** The events that speak of a payment, in the order in which they came. */
 export function about(received: Received[], id: string): Wire['json'][] {
   return received.filter(({ body }) => body.includes(id)).map(({ body }) => JSON.parse(body));
