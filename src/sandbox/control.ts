@@ -93,6 +93,7 @@ const INDEX = {
   what: 'remit sandbox: local stand-ins for payment providers. No real money moves.',
   providers: {
     '/stripe': 'Stripe v1: transfers, reversals, balance, events, accounts',
+    '/square': 'Square v2: payments in one step or two, their cancelling, refunds, disputes, locations',
     '/tipalti': 'Tipalti: sign-in, payment batches, payments, payees, balances, proof of notifications',
     '/demobank': 'a plain two-call API: create a payment, then confirm it',
   },
