@@ -29,6 +29,8 @@ export interface TestRemit {
   ): Promise<void>;
   /** The payout as soon as `until` holds; by default, when it is final. */
   settled(key: string, until?: (payout: Payout) => boolean): Promise<Payout>;
+  /** From now on another sandbox answers at the same address, one that has never heard of us. */
+  forgetAtProvider(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -45,13 +47,16 @@ export async function startRemit(
   const config = readConfig({ REMIT_DATA_DIR: folder, REMIT_UNSAFE_DURABILITY: '1', ...TIMES, ...env });
   const [stripeSecret = ''] = config.stripe.webhookSecrets;
   const [demobankSecret = ''] = config.demobank.webhookSecrets;
-  const sandbox = await startSandbox({
-    port: 0,
-    host: '127.0.0.1',
-    dataFile: join(folder, 'sandbox.jsonl'),
-    webhookUrl: null,
-    webhookSecrets: { stripe: stripeSecret, demobank: demobankSecret },
-  });
+  const openSandbox = (port: number, file: string) =>
+    startSandbox({
+      port,
+      host: '127.0.0.1',
+      dataFile: join(folder, file),
+      webhookUrl: null,
+      webhookSecrets: { stripe: stripeSecret, demobank: demobankSecret },
+    });
+  const sandbox = await openSandbox(0, 'sandbox.jsonl');
+  let answering = sandbox;
   const log = silentLogger();
   const app = await openApp({ config, databaseUrl: database.url, sandboxUrl: sandbox.url, log });
   await app.queues.ready();
@@ -94,6 +99,10 @@ export async function startRemit(
         await app.waiter.wait({ kind: 'payout', pkid: pkidOf('payout', key) }, POLL_MS);
       }
     },
+    async forgetAtProvider() {
+      await answering.close();
+      answering = await openSandbox(sandbox.port, 'sandbox-without-memory.jsonl');
+    },
     async stop() {
       await app.reconcile.stop();
       await workers?.close(2_000);
@@ -102,7 +111,7 @@ export async function startRemit(
       await app.journal.drained();
       await app.queues.close();
       await app.db.close();
-      await sandbox.close();
+      await answering.close();
       await database.drop();
       rmSync(folder, { recursive: true, force: true });
     },

@@ -57,3 +57,14 @@ test('what a paused worker held is finished by another, and its return does no h
   expect(await first.end('SIGTERM')).toEqual({ code: 0, signal: null });
   await expectBooksAgree(story);
 }, 200_000);
+
+test('when no worker reconciles any more, the API says that it is not ready, and why', async () => {
+  const readiness = async () => {
+    const answer = await fetch(`${home.url()}/readyz`);
+    return { status: answer.status, body: await answer.json() };
+  };
+  await until('the heartbeat is too old', async () => (await readiness()).status === 503, FINAL_WITHIN_MS);
+  expect((await readiness()).body).toMatchObject({ ok: false, checks: { reconcile: { ok: false } } });
+  await home.start('worker');
+  await until('a worker reconciles again', async () => (await readiness()).status === 200, FINAL_WITHIN_MS);
+});
