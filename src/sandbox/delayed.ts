@@ -117,7 +117,7 @@ function paidEffect(world: World, voice: Voice, pending: Payment): Effect {
 
 function declinedEffect(world: World, voice: Voice, pending: Payment): Effect {
   const payment: Payment = { ...pending, status: 'declined' };
-  const key = voice.objectFirst ? {} : finalKey(world, payment, fixed(voice.refusal(payment)));
+  const key = voice.objectFirst ? {} : finalKey(world, payment, fixed(voice.refusal(payment, world)));
   return { at: world.now(), payment, ...key, ...eventParts(voice, 'declined_late') };
 }
 

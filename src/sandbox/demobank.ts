@@ -143,7 +143,7 @@ function settledAlready(payment: Payment, world: World): Answer | null {
   if (payment.status === 'canceled') {
     return problem(409, 'already_canceled', 'This payment was cancelled. Create a new one.');
   }
-  return isHidden(payment, world.now()) ? voice.keyInUse(null) : standing(voice, payment);
+  return isHidden(payment, world.now()) ? voice.keyInUse(null) : standing(world, voice, payment);
 }
 
 function cancel({ request, world, id }: Call): Answer {

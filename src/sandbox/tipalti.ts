@@ -1,5 +1,5 @@
 // Tipalti as far as payouts need it: sign-in, payment batches of one instruction, look-up by our reference, payees,
-// balances, and notifications that are proved by asking back. The reference code is the only guard against paying twice.
+// balances, and notifications that are proved by asking back. The reference code is the one guard against paying twice.
 import { hash } from 'node:crypto';
 import { type Answer, answer, jsonAnswer, type WireRequest } from './answer.ts';
 import { CURRENCIES } from './currency.ts';
@@ -177,7 +177,7 @@ function defer(world: World, { call, payment }: { call: KeyedCall; payment: Paym
   if (known) return replay(world, call, known);
   const key = keyRecord(world, call, { paymentId: payment.id, answer: { kind: 'live' } });
   world.commit({ at: world.now(), payment, ...key, ...eventParts(voice, 'declined') });
-  return { ...voice.refusal(payment), inFlight: hold(world, call) };
+  return { ...voice.refusal(payment, world), inFlight: hold(world, call) };
 }
 
 function visible(world: World, id: string): Payment | null {

@@ -79,17 +79,17 @@ export type Voice = {
   lateDeclineCode: string;
   /** The types of the events, in order; none for what is not named. */
   events: Partial<Record<Happening, readonly string[]>>;
-  render(payment: Payment): string;
+  render(payment: Payment, world: World): string;
   /** The answer while the money has not moved yet, be it for the provider or for the buyer. */
-  pending(payment: Payment): Answer;
-  refusal(payment: Payment): Answer;
+  pending(payment: Payment, world: World): Answer;
+  refusal(payment: Payment, world: World): Answer;
   /** What a repeat gets instead of how its payment stands. */
-  repeat?(payment: Payment): Answer;
+  repeat?(payment: Payment, world: World): Answer;
   serverError(): Answer;
   unavailable(): Answer;
   rateLimited(): Answer;
   keyInUse(callKey: string | null): Answer;
-  keyReused(used: { callKey: string; endpoint: string; first: KeyRecord }): Answer;
+  keyReused(used: { callKey: string; endpoint: string; first: KeyRecord }, world: World): Answer;
 };
 
 export type Provider = {
