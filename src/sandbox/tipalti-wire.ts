@@ -1,13 +1,14 @@
 // How the sandbox's Tipalti writes things down: payments, batches, payees, balances, notifications and errors. The REST
 // reference is not public, so names follow what its published clients send and read.
 import { type Answer, jsonAnswer } from './answer.ts';
+import { LATER_MS } from './behaviour.ts';
 import { CURRENCIES } from './currency.ts';
 import { type EventRecord, isHidden, type Payment } from './payment.ts';
 import type { State } from './state.ts';
 import { jsonNumber, majorUnits } from './tipalti-amount.ts';
 
-/** Paid is Tipalti's word for "sent"; a payment that does not come back within this time is cleared. */
-const CLEARED_AFTER_MS = 10_000;
+/** Paid is Tipalti's word for "sent"; a payment that has not come back well after the others do is cleared. */
+const CLEARED_AFTER_MS = 2 * LATER_MS;
 
 export function payment(one: Payment, now: number) {
   return {
@@ -113,7 +114,7 @@ function status(one: Payment, now: number): string {
   if (one.status === 'returned') return 'Rejected';
   if (one.status === 'canceled') return 'Canceled';
   if (one.status !== 'paid') return one.due ? 'Scheduled' : 'Submitted';
-  const isSettled = one.due === null && !isHidden(one, now) && now > one.createdAt + CLEARED_AFTER_MS;
+  const isSettled = one.due === null && !isHidden(one, now) && now > (one.paidAt ?? one.createdAt) + CLEARED_AFTER_MS;
   return isSettled ? 'Cleared' : 'Paid';
 }
 

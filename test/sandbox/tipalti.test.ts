@@ -109,6 +109,17 @@ describe('each behaviour word does on a payout what the table says', () => {
     );
   });
 
+  test.concurrent('a payment that does not come back is paid first, and cleared later', async () => {
+    const key = randomUUID();
+    const { json } = await tipalti.pay({ key, payeeId: 'p_1' });
+    expect(json.paymentInstructions[0].status).toBe('Paid');
+    await until(
+      () => tipalti.lookUp(key),
+      ([payment]) => payment.status === 'Cleared',
+    );
+    expect(rows(sandbox, key)).toHaveLength(1);
+  });
+
   test.concurrent('a 429 says how long to wait', async () => {
     const refused = await tipalti.pay({ key: randomUUID(), payeeId: 'p_rate_limit' });
     expect([refused.headers.get('retry-after'), refused.json.code]).toEqual(['1', 'TooManyRequests']);
