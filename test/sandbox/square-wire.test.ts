@@ -154,9 +154,9 @@ test('the pkid is found in the reference where the key of the call is another on
   const callKey = randomUUID();
   await square.post('/payments', { ...good(), idempotency_key: callKey, reference_id: pkid });
   expect(rows(sandbox, pkid)).toMatchObject([{ key: pkid, call_key: callKey }]);
-  const plain = pkid.replaceAll('-', '').replace(/^./, 'a');
+  const dashed = randomUUID();
+  const plain = dashed.replaceAll('-', '');
   await square.post('/payments', { ...good(), idempotency_key: 'another', reference_id: plain });
-  const dashed = plain.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
   expect(rows(sandbox, dashed)).toMatchObject([{ key: dashed, call_key: 'another' }]);
 });
 
