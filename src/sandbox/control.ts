@@ -92,7 +92,9 @@ export function control(asked: Control): Answer {
 const INDEX = {
   what: 'remit sandbox: local stand-ins for payment providers. No real money moves.',
   providers: {
-    '/stripe': 'Stripe v1: transfers, reversals, balance, events, accounts',
+    '/stripe':
+      'Stripe v1: payment intents, refunds, charges, disputes, transfers, reversals, balance, events, accounts',
+    '/paypal': 'PayPal: sign-in, orders, captures, refunds, payouts, disputes, balances, certificates of webhooks',
     '/square': 'Square v2: payments in one step or two, their cancelling, refunds, disputes, locations',
     '/tipalti': 'Tipalti: sign-in, payment batches, payments, payees, balances, proof of notifications',
     '/demobank': 'a plain two-call API: create a payment, then confirm it',
