@@ -1,12 +1,13 @@
 // `npm start`: everything in one process tree, and at most six lines that say where it is.
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { listen } from '../api/listen.ts';
 import { ensureBootstrapKey } from '../jobs/api-key.ts';
 import { type Config, readConfig } from '../runtime/config.ts';
 import { createLogger } from '../runtime/logger.ts';
+import { makeDataFolder } from './data-folder.ts';
 import { ownDatabase } from './database.ts';
 import { addApi, addStores, addWorkers, lay, openReadyApp, prepareDatabase, runUntilTold } from './process.ts';
 import { forkSandbox } from './sandbox.ts';
@@ -14,7 +15,7 @@ import { forkSandbox } from './sandbox.ts';
 export async function runAll(): Promise<void> {
   const config = readConfig();
   const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
-  mkdirSync(config.dataDir, { recursive: true });
+  makeDataFolder(config.dataDir);
   await runUntilTold({ config, log }, async (shutdown) => {
     const listener = await listen(config);
     // The folder must be ours before anything else of it is touched.

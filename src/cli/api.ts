@@ -1,10 +1,10 @@
 // `remit api`: the API, the board and the pages, without workers.
 
-import { mkdirSync } from 'node:fs';
 import { listen } from '../api/listen.ts';
 import { ensureBootstrapKey } from '../jobs/api-key.ts';
 import { readConfig } from '../runtime/config.ts';
 import { createLogger } from '../runtime/logger.ts';
+import { makeDataFolder } from './data-folder.ts';
 import { joinDatabase } from './database.ts';
 import { addApi, addStores, lay, openReadyApp, prepareDatabase, runUntilTold } from './process.ts';
 import { findSandbox } from './sandbox.ts';
@@ -12,7 +12,7 @@ import { findSandbox } from './sandbox.ts';
 export async function runApi(): Promise<void> {
   const config = readConfig();
   const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
-  mkdirSync(config.dataDir, { recursive: true });
+  makeDataFolder(config.dataDir);
   const sandboxUrl = findSandbox(config);
   await runUntilTold({ config, log }, async (shutdown) => {
     const listener = await listen(config);

@@ -21,9 +21,10 @@ export async function runAudit({ json = false }: { json?: boolean }): Promise<vo
 }
 
 export function reportText({ ok, checks }: Awaited<ReturnType<typeof audit>>): string {
+  const idWidth = Math.max(...checks.map(({ id }) => id.length));
   const lines = checks.map(({ id, title, violations }) => {
     const result = violations.length === 0 ? 'ok    ' : `WRONG ${violations.length}`;
-    return `${id.padEnd(4)} ${result}  ${title}`;
+    return `${id.padEnd(idWidth)} ${result}  ${title}`;
   });
   const found = checks.flatMap(({ id, violations }) => violations.map((row) => `${id}: ${JSON.stringify(row)}`));
   const verdict = ok

@@ -3,13 +3,14 @@
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type Config, readConfig } from '../runtime/config.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
 import { createShutdown } from '../runtime/shutdown.ts';
 import { startSandbox } from '../sandbox/server.ts';
+import { makeDataFolder } from './data-folder.ts';
 
 export interface SandboxProcess {
   readonly url: string;
@@ -24,7 +25,7 @@ const PORTS_TRIED_MAX = 50;
 export async function runSandbox({ port, webhookUrl }: { port?: number; webhookUrl?: string }): Promise<void> {
   const config = readConfig();
   const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
-  mkdirSync(config.dataDir, { recursive: true });
+  makeDataFolder(config.dataDir);
   const sandbox = await startSandbox({
     port: port ?? config.sandboxPort ?? 0,
     host: '127.0.0.1',
@@ -61,8 +62,10 @@ export async function forkSandbox(
   // Next to a port that the system chose, the system may give the next one away at any moment.
   const port = config.sandboxPort ?? (config.port === 0 ? 0 : await nextFreePort(apiPort + 1));
   const main = new URL('../main.ts', import.meta.url).pathname;
+  // Its own comings and goings are the parent's to tell.
+  const logLevel = config.logLevel === 'info' ? 'warn' : config.logLevel;
   const child = fork(main, ['sandbox', '--port', String(port), '--webhook-url', webhookUrl], {
-    env: { ...process.env, REMIT_DATA_DIR: config.dataDir },
+    env: { ...process.env, REMIT_DATA_DIR: config.dataDir, LOG_LEVEL: logLevel },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     // Ctrl-C reaches the whole group; the sandbox must answer until the workers have ended.
     detached: true,

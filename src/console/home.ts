@@ -46,7 +46,7 @@ function page(facts: {
   const unfinishedRows = unfinished.map((row) => ({ ...row }));
   const checks = Object.entries(readiness.checks);
   const checkRows = checks.map(([check, { ok, detail }]) => ({ check, state: ok ? 'ok' : 'NOT OK', detail }));
-  const needs = review.length + discrepancies.length + unapplied.length + stale.length;
+  const needs = review.length + discrepancies.length + unapplied.length;
   return html`<!doctype html>
 <html lang="en">
   <head>
@@ -79,7 +79,7 @@ function badge(name: string, state: 'live' | 'sandbox'): Html {
 }
 
 function needsText(needs: number): string {
-  return `${needs} ${needs === 1 ? 'thing needs' : 'things need'} a person. The runbook says what to do with each.`;
+  return `${needs} ${needs === 1 ? 'thing needs' : 'things need'} a person. docs/runbook.md says what to do with each.`;
 }
 
 function table(title: string, rows: readonly Row[], columns: readonly string[]): Html {

@@ -22,12 +22,12 @@ export async function readAttention(db: Db, providers: Iterable<Provider>): Prom
   const [review, discrepancies, unapplied, oldest, stale] = await Promise.all([
     sql<Record<string, unknown>>`
       SELECT 'payout' AS kind, semantic_key, pkid, wallet_id, amount::text, currency, provider, extern_payment_id,
-             review_reason AS reason, to_json(review_since) AS since, attempt AS attempts,
+             review_reason AS reason, review_since AS since, attempt AS attempts,
              floor(extract(epoch FROM now() - review_since))::int AS age_seconds
       FROM payout WHERE review_reason IS NOT NULL ORDER BY review_since LIMIT ${ROWS_MAX}`.execute(db.sql),
     sql<Record<string, unknown>>`
       SELECT discrepancy_id, reason, provider, operation_kind AS kind, semantic_key, pkid, extern_payment_id,
-             amount::text, currency, detail, to_json(opened_at) AS opened_at,
+             amount::text, currency, detail, opened_at AS opened_at,
              floor(extract(epoch FROM now() - opened_at))::int AS age_seconds
       FROM discrepancy d WHERE closed_at IS NULL ORDER BY d.opened_at LIMIT ${ROWS_MAX}`.execute(db.sql),
     sql<Record<string, unknown>>`
@@ -41,7 +41,7 @@ export async function readAttention(db: Db, providers: Iterable<Provider>): Prom
       GROUP BY kind ORDER BY kind`.execute(db.sql),
     sql<Record<string, unknown>>`
       SELECT 'payout' AS kind, semantic_key, pkid, wallet_id, amount::text, currency, p.provider, extern_payment_id,
-             to_json(confirmed_at) AS since, attempt AS attempts, to_json(due_at) AS next_look_at,
+             confirmed_at AS since, attempt AS attempts, due_at AS next_look_at,
              floor(extract(epoch FROM now() - confirmed_at))::int AS age_seconds
       FROM payout p
       JOIN unnest(${usual.map(({ name }) => name)}::text[], ${usual.map(({ usualMs }) => usualMs)}::bigint[])
@@ -51,10 +51,18 @@ export async function readAttention(db: Db, providers: Iterable<Provider>): Prom
       ORDER BY confirmed_at LIMIT ${ROWS_MAX}`.execute(db.sql),
   ]);
   return {
-    review: review.rows,
-    discrepancies: discrepancies.rows,
+    review: review.rows.map(withTimes),
+    discrepancies: discrepancies.rows.map(withTimes),
     unapplied: unapplied.rows,
     oldest_unfinished: oldest.rows,
-    stale: stale.rows,
+    stale: stale.rows.map(withTimes),
   };
+}
+
+const TIMES = ['since', 'opened_at', 'next_look_at'] as const;
+
+/** RFC 3339 in UTC, as every other answer writes times. */
+function withTimes(row: Record<string, unknown>): Record<string, unknown> {
+  const times = TIMES.filter((name) => typeof row[name] === 'string');
+  return { ...row, ...Object.fromEntries(times.map((name) => [name, new Date(String(row[name])).toISOString()])) };
 }

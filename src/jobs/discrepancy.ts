@@ -20,13 +20,16 @@ export async function closeDiscrepancy(
     WHERE discrepancy_id = ${discrepancyId}::uuid AND closed_at IS NULL RETURNING *`.execute(db.sql);
   const [closed] = rows;
   if (closed !== undefined) return parseRow(table, closed);
-  const { rows: known } = await sql`
-    SELECT 1 FROM discrepancy WHERE discrepancy_id = ${discrepancyId}::uuid`.execute(db.sql);
-  if (known.length === 0) {
-    throw new PaymentError('not-found', {
-      detail: 'There is no such discrepancy. GET /v1/attention lists the open ones.',
-    });
+  const { rows: known } = await sql<Record<string, unknown>>`
+    SELECT * FROM discrepancy WHERE discrepancy_id = ${discrepancyId}::uuid`.execute(db.sql);
+  const [before] = known;
+  if (before === undefined) {
+    const detail = 'There is no such discrepancy. GET /v1/attention lists the open ones.';
+    throw new PaymentError('not-found', { detail });
   }
+  const earlier = parseRow(table, before);
+  // The same words again are a repeat of the same request, whose answer may have been lost.
+  if (earlier.closedReason === reason && earlier.closedBy === actor) return earlier;
   throw new PaymentError('invalid-state', {
     detail: 'The discrepancy is closed already. There is nothing left to do.',
   });

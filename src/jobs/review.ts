@@ -77,6 +77,8 @@ function askNow(row: Payout, { actor, now }: { actor: string; now: Date }): Deci
 }
 
 function resolve(row: Payout, { resolution, now }: { resolution: Resolution; now: Date }): Decision<Payout, Payout> {
+  // A repeat of what holds already is no change, so that a person whose answer was lost may simply send it again.
+  if (isResolvedAs(row, resolution)) return change({ patch: null, cause: null, result: row });
   refuseUnresolvable(row, now);
   const { verdict, reason, externPaymentId, actor } = resolution;
   if (verdict === 'succeeded' && externPaymentId === null && row.externPaymentId === null) {
@@ -100,6 +102,12 @@ function resolve(row: Payout, { resolution, now }: { resolution: Resolution; now
       };
     },
   };
+}
+
+function isResolvedAs(row: Payout, { verdict, externPaymentId }: Resolution): boolean {
+  if (row.status !== verdict) return false;
+  if (verdict === 'failed') return row.failureCode === 'resolved_by_operator';
+  return externPaymentId === null || externPaymentId === row.externPaymentId;
 }
 
 function refuseUnresolvable(row: Payout, now: Date): void {

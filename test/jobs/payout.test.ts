@@ -162,7 +162,9 @@ describe('a payout', () => {
       remit.app.db.sql,
     );
     expect(rows).toEqual([{ actor: 'tester', reason: 'the bank confirmed in writing', verdict: 'failed' }]);
-    await expect(remit.app.reviews.resolvePayout(pkid, resolution)).rejects.toMatchObject({ code: 'invalid-state' });
+    await expect(remit.app.reviews.resolvePayout(pkid, resolution)).resolves.toMatchObject({ status: 'failed' });
+    const other = { ...resolution, verdict: 'succeeded', externPaymentId: 'tr_1' } as const;
+    await expect(remit.app.reviews.resolvePayout(pkid, other)).rejects.toMatchObject({ code: 'invalid-state' });
   });
 
   test('that the provider takes back after success is booked back once, however often it is looked at', async () => {
