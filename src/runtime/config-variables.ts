@@ -100,9 +100,14 @@ export function misspeltNames(names: readonly string[]): string[] {
   return names
     .filter((name) => /^(REMIT|STRIPE)_/.test(name) && !(name in fixes))
     .flatMap((name) => {
-      const meant = Object.keys(fixes).find((known) => editDistance({ from: name, to: known }) <= typoDistanceMax);
+      const meant = Object.keys(fixes).find((known) => isMeant({ name, known }));
       return meant === undefined ? [] : [`${name} is not a setting. Did you mean ${meant}? Rename or remove it.`];
     });
+}
+
+/** A slip of the pen, or the beginning of the real name. */
+function isMeant({ name, known }: { name: string; known: string }): boolean {
+  return known.startsWith(`${name}_`) || editDistance({ from: name, to: known }) <= typoDistanceMax;
 }
 
 function editDistance({ from, to }: { from: string; to: string }): number {

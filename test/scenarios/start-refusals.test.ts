@@ -39,6 +39,12 @@ test('every bad value of the environment is reported at once, with its fix and w
   expect(refused.stderr).not.toContain('secret-word');
 });
 
+test('a data folder that cannot be one is refused by its name', async () => {
+  const refused = await home.run(['all'], { REMIT_DATA_DIR: import.meta.filename });
+  expect(refused).toMatchObject({ code: 2, stdout: '' });
+  expect(refused.stderr).toMatch(/^REMIT_DATA_DIR .+ cannot be used .+ Set it to a folder .+\.\n$/);
+});
+
 test('a lease too short for a provider call is refused, with values that fit', async () => {
   const refused = await home.run(['worker'], { LEASE_MS: '2000', PROVIDER_TIMEOUT_MS: '1500' });
   expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('Set LEASE_MS=3000 or more') });
