@@ -198,7 +198,9 @@ export function item(world: World, payment: Payment): Shown {
       recipient_wallet: 'PAYPAL',
     },
     time_processed: time(payment.paidAt ?? payment.createdAt),
-    ...(status === 'declined' ? { errors: { name: 'RECEIVER_ACCOUNT_LOCKED', message } } : {}),
+    ...(status === 'declined'
+      ? { errors: { name: 'RECEIVER_ACCOUNT_LOCKED', message, debug_id: payment.id.slice(1, 14).toLowerCase() } }
+      : {}),
     ...(returned > 0n ? { return_amount: payoutMoney(payment, returned) } : {}),
     links: [
       { href: `${world.url()}/paypal/v1/payments/payouts-item/${idOf('I', payment)}`, rel: 'item', method: 'GET' },

@@ -3,7 +3,18 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Sandbox } from '../../src/sandbox/server.ts';
-import { bank, control, createPayment, freshFile, start, transfer, type Wire } from './rig.ts';
+import {
+  bank,
+  control,
+  createPayment,
+  freshFile,
+  start,
+  stripeGet,
+  stripePost,
+  transfer,
+  until,
+  type Wire,
+} from './rig.ts';
 
 const file = freshFile();
 let sandbox: Sandbox;
@@ -125,6 +136,10 @@ test.each([
   { path: '/faults', body: { latency_ms: -1 }, says: 'latency_ms' },
   { path: '/webhooks', body: { drop: 'often' }, says: 'drop' },
   { path: '/webhooks', body: { lose: 1 }, says: 'lose' },
+  { path: '/fees', body: { stripe: { percent: 'much', fixed: '0' } }, says: 'percent' },
+  { path: '/fees', body: { stripe: { percent: '1' } }, says: 'fixed' },
+  { path: '/abandon', body: {}, says: 'ms' },
+  { path: '/tokens', body: { ms: 0 }, says: 'ms' },
   { path: '/retention', body: {}, says: 'ms' },
   { path: '/retention', body: 'soon', says: 'The body' },
 ])('$path refuses $body and says why', async ({ path, body, says }) => {
@@ -143,4 +158,47 @@ test('the index names what is here, and nothing else answers', async () => {
 test('a body that is too long is refused', async () => {
   const refused = await control(sandbox, 'POST', '/faults', { rates: 'x'.repeat(1 << 20) });
   expect(refused.status).toBe(413);
+});
+
+test('only pay-ins that wait for their buyer can be approved', async () => {
+  expect((await control(sandbox, 'POST', '/approve/pi_none')).status).toBe(404);
+  expect((await control(sandbox, 'GET', '/approve/pi_none')).status).toBe(404);
+  const paid = await transfer(sandbox, { key: randomUUID(), destination: 'acct_action' });
+  expect((await control(sandbox, 'POST', `/approve/${paid.json.id}`)).status).toBe(404);
+});
+
+test('how long a buyer who walks away is waited for can be set', async () => {
+  await control(sandbox, 'POST', '/abandon', { ms: 60_000 });
+  const body = 'amount=5&currency=usd&confirm=true&payment_method=pm_abandon';
+  const { json } = await stripePost(sandbox, '/v1/payment_intents', { key: 'patient', body });
+  await control(sandbox, 'POST', '/abandon', { ms: 0 });
+  const other = await stripePost(sandbox, '/v1/payment_intents', { key: 'impatient', body });
+  const read = (id: string) => stripeGet(sandbox, `/v1/payment_intents/${id}`);
+  await until(
+    () => read(other.json.id),
+    (answer) => answer.json.status === 'canceled',
+  );
+  expect((await read(json.id)).json.status).toBe('requires_action');
+});
+
+test('fees are taken from all that comes in, never more than it, and no longer when turned off', async () => {
+  const fees = { stripe: { percent: '0', fixed: '30' } };
+  expect((await control(sandbox, 'POST', '/fees', fees)).json).toEqual(fees);
+  const pay = (key: string, amount: number) => {
+    const body = `amount=${amount}&currency=usd&confirm=true&payment_method=pm_ok`;
+    return stripePost(sandbox, '/v1/payment_intents', { key, body });
+  };
+  await pay('much', 100);
+  await pay('little', 20);
+  await transfer(sandbox, { key: 'out', destination: 'acct_ok' });
+  await control(sandbox, 'POST', '/fees', {});
+  await pay('free', 100);
+  expect(sandbox.book().map((row) => [row.key, row.direction, row.amount])).toEqual([
+    ['much', 'in', '100'],
+    ['much', 'fee', '30'],
+    ['little', 'in', '20'],
+    ['little', 'fee', '20'],
+    ['out', 'out', '1500'],
+    ['free', 'in', '100'],
+  ]);
 });
