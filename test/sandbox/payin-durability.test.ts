@@ -88,7 +88,7 @@ test('a pay-in with its fee, its key and its events is one line', async () => {
   await again.close();
 });
 
-test('a file of the first version is read: payments without a kind are payouts, and an event stands alone', async () => {
+test('a file of the first version is read: no kind means a payout, and an event stands alone', async () => {
   const sandbox = await start(file.path);
   const key = randomUUID();
   await transfer(sandbox, { key, destination: 'acct_ok' });

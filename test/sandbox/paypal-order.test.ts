@@ -143,7 +143,7 @@ describe('a buyer', () => {
 });
 
 describe('idempotency', () => {
-  test.concurrent('a repeated order answers 200 with how it stands now, and another body under its id is refused', async () => {
+  test.concurrent('a repeated order answers 200 with how it stands, another body under its id is refused', async () => {
     const key = randomUUID();
     const order = { key, payer: 'tok_ok_1' };
     const { json } = await createOrder(sandbox, order);
