@@ -173,7 +173,10 @@ describe('an operator', () => {
       json: { status: 'failed', failure: { code: 'resolved_by_operator' } },
     });
     const again = await rig.post('/v1/payouts/pay-op/resolve', { verdict: 'failed', reason });
-    expect(isErrorOf(again)).toEqual({ status: 409, code: 'invalid-state' });
+    expect(again).toMatchObject({ status: 200, json: { status: 'failed' } });
+    const opposite = { verdict: 'succeeded', reason, extern_payment_id: 'tr_1' };
+    const refused = await rig.post('/v1/payouts/pay-op/resolve', opposite);
+    expect(isErrorOf(refused)).toEqual({ status: 409, code: 'invalid-state' });
     const actions = rowsOf(await rig.get('/v1/payouts/pay-op/timeline')).filter(({ type }) => type === 'review_action');
     expect(actions.map(({ action }) => action)).toEqual(['query', 'resolve']);
     expect(actions[1]?.reason).toBe(reason);
