@@ -23,6 +23,12 @@ export async function readJson(request: HonoRequest, bytesMax: number): Promise<
       detail: `The body came as "${type.slice(0, 64)}". Send "Content-Type: application/json" in UTF-8.`,
     });
   }
+  const encoding = request.header('content-encoding') ?? 'identity';
+  if (encoding.toLowerCase() !== 'identity') {
+    throw new PaymentError('unsupported-media-type', {
+      detail: 'The body came compressed (Content-Encoding). Send it as plain JSON in UTF-8.',
+    });
+  }
   const value = parse(bytes);
   refuseDepth(value);
   return value;

@@ -54,6 +54,7 @@ function inspect(value: unknown, place: Place): Finding | null {
   for (const [name, member] of Object.entries(value)) {
     const pointer = `${place.pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1').toWellFormed()}`;
     const inside = { pointer, isSearched: place.isSearched || CARD_SEARCHED.has(name), skip: null };
+    if (!isList && hasCardNumber(name)) return cardNumber({ ...place, pointer: `${place.pointer}/…` });
     const finding =
       (isList ? null : inspectName(name, inside)) ?? (name === place.skip ? null : inspect(member, inside));
     if (finding !== null) return finding;

@@ -56,7 +56,28 @@ function findingsOf(issue: z.core.$ZodIssue, root: string): Finding[] {
       return { code: 'validation-failed', pointer: `${pointer}/${pointerPart(name)}`, detail };
     });
   }
-  return [{ code: codeOf(issue), pointer, detail: issue.message }];
+  return [{ code: codeOf(issue), pointer, detail: sentenceOf(issue) }];
+}
+
+/** What a field should have been, where its schema has no words of its own for it. */
+const SHAPES: Readonly<Record<string, string>> = {
+  string: 'Send a string, once.',
+  number: 'Send a number.',
+  boolean: 'Send true or false.',
+  array: 'Send a list.',
+  object: 'Send one JSON object.',
+  record: 'Send one JSON object.',
+};
+const LIBRARY_WORDS = /^(Invalid input|Too small|Too big)/;
+
+function sentenceOf(issue: z.core.$ZodIssue): string {
+  if (!LIBRARY_WORDS.test(issue.message)) return issue.message;
+  if (issue.code === 'invalid_type') {
+    return issue.message.endsWith('received undefined') ? 'Required.' : (SHAPES[issue.expected] ?? issue.message);
+  }
+  if (issue.code === 'too_small' && issue.origin === 'array') return `Send at least ${issue.minimum} item.`;
+  if (issue.code === 'too_big' && issue.origin === 'array') return `Send at most ${issue.maximum} items.`;
+  return issue.message;
 }
 
 function codeOf(issue: z.core.$ZodIssue): ErrorCode {

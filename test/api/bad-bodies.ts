@@ -88,6 +88,20 @@ export const rows: readonly Row[] = [
     name: `a field named ${field}`,
   })),
   { paths: PATHS, change: { cvv: '123' }, status: 422, code: 'card-data-not-accepted', name: 'a security code' },
+  {
+    paths: PATHS,
+    change: { '4242424242424242': 'x' },
+    status: 422,
+    code: 'card-data-not-accepted',
+    name: 'a field named by a card number',
+  },
+  {
+    paths: ['/v1/wallets', '/v1/transfers', '/v1/payees', '/v1/payouts'],
+    change: { metadata: { '4242-4242-4242-4242': 'x' } },
+    status: 422,
+    code: 'card-data-not-accepted',
+    name: 'a card number as a name inside metadata',
+  },
   ...['cvc', 'CVV2', 'security-code', 'card_security_code', 'cardCvc'].map((name) => ({
     paths: ['/v1/transfers'] as const,
     change: { metadata: { deep: [{ [name]: 'x' }] } },

@@ -49,6 +49,16 @@ describe.each(PATHS)('%s', (path) => {
     },
   );
 
+  it('refuses a compressed body, whatever its bytes say', async () => {
+    const answer = await rig.post(path, GOOD[path], { 'Content-Encoding': 'gzip' });
+    expect(isErrorOf(answer)).toEqual({ status: 415, code: 'unsupported-media-type' });
+  });
+
+  it('never echoes a card number that stands as a name', async () => {
+    const body = { ...GOOD[path], '4242424242424242': 'x' };
+    expect(JSON.stringify((await rig.post(path, body)).json)).not.toContain('4242');
+  });
+
   it('refuses a body of more than 64 KiB before it is parsed', async () => {
     const answer = await rig.post(path, `{"a":"${'x'.repeat(64 * 1024)}`);
     expect(isErrorOf(answer)).toEqual({ status: 413, code: 'body-too-large' });
