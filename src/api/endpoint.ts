@@ -136,7 +136,8 @@ function parsePath<Schema extends z.ZodType>(schema: Schema, value: unknown): z.
   try {
     return parse(schema, value, '#/path');
   } catch (cause) {
-    throw new PaymentError('not-found', { cause });
+    const detail = 'Nothing has this id, because no id looks like it. Check the address; ids are case-sensitive.';
+    throw new PaymentError('not-found', { cause, detail });
   }
 }
 

@@ -3,6 +3,7 @@
 
 import type { z } from '@hono/zod-openapi';
 import { ERRORS, type ErrorCode, type FieldError, PaymentError } from '../domain/errors.ts';
+import { hasCardNumber } from './card-data.ts';
 import { refuseUnsafe } from './untrusted.ts';
 
 /** More would only repeat the same mistake. */
@@ -89,6 +90,7 @@ function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(ERRORS, code);
 }
 
+/** A card number is not echoed, not even as a name. */
 function pointerPart(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1');
+  return hasCardNumber(name) ? '…' : name.replaceAll('~', '~0').replaceAll('/', '~1');
 }

@@ -57,6 +57,9 @@ describe.each(PATHS)('%s', (path) => {
   it('never echoes a card number that stands as a name', async () => {
     const body = { ...GOOD[path], '4242424242424242': 'x' };
     expect(JSON.stringify((await rig.post(path, body)).json)).not.toContain('4242');
+    const asked = await rig.get(`${path}?4242424242424242=1`);
+    expect(asked.status).toBeGreaterThanOrEqual(400);
+    expect(JSON.stringify(asked.json)).not.toContain('4242');
   });
 
   it('refuses a body of more than 64 KiB before it is parsed', async () => {
