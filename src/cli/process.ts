@@ -94,9 +94,12 @@ export async function addWorkers(app: App, { shutdown }: { shutdown: Shutdown })
     { id: AUDIT_JOB, everyMs: AUDIT_EVERY_MS },
   ];
   const schedule = async () => {
-    const written = await Promise.allSettled(schedules.map((one) => app.queues.schedule('maintenance', one)));
-    const failed = written.find((result) => result.status === 'rejected');
-    if (failed) app.log.warn({ err: failed.reason }, 'a schedule was not written; reconcile has its own timer');
+    // One after the other: two at once of one queue may deadlock in PostgreSQL.
+    for (const one of schedules) {
+      await app.queues.schedule('maintenance', one).catch((error: unknown) => {
+        app.log.warn({ err: error }, 'a schedule was not written; reconcile has its own timer');
+      });
+    }
   };
   await schedule();
   const timer = setInterval(schedule, SCHEDULE_AGAIN_MS);

@@ -97,7 +97,7 @@ export async function startPostgres(): Promise<QueueServer> {
          FROM pg_tables WHERE schemaname = 'bullmq' AND tablename <> 'migration'`,
       );
       const tables = rows[0]?.tables;
-      if (tables) await admin.query(`TRUNCATE ${tables}`);
+      if (tables) await truncate(admin, tables);
     },
     async restart() {
       await admin.end();
@@ -150,3 +150,18 @@ export function killed(child: ChildProcess): Promise<void> {
     child.kill('SIGKILL');
   });
 }
+
+/** Workers hold locks of their own; a deadlock with them is the emptier's to try again. */
+async function truncate(admin: pg.Pool | pg.Client, tables: string): Promise<void> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      await admin.query(`TRUNCATE ${tables}`);
+      return;
+    } catch (error) {
+      const isDeadlock = error instanceof Error && 'code' in error && error.code === '40P01';
+      if (!isDeadlock || tried >= TRUNCATE_TRIES_MAX) throw error;
+    }
+  }
+}
+
+const TRUNCATE_TRIES_MAX = 10;
