@@ -10,8 +10,8 @@ export interface Backend {
   readonly factory: BackendFactory<IQueueBackend>;
   /** All keys begin with it on Redis; PostgreSQL uses a schema instead. */
   readonly prefix: string;
-  /** How many finished jobs of a queue are kept to look at. */
-  readonly keptJobs: { readonly completed: number; readonly failed: number };
+  /** Runs the work unless another process is at it; null where BullMQ removes old jobs well by itself. */
+  readonly trimAlone: ((work: () => Promise<void>) => Promise<void>) | null;
   readonly producerConnection: ConnectionOptions;
   /** Makes room for one more worker and returns what it connects with. */
   connectWorker(): ConnectionOptions;

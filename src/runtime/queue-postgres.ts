@@ -18,8 +18,8 @@ const MIGRATION_ATTEMPTS_MAX = 5;
 const MIGRATION_TIMEOUT_MS = 60_000;
 /** As on every connection of remit: a paused process must not stop the others. */
 const SESSION_LIMITS = '-c statement_timeout=10s -c lock_timeout=2s -c idle_in_transaction_session_timeout=5s';
-/** Each finished job makes BullMQ sort all that are kept: with 1000 completed ones the throughput falls to a third. */
-const KEPT_JOBS = { completed: 100, failed: 1000 } as const;
+/** Any number that nothing else in this database locks by. */
+const TRIM_LOCK = 0x72_65_6d_69;
 /** Deadlock, serialisation, and what two processes meet that create the same schema at once. */
 const RETRYABLE = new Set(['40P01', '40001', '55P03', '23505', '42P06', '42P07', 'XX000']);
 
@@ -49,7 +49,7 @@ export async function connectPostgres(options: { url: string; log: QueueLog; poo
     // The pool is bound here, so that queues and workers have one type whatever the backend.
     factory: (name, queueOptions, roles) => createPostgresBackend(name, { ...queueOptions, connection }, roles),
     prefix: 'bullmq',
-    keptJobs: KEPT_JOBS,
+    trimAlone: (work) => holdingLock(pool, work),
     producerConnection: {},
     connectWorker() {
       pool.options.max += POOL_PER_WORKER;
@@ -63,6 +63,30 @@ export async function connectPostgres(options: { url: string; log: QueueLog; poo
       await within(CLOSE_TIMEOUT_MS, pool.end(), 'pool').catch(() => undefined);
     },
   };
+}
+
+/** Nothing is done while another process holds it. The server frees the lock of a process that died. */
+async function holdingLock(pool: pg.Pool, work: () => Promise<void>): Promise<void> {
+  const holder = await pool.connect();
+  let failure: Error | undefined;
+  // A connection that breaks between two statements says so here, and to nobody else.
+  const onError = (error: Error) => {
+    failure = error;
+  };
+  holder.on('error', onError);
+  try {
+    const { rows } = await holder.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [TRIM_LOCK]);
+    if (rows[0]?.locked !== true) return;
+    await work();
+    await holder.query('SELECT pg_advisory_unlock($1)', [TRIM_LOCK]);
+  } catch (error) {
+    failure = error instanceof Error ? error : new Error(String(error));
+    throw error;
+  } finally {
+    holder.off('error', onError);
+    // With an error the connection is closed, and the lock with it.
+    holder.release(failure);
+  }
 }
 
 /** On a connection of its own: migrations need a session, and waiting for another process exceeds our limits. */

@@ -53,7 +53,7 @@ export async function connectRedis(options: { url: string; log: QueueLog; prefix
     kind: 'redis',
     factory: createRedisBackend,
     prefix: options.prefix ?? PREFIX_DEFAULT,
-    keptJobs: { completed: 1000, failed: 10_000 },
+    trimAlone: null,
     producerConnection: producer,
     connectWorker() {
       if (consumer === null) {

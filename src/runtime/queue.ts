@@ -14,6 +14,7 @@ import {
 } from './queue-backend.ts';
 import { connectPostgres } from './queue-postgres.ts';
 import { connectRedis } from './queue-redis.ts';
+import { startTrimmer, type Trimmer } from './queue-trim.ts';
 import { BACKOFF_TYPE, type JobData, startWorker, type WorkerHandle, type WorkOptions } from './queue-worker.ts';
 
 export type { JobData, RunningJob, WorkerHandle, WorkOptions } from './queue-worker.ts';
@@ -52,9 +53,9 @@ export interface Queues<Name extends string = string> {
 }
 
 const ATTEMPTS_DEFAULT = 8;
-/** Completed jobs are kept for the board only, failed ones for as long as people look back. */
-const COMPLETED_AGE_SECONDS = 3600;
-const FAILED_AGE_SECONDS = 14 * 24 * 3600;
+/** Completed jobs are kept for the board only, failed ones for as long as people look back. Ages are in seconds. */
+const KEPT_COMPLETED = { count: 1000, age: 3600 } as const;
+const KEPT_FAILED = { count: 10_000, age: 14 * 24 * 3600 } as const;
 const NOT_ADDED = 'jobs were not added; their rows run when they are due';
 /** Anything else could collide with a key of the queue itself and stop it. */
 const JOB_ID = /^[a-z][a-z-]*-[^:\p{Cc}]+$/u;
@@ -90,6 +91,7 @@ export async function openQueues<const Name extends string>(options: OpenOptions
     if (found === undefined) throw new Error(`No queue named "${name}". Add it to the names given to openQueues.`);
     return found;
   };
+  const trimmer = backend.trimAlone !== null ? trimmerOf(backend.trimAlone, [...lanes.values()], log) : null;
   let closing: Promise<void> | null = null;
 
   const queues: Queues<Name> = {
@@ -124,7 +126,7 @@ export async function openQueues<const Name extends string>(options: OpenOptions
     },
     board: () => [...lanes.values()].map(({ queue }) => queue).filter(isQueue),
     close() {
-      closing ??= closeAll(backend, [...lanes.values()]);
+      closing ??= closeAll(backend, [...lanes.values()], trimmer);
       return closing;
     },
   };
@@ -148,6 +150,8 @@ function connect({ redisUrl, databaseUrl, log, poolMax, prefix }: OpenOptions<st
 
 type BullQueue = Queue<JobData, void, string, JobData, void, string, IQueueBackend>;
 
+type Lane = ReturnType<typeof openLane>;
+
 /** One queue with its way in. */
 function openLane(backend: Backend, options: { name: string; attempts: number; log: QueueLog }) {
   const { name, attempts, log } = options;
@@ -159,8 +163,8 @@ function openLane(backend: Backend, options: { name: string; attempts: number; l
       defaultJobOptions: {
         attempts,
         backoff: { type: BACKOFF_TYPE },
-        removeOnComplete: { age: COMPLETED_AGE_SECONDS, count: backend.keptJobs.completed },
-        removeOnFail: { age: FAILED_AGE_SECONDS, count: backend.keptJobs.failed },
+        // Without these BullMQ keeps every job.
+        ...(backend.trimAlone === null && { removeOnComplete: KEPT_COMPLETED, removeOnFail: KEPT_FAILED }),
       },
     },
     backend.factory,
@@ -221,8 +225,14 @@ async function countJobs(queue: BullQueue): Promise<QueueCounts> {
   };
 }
 
-async function closeAll(backend: Backend, lanes: readonly ReturnType<typeof openLane>[]): Promise<void> {
+function trimmerOf(alone: NonNullable<Backend['trimAlone']>, lanes: readonly Lane[], log: QueueLog): Trimmer {
+  const kept = { completed: KEPT_COMPLETED, failed: KEPT_FAILED };
+  return startTrimmer({ queues: lanes.map(({ queue }) => queue), kept, alone, log });
+}
+
+async function closeAll(backend: Backend, lanes: readonly Lane[], trimmer: Trimmer | null): Promise<void> {
   await Promise.all(lanes.map(({ adder }) => adder.close()));
+  await within(CLOSE_TIMEOUT_MS, trimmer?.stop() ?? Promise.resolve(), 'late').catch(() => undefined);
   const closed = Promise.all(lanes.map(({ queue }) => queue.close()));
   await within(CLOSE_TIMEOUT_MS, closed, 'late').catch(() => undefined);
   await backend.close();

@@ -69,6 +69,21 @@ describe.each(BACKENDS)('the queue on %s', (_kind, start) => {
     expect(seen).toHaveLength(1);
   });
 
+  test('of the jobs that are done the newest thousand are kept to look at', async () => {
+    const queues = await openHere();
+    const ids = Array.from({ length: 1100 }, (_, index) => `transfer-${index}`);
+    expect(await queues.add('transfer', ids.slice(0, 550).map(jobOf))).toBe(true);
+    expect(await queues.add('transfer', ids.slice(550).map(jobOf))).toBe(true);
+    const seen = await work(queues, 'transfer', { concurrency: 64 });
+    const board = queues.board().find(({ name }) => name === 'transfer');
+    await expect
+      .poll(() => board?.getJobCountByTypes('completed', 'waiting', 'active'), POLL)
+      .toBeLessThanOrEqual(1000);
+    // Those of the same millisecond go or stay together.
+    expect(await board?.getCompletedCount()).toBeGreaterThan(950);
+    expect(idsOf(seen)).toEqual([...ids].sort());
+  });
+
   test('counts tell what waits in each queue and for how long', async () => {
     const queues = await openHere();
     await queues.add('payout', [jobOf('payout-1'), jobOf('payout-2')]);

@@ -111,7 +111,7 @@ describe('concurrency', () => {
     );
     expect(answers.filter(({ json }) => String(json.status) !== 'succeeded')).toEqual([]);
     expect(await story.available('left')).toBe('1000000');
-    expect(ownDeadlocksIn(readFileSync(join(home.folder, 'postgres.log'), 'utf8'))).toEqual([]);
+    expect(readFileSync(join(home.folder, 'postgres.log'), 'utf8')).not.toMatch(/deadlock detected/);
   });
 });
 
@@ -226,12 +226,4 @@ function payout(key: string, walletId: string, more: { amount?: string; confirm?
     destination,
     ...more,
   };
-}
-
-/** Every reported deadlock but those that the queue's library has with itself: its statements on both sides. */
-function ownDeadlocksIn(log: string): string[] {
-  const [, ...reports] = log.split('ERROR:  deadlock detected').map((text) => text.split('HINT:')[0] ?? text);
-  return reports.filter(
-    (report) => !/-- .*\bactive job\b/.test(report) || /\b(wallet|posting|transfer)\b/.test(report),
-  );
 }
