@@ -4,16 +4,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stepKeyOf } from '../../src/domain/id.ts';
 import { parseCurrency } from '../../src/domain/money.ts';
-import type { Answer, ProviderName } from '../../src/domain/provider.ts';
+import type { Answer } from '../../src/domain/provider.ts';
 import { closedUrl } from './local-server.ts';
 import { errorFrom, outcomeOf } from './outcome.ts';
 import {
-  confirm,
   firstCall,
   LIMITS,
   MAKE,
+  type Made,
   openRig,
   type Payout,
+  payoutsOf,
   payoutTo,
   payWithKeys,
   type Rig,
@@ -62,7 +63,7 @@ const busy = 'uncertain:key_in_use';
 const short = 'declined:provider_insufficient_funds';
 
 /** Where a one-stage provider shows only its key, a two-stage one shows the payment that waits or was refused. */
-const BY_PROVIDER: Readonly<Record<ProviderName, Readonly<Record<string, Said>>>> = {
+const BY_PROVIDER: Readonly<Record<Made, Readonly<Record<string, Said>>>> = {
   stripe: {
     ...ALIKE,
     decline: refused('declined:declined', 'not_found'),
@@ -85,7 +86,7 @@ const BY_PROVIDER: Readonly<Record<ProviderName, Readonly<Record<string, Said>>>
   },
 };
 
-const NAMES: readonly ProviderName[] = ['stripe', 'demobank'];
+const NAMES: readonly Made[] = ['stripe', 'demobank'];
 let rig: Rig;
 
 beforeAll(async () => {
@@ -131,7 +132,7 @@ describe.concurrent.each(NAMES)('%s', (name) => {
     expect(await pay(name, payout)).toEqual(first);
     expect(await find(name, payout)).toEqual(first);
     const externId = first.type === 'succeeded' ? first.externId : null;
-    expect(await providerOf(name).find({ ...referenceOf(payout), externId }, LIMITS)).toEqual(first);
+    expect(await payoutsOf(providerOf(name)).find({ ...referenceOf(payout), externId }, LIMITS)).toEqual(first);
   });
 
   test('a rate limit says when to come back', async () => {
@@ -167,25 +168,25 @@ describe.concurrent.each(NAMES)('%s', (name) => {
   });
 
   test('what was never sent is not found, and cannot be cancelled into something', async () => {
-    const provider = providerOf(name);
+    const payouts = payoutsOf(providerOf(name));
     const reference = referenceOf(payoutTo(name, 'acct_ok_absent'));
-    expect(await outcomeOf(provider.find(reference, LIMITS))).toBe('not_found');
-    expect(await outcomeOf(provider.cancel(reference, LIMITS))).toBe('not_found');
+    expect(await outcomeOf(payouts.find(reference, LIMITS))).toBe('not_found');
+    expect(await outcomeOf(payouts.cancel(reference, LIMITS))).toBe('not_found');
   });
 
   test("the id of another payout's payment is not taken for ours", async () => {
     const theirs = await pay(name, payoutTo(name, 'acct_ok_theirs'));
     const externId = theirs.type === 'succeeded' ? theirs.externId : null;
     const ours = { ...referenceOf(payoutTo(name, 'acct_ok_ours')), externId };
-    expect(await outcomeOf(providerOf(name).find(ours, LIMITS))).toBe('uncertain:another_payment');
+    expect(await outcomeOf(payoutsOf(providerOf(name)).find(ours, LIMITS))).toBe('uncertain:another_payment');
   });
 
   test('a cancel after the money moved answers that it moved', async () => {
     const payout = payoutTo(name, 'acct_ok_late');
     const first = await pay(name, payout);
     const externId = first.type === 'succeeded' ? first.externId : null;
-    expect(await providerOf(name).cancel({ ...referenceOf(payout), externId }, LIMITS)).toEqual(first);
-    expect(await providerOf(name).cancel(referenceOf(payout), LIMITS)).toEqual(first);
+    expect(await payoutsOf(providerOf(name)).cancel({ ...referenceOf(payout), externId }, LIMITS)).toEqual(first);
+    expect(await payoutsOf(providerOf(name)).cancel(referenceOf(payout), LIMITS)).toEqual(first);
   });
 
   test('wrong credentials and a closed door take nothing', async () => {
@@ -216,11 +217,12 @@ describe.concurrent.each(NAMES)('%s', (name) => {
 
 describe('two stages', () => {
   const provider = () => providerOf('demobank');
+  const payouts = () => payoutsOf(provider());
 
   test('the first call moves nothing and is found as waiting', async () => {
     const payout = payoutTo('demobank', 'acct_ok_created');
     expect(await outcomeOf(firstCall(provider(), payout))).toBe('pending:awaits_confirm');
-    expect(await outcomeOf(provider().find(referenceOf(payout), LIMITS))).toBe('pending:awaits_confirm');
+    expect(await outcomeOf(payouts().find(referenceOf(payout), LIMITS))).toBe('pending:awaits_confirm');
     expect(rig.timesMoved(payout)).toBe(0);
   });
 
@@ -231,10 +233,10 @@ describe('two stages', () => {
     const reference = { ...referenceOf(payout), externId };
     const confirmKey = stepKeyOf(payout.pkid, 'confirm');
     // By our own reference alone, as for an orphan whose id was lost.
-    expect(await outcomeOf(provider().cancel(referenceOf(payout), LIMITS))).toBe('declined:canceled');
-    expect(await outcomeOf(provider().cancel(reference, LIMITS))).toBe('declined:canceled');
-    expect(await outcomeOf(confirm(provider(), { ...reference, key: confirmKey }))).toBe('declined:canceled');
-    expect(await outcomeOf(provider().find(referenceOf(payout), LIMITS))).toBe('declined:canceled');
+    expect(await outcomeOf(payouts().cancel(referenceOf(payout), LIMITS))).toBe('declined:canceled');
+    expect(await outcomeOf(payouts().cancel(reference, LIMITS))).toBe('declined:canceled');
+    expect(await outcomeOf(payouts().confirm({ ...reference, key: confirmKey }, LIMITS))).toBe('declined:canceled');
+    expect(await outcomeOf(payouts().find(referenceOf(payout), LIMITS))).toBe('declined:canceled');
     expect(rig.timesMoved(payout)).toBe(0);
   });
 
@@ -242,38 +244,40 @@ describe('two stages', () => {
     const payout = payoutTo('demobank', 'acct_ok_orphan');
     await firstCall(provider(), payout);
     const answer = await payWithKeys(provider(), payout, { key: stepKeyOf(payout.pkid, 'again') });
-    expect(await provider().find(referenceOf(payout), LIMITS)).toEqual(answer);
+    expect(await payouts().find(referenceOf(payout), LIMITS)).toEqual(answer);
   });
 
   test('a second confirm under another key moves nothing more', async () => {
     const payout = payoutTo('demobank', 'acct_ok_confirmed');
     const answer = await pay('demobank', payout);
     const externId = answer.type === 'succeeded' ? answer.externId : null;
-    const again = { pkid: payout.pkid, externId, key: stepKeyOf(payout.pkid, 'confirm-again') };
-    expect(await confirm(provider(), again)).toEqual(answer);
+    const again = { ...referenceOf(payout), externId, key: stepKeyOf(payout.pkid, 'confirm-again') };
+    expect(await payouts().confirm(again, LIMITS)).toEqual(answer);
     expect(rig.timesMoved(payout)).toBe(1);
   });
 
   test('a confirm of a payment that does not exist is not found', async () => {
     const reference = { ...referenceOf(payoutTo('demobank', 'acct_ok_none')), externId: 'dbp_none' };
-    expect(await outcomeOf(confirm(provider(), reference))).toBe('not_found');
+    expect(await outcomeOf(payouts().confirm(reference, LIMITS))).toBe('not_found');
   });
 });
 
 test('a one-stage provider refuses a confirm as our own mistake', async () => {
-  const error = await errorFrom(confirm(providerOf('stripe'), referenceOf(payoutTo('stripe', 'acct_ok_x'))));
+  const error = await errorFrom(
+    payoutsOf(providerOf('stripe')).confirm(referenceOf(payoutTo('stripe', 'acct_ok_x')), LIMITS),
+  );
   expect(error.code).toBe('internal');
 });
 
 /** The call that moves the money; on two stages its first call is made beforehand, as the life of a payout does. */
-function pay(name: ProviderName, payout: Payout, limits = LIMITS): Promise<Answer> {
+function pay(name: Made, payout: Payout, limits = LIMITS): Promise<Answer> {
   return payWithKeys(providerOf(name), payout, { key: payout.pkid, limits });
 }
 
-function find(name: ProviderName, payout: Payout): Promise<Answer> {
-  return providerOf(name).find(referenceOf(payout), LIMITS);
+function find(name: Made, payout: Payout): Promise<Answer> {
+  return payoutsOf(providerOf(name)).find(referenceOf(payout), LIMITS);
 }
 
-function providerOf(name: ProviderName) {
+function providerOf(name: Made) {
   return MAKE[name](rig.url);
 }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Pkid, pkidOf, stepKeyOf } from '../../src/domain/id.ts';
 import { type Money, parseCurrency } from '../../src/domain/money.ts';
-import type { Answer, Provider, ProviderEvent, ProviderName, Reference } from '../../src/domain/provider.ts';
+import type { Answer, Payments, PayoutOrder, Provider, ProviderEvent, Reference } from '../../src/domain/provider.ts';
 import { createDemobank } from '../../src/providers/demobank.ts';
 import { createStripe } from '../../src/providers/stripe.ts';
 import { startSandbox } from '../../src/sandbox/server.ts';
@@ -68,7 +68,9 @@ export async function openRig(): Promise<Rig> {
   };
 }
 
-export const MAKE: Readonly<Record<ProviderName, (url: string, secretKey?: string) => Provider>> = {
+export type Made = 'stripe' | 'demobank';
+
+export const MAKE: Readonly<Record<Made, (url: string, secretKey?: string) => Provider>> = {
   stripe: (url, secretKey = 'sk_test_contract') =>
     createStripe({ secretKey, webhookSecrets: [SECRETS.stripe], baseUrl: `${url}/stripe`, live: false, log }),
   demobank: (url, secretKey = 'contract') =>
@@ -81,24 +83,25 @@ interface Keys {
 }
 
 export async function payWithKeys(provider: Provider, payout: Payout, { key, limits = LIMITS }: Keys): Promise<Answer> {
-  if (provider.stages === 1) return firstCall(provider, payout, { key, limits });
+  const { stages, confirm } = payoutsOf(provider);
+  if (stages === 1) return firstCall(provider, payout, { key, limits });
   const created = await firstCall(provider, payout, { key });
   const externId = created.type === 'pending' ? created.externId : null;
   if (externId === null) throw new Error('The first stage should have answered with an id.');
-  return confirm(provider, { pkid: payout.pkid, externId, key: stepKeyOf(payout.pkid, `confirm:${key}`) }, limits);
+  const { pkid } = payout;
+  return confirm({ pkid, externId, key: stepKeyOf(pkid, `confirm:${key}`), payinExternId: null }, limits);
 }
 
 export function firstCall(provider: Provider, payout: Payout, { key, limits = LIMITS }: Keys = { key: payout.pkid }) {
-  if (provider.payout === null) throw new Error(`${provider.name} cannot pay.`);
-  return provider.payout.sendPayout({ ...payout, semanticKey: payout.beneficiary, key }, limits);
+  return payoutsOf(provider).send({ ...payout, semanticKey: payout.beneficiary, key }, limits);
 }
 
-export function confirm(provider: Provider, reference: Reference, limits = LIMITS): Promise<Answer> {
-  if (provider.payout === null) throw new Error(`${provider.name} cannot pay.`);
-  return provider.payout.confirmPayout(reference, limits);
+export function payoutsOf({ name, payout }: Provider): Payments<PayoutOrder> {
+  if (payout === null) throw new Error(`${name} cannot pay.`);
+  return payout;
 }
 
-export function payoutTo(name: ProviderName, beneficiary: string): Payout {
+export function payoutTo(name: Made, beneficiary: string): Payout {
   return {
     pkid: pkidOf('payout', `${name}:${beneficiary}`),
     money: { amountMinor: 1500n, currency: USD },
@@ -107,7 +110,7 @@ export function payoutTo(name: ProviderName, beneficiary: string): Payout {
 }
 
 export function referenceOf({ pkid }: Payout): Reference {
-  return { pkid, externId: null, key: pkid };
+  return { pkid, externId: null, key: pkid, payinExternId: null };
 }
 
 async function receive(request: IncomingMessage): Promise<ProviderEvent> {
