@@ -19,6 +19,23 @@ const event = z.object({
   }),
 });
 
+type Subject = ProviderEvent['subject'];
+
+/**
+ * By how the type begins; the first that fits counts. `charge.refunded` speaks of the charge instead of the refund,
+ * and comes with a `refund.created` that names it.
+ */
+const SUBJECTS: readonly (readonly [string, Subject])[] = [
+  ['transfer.', 'payout'],
+  ['payment_intent.', 'payin'],
+  ['charge.refund.', 'refund'],
+  ['refund.', 'refund'],
+  ['charge.dispute.', 'dispute'],
+  ['account.updated', 'payee'],
+];
+/** Those whose metadata is ours; a dispute's and an account's are not about a payment of that pkid. */
+const WITH_PKID = new Set<Subject>(['payout', 'payin', 'refund']);
+
 interface Delivery {
   readonly raw: Buffer;
   readonly headers: Readonly<Record<string, string>>;
@@ -31,11 +48,13 @@ export function parseStripeEvent({ raw, headers, secrets, receivedAt }: Delivery
   const parsed = event.safeParse(signedJson(raw));
   if (!parsed.success) throw new PaymentError('validation-failed', { cause: parsed.error });
   const { id, type, created, data } = parsed.data;
+  const subject = SUBJECTS.find(([start]) => type.startsWith(start))?.[1] ?? null;
   return {
     eventId: id,
     type,
-    externId: type.startsWith('transfer.') ? (data.object.id ?? null) : null,
-    pkid: pkidIn(data.object.metadata?.pkid, data.object.transfer_group),
+    subject,
+    externId: subject === null ? null : (data.object.id ?? null),
+    pkid: WITH_PKID.has(subject) ? pkidIn(data.object.metadata?.pkid, data.object.transfer_group) : null,
     occurredAt: new Date((created ?? signedAt) * 1000),
   };
 }
