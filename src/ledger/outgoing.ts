@@ -1,0 +1,99 @@
+// Events leave in the commit in which they happen: an event for each that somebody subscribes to, and a delivery for
+// each endpoint that does. The sending is another story (jobs/webhook-out.ts).
+
+import { sql } from 'kysely';
+import { uuidV5 } from '../domain/id.ts';
+import { isSubscribed, type OutgoingEvent } from '../domain/outgoing.ts';
+import type { Delivery } from '../entities/delivery.ts';
+import type { RecordedEvent } from '../entities/outgoing-event.ts';
+import type { Db, Tx } from '../runtime/db.ts';
+import { insertAll, type Table, tableOf } from './table.ts';
+
+export interface OutgoingTables {
+  readonly outgoingEvent: Table<RecordedEvent>;
+  readonly delivery: Table<Delivery>;
+}
+
+export function outgoingTablesOf(db: Db): OutgoingTables {
+  return {
+    outgoingEvent: tableOf<RecordedEvent>(db, 'OutgoingEvent'),
+    delivery: tableOf<Delivery>(db, 'Delivery'),
+  };
+}
+
+/**
+ * The caller holds the locks of the events' subjects, which is what makes their sequence gapless; a caller that does
+ * not meets the unique key. Returns the ids of the new deliveries, to be told to the queue after the commit.
+ */
+export async function writeOutgoing(
+  tx: Tx,
+  { tables, events, now }: { tables: OutgoingTables; events: readonly OutgoingEvent[]; now: Date },
+): Promise<string[]> {
+  if (events.length === 0) return [];
+  const endpoints = await readSubscriptions(tx);
+  const wanted = events.filter((event) => endpoints.some(({ patterns }) => isSubscribed(patterns, event.type)));
+  if (wanted.length === 0) return [];
+  const recorded = inSequence(wanted, { last: await readSequences(tx, wanted), now });
+  const deliveries = recorded.flatMap((event) =>
+    endpoints
+      .filter(({ patterns }) => isSubscribed(patterns, event.type))
+      .map(({ endpointId }) => newDelivery(event, endpointId)),
+  );
+  await insertAll(tx, tables.outgoingEvent, recorded);
+  await insertAll(tx, tables.delivery, deliveries);
+  return deliveries.map(({ deliveryId }) => deliveryId);
+}
+
+interface Subscription {
+  readonly endpointId: string;
+  readonly patterns: readonly string[];
+}
+
+async function readSubscriptions(tx: Tx): Promise<Subscription[]> {
+  const { rows } = await sql<{ endpoint_id: string; events: string[] }>`
+    SELECT endpoint_id, events FROM webhook_endpoint WHERE status = 'enabled'`.execute(tx);
+  return rows.map((row) => ({ endpointId: row.endpoint_id, patterns: row.events }));
+}
+
+async function readSequences(tx: Tx, events: readonly OutgoingEvent[]): Promise<Map<string, number>> {
+  const pkids = [...new Set(events.map((event) => event.pkid))];
+  const { rows } = await sql<{ pkid: string; last: number }>`
+    SELECT pkid, max(sequence) AS last FROM outgoing_event WHERE pkid = ANY(${pkids}::uuid[]) GROUP BY pkid`.execute(
+    tx,
+  );
+  return new Map(rows.map((row) => [row.pkid, Number(row.last)]));
+}
+
+/** Several events of one subject may leave in one commit; they keep the order in which they were told. */
+function inSequence(
+  events: readonly OutgoingEvent[],
+  { last, now }: { last: Map<string, number>; now: Date },
+): RecordedEvent[] {
+  return events.map(({ type, kind, pkid, semanticKey }) => {
+    const sequence = (last.get(pkid) ?? 0) + 1;
+    last.set(pkid, sequence);
+    return { eventId: uuidV5(pkid, `event:${sequence}`), type, kind, pkid, semanticKey, sequence, createdAt: now };
+  });
+}
+
+function newDelivery(event: RecordedEvent, endpointId: string): Delivery {
+  const { eventId, pkid, sequence, createdAt } = event;
+  return {
+    deliveryId: uuidV5(eventId, endpointId),
+    eventId,
+    endpointId,
+    pkid,
+    sequence,
+    status: 'pending',
+    attempt: 0,
+    tries: 0,
+    leased: false,
+    dueAt: createdAt,
+    body: null,
+    outcome: null,
+    httpStatus: null,
+    lastAttemptAt: null,
+    finalAt: null,
+    createdAt,
+  };
+}
