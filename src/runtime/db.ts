@@ -8,11 +8,13 @@ import type { Logger } from 'pino';
 import { PaymentError } from '../domain/errors.ts';
 import { AdjustmentEntity } from '../entities/adjustment.ts';
 import { ApiKeyEntity } from '../entities/api-key.ts';
+import { DeliveryEntity } from '../entities/delivery.ts';
 import { DiscrepancyEntity } from '../entities/discrepancy.ts';
 import { EntryEntity } from '../entities/entry.ts';
 import { HeartbeatEntity } from '../entities/heartbeat.ts';
 import { HoldEntity } from '../entities/hold.ts';
 import { migrations } from '../entities/migrations/list.ts';
+import { OutgoingEventEntity } from '../entities/outgoing-event.ts';
 import { PayeeEntity } from '../entities/payee.ts';
 import { PayoutEntity } from '../entities/payout.ts';
 import { PostingEntity } from '../entities/posting.ts';
@@ -23,6 +25,7 @@ import { StatusChangeEntity } from '../entities/status-change.ts';
 import { TransferEntity } from '../entities/transfer.ts';
 import { TreasuryEntity } from '../entities/treasury.ts';
 import { WalletEntity } from '../entities/wallet.ts';
+import { WebhookEndpointEntity } from '../entities/webhook-endpoint.ts';
 
 /** SQL is written by hand, so no table is declared to the query builder. */
 type Schema = Record<string, never>;
@@ -43,10 +46,12 @@ export interface Db {
 const ENTITIES = [
   AdjustmentEntity,
   ApiKeyEntity,
+  DeliveryEntity,
   DiscrepancyEntity,
   EntryEntity,
   HeartbeatEntity,
   HoldEntity,
+  OutgoingEventEntity,
   PayeeEntity,
   PayoutEntity,
   PostingEntity,
@@ -57,6 +62,7 @@ const ENTITIES = [
   TransferEntity,
   TreasuryEntity,
   WalletEntity,
+  WebhookEndpointEntity,
 ];
 
 /** A paused process must not stop the others: its session ends by itself, its waits are short. */
