@@ -149,6 +149,14 @@ export const ERRORS = {
     explanation: 'The provider does not support this currency or amount.',
     wayOut: 'Choose another provider, or change the amount as the detail says.',
   },
+  'url-not-allowed': {
+    kind: 'invalid',
+    status: 422,
+    title: 'The URL may not be called',
+    explanation:
+      'Webhooks go to public hosts by https on port 443 only: no credentials in the URL, no private or local address.',
+    wayOut: 'Send an https URL of a public host. For tests, name the host and port in WEBHOOK_ALLOW_HOSTS.',
+  },
   'invalid-state': {
     kind: 'conflict',
     status: 409,
