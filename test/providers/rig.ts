@@ -1,121 +1,156 @@
-// A sandbox with its webhooks, and what the contract suite does to a provider in it.
+// A sandbox with a receiver of its webhooks, and the real adapters pointed at it.
 
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Pkid, pkidOf, stepKeyOf } from '../../src/domain/id.ts';
-import { type Money, parseCurrency } from '../../src/domain/money.ts';
-import type { Answer, Payments, PayoutOrder, Provider, ProviderEvent, Reference } from '../../src/domain/provider.ts';
+import type { Pkid } from '../../src/domain/id.ts';
+import type { Provider, ProviderEvent } from '../../src/domain/provider.ts';
 import { createDemobank } from '../../src/providers/demobank.ts';
 import { createStripe } from '../../src/providers/stripe.ts';
+import type { BookRow } from '../../src/sandbox/payment.ts';
 import { startSandbox } from '../../src/sandbox/server.ts';
 
-export const USD = parseCurrency('USD');
 /** Long enough for a busy machine, and never waited out where an answer comes. */
 export const LIMITS = { timeoutMs: 20_000 };
-const SECRETS = { stripe: 'whsec_contract', demobank: 'demobank_contract' };
+const SECRETS = {
+  stripe: 'whsec_contract',
+  demobank: 'demobank_contract',
+};
 const log = { warn: () => undefined, error: () => undefined };
 
-export interface Payout {
-  readonly pkid: Pkid;
-  readonly money: Money;
-  readonly beneficiary: string;
+export interface Setup {
+  /** The credential; what is not valid anywhere to see it refused. */
+  readonly secret?: string;
+  readonly keyRetentionMs?: number;
+  /** Where the sandbox sends its webhooks, for the provider that signs the address. */
+  readonly webhookUrl?: string;
 }
+
+/** Each adapter at a base URL, which may be that of a wire on the way to the sandbox. */
+export const MAKE = {
+  stripe: (url: string, { secret = 'sk_test_contract', ...setup }: Setup = {}) =>
+    createStripe({
+      secretKey: secret,
+      webhookSecrets: [SECRETS.stripe],
+      baseUrl: `${url}/stripe`,
+      live: false,
+      log,
+      ...retentionOf(setup),
+    }),
+  demobank: (url: string, { secret = 'contract', ...setup }: Setup = {}) =>
+    createDemobank({
+      secretKey: secret,
+      webhookSecrets: [SECRETS.demobank],
+      baseUrl: `${url}/demobank`,
+      log,
+      ...retentionOf(setup),
+    }),
+} satisfies Record<string, (url: string, setup?: Setup) => Provider>;
+
+export type Made = keyof typeof MAKE;
+
+/** As it arrived, with what verifying made of it. */
+export interface Delivery {
+  readonly name: Made;
+  readonly raw: Buffer;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly receivedAt: Date;
+  /** Null when it did not verify; then the sandbox was answered 401. */
+  readonly event: ProviderEvent | null;
+}
+
+/** What counts of a line of the sandbox's book. */
+export type Moved = Pick<BookRow, 'provider' | 'direction' | 'amount' | 'currency'>;
 
 export interface Rig {
   readonly url: string;
-  /** The events that arrived and verified, by the payout they name. */
-  readonly events: ReadonlyMap<Pkid, ProviderEvent>;
-  timesMoved(payout: Payout): number;
+  readonly deliveries: readonly Delivery[];
+  /** The adapter that talks to the sandbox, or to it by way of a wire. */
+  make(name: Made, setup?: Setup & { readonly via?: string }): Provider;
+  /** The money that moved for an operation, disputes, returns and fees left out. */
+  moved(pkid: Pkid): Moved[];
+  /** One of the sandbox's own routes. */
+  control(path: string, body?: object): Promise<void>;
   close(): Promise<void>;
 }
 
 export async function openRig(): Promise<Rig> {
   const folder = await mkdtemp(join(tmpdir(), 'remit-contract-'));
-  const events = new Map<Pkid, ProviderEvent>();
-  const receiver = createServer((request, response) => {
-    receive(request).then(
-      (event) => {
-        if (event.pkid !== null) events.set(event.pkid, event);
-        response.end();
-      },
-      () => response.writeHead(401).end(),
-    );
-  });
-  receiver.listen(0, '127.0.0.1');
-  await once(receiver, 'listening');
-  const address = receiver.address();
-  if (address === null || typeof address === 'string') throw new Error('The receiver got no port.');
+  const receiver = await openReceiver();
   const sandbox = await startSandbox({
     port: 0,
     host: '127.0.0.1',
     dataFile: join(folder, 'sandbox.jsonl'),
-    webhookUrl: `http://127.0.0.1:${address.port}`,
+    webhookUrl: receiver.url,
     webhookSecrets: SECRETS,
   });
+  const make: Rig['make'] = (name, { via, ...setup } = {}) =>
+    MAKE[name](via ?? sandbox.url, { webhookUrl: receiver.url, ...setup });
+  receiver.verify = async (name, delivery) =>
+    make(name).parseWebhook(delivery.raw, delivery.headers, delivery.receivedAt);
   return {
     url: sandbox.url,
-    events,
-    timesMoved: ({ pkid }) => sandbox.book().filter((row) => row.key === pkid && row.direction === 'out').length,
+    deliveries: receiver.deliveries,
+    make,
+    moved: (pkid) =>
+      sandbox
+        .book()
+        .filter(({ key, direction }) => key === pkid && ['in', 'out', 'refund'].includes(direction))
+        .map(({ provider, direction, amount, currency }) => ({ provider, direction, amount, currency })),
+    async control(path, body = {}) {
+      const response = await fetch(`${sandbox.url}/_sandbox${path}`, { method: 'POST', body: JSON.stringify(body) });
+      if (!response.ok) throw new Error(`The sandbox refused ${path}: ${await response.text()}`);
+    },
     async close() {
       await sandbox.close();
-      receiver.closeAllConnections();
       receiver.close();
       await rm(folder, { recursive: true, force: true });
     },
   };
 }
 
-export type Made = 'stripe' | 'demobank';
+type Verify = (name: Made, delivery: Omit<Delivery, 'event'>) => Promise<ProviderEvent>;
 
-export const MAKE: Readonly<Record<Made, (url: string, secretKey?: string) => Provider>> = {
-  stripe: (url, secretKey = 'sk_test_contract') =>
-    createStripe({ secretKey, webhookSecrets: [SECRETS.stripe], baseUrl: `${url}/stripe`, live: false, log }),
-  demobank: (url, secretKey = 'contract') =>
-    createDemobank({ secretKey, webhookSecrets: [SECRETS.demobank], baseUrl: `${url}/demobank`, log }),
-};
-
-interface Keys {
-  readonly key: string;
-  readonly limits?: { timeoutMs: number };
-}
-
-export async function payWithKeys(provider: Provider, payout: Payout, { key, limits = LIMITS }: Keys): Promise<Answer> {
-  const { stages, confirm } = payoutsOf(provider);
-  if (stages === 1) return firstCall(provider, payout, { key, limits });
-  const created = await firstCall(provider, payout, { key });
-  const externId = created.type === 'pending' ? created.externId : null;
-  if (externId === null) throw new Error('The first stage should have answered with an id.');
-  const { pkid } = payout;
-  return confirm({ pkid, externId, key: stepKeyOf(pkid, `confirm:${key}`), payinExternId: null }, limits);
-}
-
-export function firstCall(provider: Provider, payout: Payout, { key, limits = LIMITS }: Keys = { key: payout.pkid }) {
-  return payoutsOf(provider).send({ ...payout, semanticKey: payout.beneficiary, key }, limits);
-}
-
-export function payoutsOf({ name, payout }: Provider): Payments<PayoutOrder> {
-  if (payout === null) throw new Error(`${name} cannot pay.`);
-  return payout;
-}
-
-export function payoutTo(name: Made, beneficiary: string): Payout {
-  return {
-    pkid: pkidOf('payout', `${name}:${beneficiary}`),
-    money: { amountMinor: 1500n, currency: USD },
-    beneficiary,
+async function openReceiver() {
+  const deliveries: Delivery[] = [];
+  const server = createServer(async (request, response) => {
+    const raw = Buffer.concat(await request.toArray());
+    const headers = Object.fromEntries(Object.entries(request.headers).map(([key, value]) => [key, String(value)]));
+    const name = nameIn(request.url ?? '');
+    const arrived = { name, raw, headers, receivedAt: new Date() };
+    const event = await receiver.verify(name, arrived).catch(() => null);
+    deliveries.push({ ...arrived, event });
+    response.writeHead(event === null ? 401 : 200).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('The receiver got no port.');
+  const unready: Verify = () => Promise.reject(new Error('The sandbox is not up yet.'));
+  const receiver = {
+    url: `http://127.0.0.1:${address.port}`,
+    deliveries,
+    verify: unready,
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
   };
+  return receiver;
 }
 
-export function referenceOf({ pkid }: Payout): Reference {
-  return { pkid, externId: null, key: pkid, payinExternId: null };
+function nameIn(path: string): Made {
+  const name = path.slice(1);
+  if (isMade(name)) return name;
+  throw new Error(`The sandbox sent a webhook to ${path}, which no adapter reads.`);
 }
 
-async function receive(request: IncomingMessage): Promise<ProviderEvent> {
-  const raw = Buffer.concat(await request.toArray());
-  const name = request.url === '/stripe' ? 'stripe' : 'demobank';
-  const headers = Object.fromEntries(Object.entries(request.headers).map(([key, value]) => [key, String(value)]));
-  return MAKE[name]('http://127.0.0.1:9').parseWebhook(raw, headers, new Date());
+function isMade(name: string): name is Made {
+  return Object.hasOwn(MAKE, name);
+}
+
+function retentionOf({ keyRetentionMs }: Setup) {
+  return keyRetentionMs === undefined ? {} : { keyRetentionMs };
 }
