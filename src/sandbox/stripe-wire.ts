@@ -90,28 +90,40 @@ export function balance(state: State) {
   return { object: 'balance', available, livemode: false, pending: [{ amount: 0, currency: 'usd' }] };
 }
 
+/** An account that Stripe rejected, or that has not told everything yet; said in its name as behaviour words are. */
+const BLOCKED = /(?:^|[^A-Za-z0-9])blocked(?:$|[^A-Za-z0-9])/;
+const ONBOARDING = /(?:^|[^A-Za-z0-9])onboarding(?:$|[^A-Za-z0-9])/;
+
+/** Whether transfers to an account are taken. */
+export function canReceive(id: string): boolean {
+  return !BLOCKED.test(id) && !ONBOARDING.test(id);
+}
+
 export function account(id: string) {
+  const isActive = canReceive(id);
+  const isAsked = !BLOCKED.test(id) && ONBOARDING.test(id);
+  const due = isAsked ? ['external_account', 'individual.verification.document'] : [];
   return {
     id,
     object: 'account',
     business_type: 'individual',
-    capabilities: { transfers: 'active' },
-    charges_enabled: true,
+    capabilities: { transfers: isActive ? 'active' : 'inactive' },
+    charges_enabled: isActive,
     country: 'US',
     created: 0,
     default_currency: 'usd',
-    details_submitted: true,
+    details_submitted: !isAsked,
     email: null,
     metadata: {},
-    payouts_enabled: true,
+    payouts_enabled: isActive,
     requirements: {
       alternatives: [],
       current_deadline: null,
-      currently_due: [],
-      disabled_reason: null,
+      currently_due: due,
+      disabled_reason: isActive ? null : isAsked ? 'requirements.past_due' : 'rejected.fraud',
       errors: [],
-      eventually_due: [],
-      past_due: [],
+      eventually_due: due,
+      past_due: due,
       pending_verification: [],
     },
     type: 'express',
@@ -190,7 +202,10 @@ export function shortOfMoney(purpose: 'transfer' | 'refund'): Answer {
 
 /** What a transfer is refused with, by the reason the sandbox has in mind. */
 export function refusal({ declineCode, destination }: Payment): Answer {
-  if (declineCode === 'insufficient_funds') return shortOfMoney('transfer');
+  return declineCode === 'insufficient_funds' ? shortOfMoney('transfer') : notCapable(destination);
+}
+
+export function notCapable(destination: string): Answer {
   const message = `The account ${destination} cannot receive transfers. Enable its capability "transfers" first.`;
   return invalid({ code: 'insufficient_capabilities_for_transfer', message });
 }

@@ -96,6 +96,7 @@ function createTransfer({ request, world }: Call): Answer {
   const defect = wire.badMoney(fields);
   if (defect) return defect;
   if (!destination.startsWith('acct_')) return wire.noSuch('destination', destination);
+  if (!wire.canReceive(destination)) return wire.notCapable(destination);
   const reference = typeof fields.transfer_group === 'string' ? fields.transfer_group : null;
   const key = operationKey(keyed);
   const { description = null, metadata = {} } = fields;

@@ -159,3 +159,17 @@ describe('the official client', () => {
     own.remove();
   });
 });
+
+test.each([
+  { id: 'acct_blocked_1', transfers: 'inactive', reason: 'rejected.fraud', due: 0 },
+  { id: 'acct_onboarding', transfers: 'inactive', reason: 'requirements.past_due', due: 2 },
+  { id: 'acct_unblocked', transfers: 'active', reason: null, due: 0 },
+])('the account $id says whether it can be paid, and is paid only then', async ({ id, transfers, reason, due }) => {
+  const { json } = await stripeGet(sandbox, `/v1/accounts/${id}`);
+  expect(json).toMatchObject({ id, capabilities: { transfers }, requirements: { disabled_reason: reason } });
+  expect(json.requirements.currently_due).toHaveLength(due);
+  const key = randomUUID();
+  const paid = await transfer(sandbox, { key, destination: id });
+  expect(paid.json.error?.code ?? null).toBe(reason === null ? null : 'insufficient_capabilities_for_transfer');
+  expect(rows(sandbox, key)).toHaveLength(reason === null ? 1 : 0);
+});
