@@ -1,6 +1,6 @@
 // What Stripe shows of money that came in: charges, disputes, and the lines of the balance with their fees.
 import type { Answer } from './answer.ts';
-import { isHidden, type Payment } from './payment.ts';
+import { dashed, isHidden, type Payment } from './payment.ts';
 import { type Call, type Route, shown } from './stripe-form.ts';
 import { page } from './stripe-page.ts';
 import { balanceTransaction, charge, chargeOwner, dispute, isBooked, transactionOf } from './stripe-payin-wire.ts';
@@ -9,6 +9,7 @@ import * as wire from './stripe-wire.ts';
 const LINES = '/v1/balance_transactions';
 
 export const CHARGE_ROUTES: Route[] = [
+  { method: 'GET', pattern: /^\/v1\/charges$/, specPath: '/v1/charges', run: listCharges },
   { method: 'GET', pattern: /^\/v1\/charges\/([^/]+)$/, specPath: '/v1/charges/{charge}', run: getCharge },
   { method: 'GET', pattern: /^\/v1\/disputes$/, specPath: null, run: listDisputes },
   { method: 'GET', pattern: /^\/v1\/disputes\/([^/]+)$/, specPath: null, run: getDispute },
@@ -18,8 +19,29 @@ export const CHARGE_ROUTES: Route[] = [
 
 function getCharge(call: Call): Answer {
   const owner = call.id.startsWith('ch_') ? chargeOwner(call.world, call.id) : undefined;
-  const isTried = owner && owner.status !== 'created' && owner.status !== 'action';
-  return isTried ? shown(charge(call.world, owner), owner.key) : wire.noSuch('charge', call.id);
+  return owner && isTried(owner) ? shown(charge(call.world, owner), owner.key) : wire.noSuch('charge', call.id);
+}
+
+function isTried({ status }: Payment): boolean {
+  return status !== 'created' && status !== 'action';
+}
+
+function listCharges(call: Call): Answer {
+  const { world, query } = call;
+  const { transfer_group: group, payment_intent: intent, customer } = query;
+  const found =
+    typeof group === 'string'
+      ? world.state.byReference({ provider: 'stripe', reference: group }).toReversed()
+      : world.state.newest('stripe');
+  const fits = (payment: Payment) =>
+    payment.kind === 'payin' &&
+    isTried(payment) &&
+    !isHidden(payment, world.now()) &&
+    customer === undefined &&
+    (intent === undefined || payment.id === intent);
+  const { rows, hasMore } = page(found, { query, fits, atOf: (one) => one.createdAt });
+  const charges = rows.map((payment) => charge(world, payment));
+  return shown(wire.list('/v1/charges', charges, hasMore), typeof group === 'string' ? dashed(group) : null);
 }
 
 function getDispute(call: Call): Answer {

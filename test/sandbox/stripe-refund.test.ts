@@ -138,6 +138,22 @@ test('every object of a pay-in is of the shape that the specification gives it',
   }
 });
 
+test('the charges of a group are listed at once, and an intent that nobody tried has none', async () => {
+  const group = randomUUID();
+  const body = `amount=5&currency=usd&transfer_group=${group}&automatic_payment_methods[enabled]=true`;
+  const untried = await stripePost(sandbox, '/v1/payment_intents', { key: randomUUID(), body });
+  const listed = async () => (await stripeGet(sandbox, `/v1/charges?transfer_group=${group}`)).json.data;
+  expect(await listed()).toEqual([]);
+  const paid = `${body}&confirm=true&payment_method=pm_ok`;
+  const { json } = await stripePost(sandbox, '/v1/payment_intents', { key: randomUUID(), body: paid });
+  expect(await listed()).toMatchObject([{ object: 'charge', payment_intent: json.id, transfer_group: group }]);
+  const refused = `${body}&confirm=true&payment_method=pm_decline`;
+  await stripePost(sandbox, '/v1/payment_intents', { key: randomUUID(), body: refused });
+  expect((await listed()).map((one: { status: string }) => one.status)).toEqual(['failed', 'succeeded']);
+  const other = await stripeGet(sandbox, `/v1/charges?payment_intent=${untried.json.id}`);
+  expect(other.json.data).toEqual([]);
+});
+
 describe('the official client', () => {
   test('pays, looks up, expands, refunds and cancels', async () => {
     const client = officialClient(sandbox);
