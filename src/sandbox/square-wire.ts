@@ -191,7 +191,18 @@ function card(one: Payment, status: string) {
     entry_method: 'KEYED',
     cvv_status: 'CVV_ACCEPTED',
     avs_status: 'AVS_ACCEPTED',
+    card_payment_timeline: timeline(one, status),
     ...(one.status === 'declined' ? { errors: [decline(one)] } : {}),
+  };
+}
+
+/** A payment that was taken and came back failed as well as one that never was; only the first was captured. */
+function timeline(one: Payment, status: string) {
+  const isCaptured = one.paidAt !== undefined && status !== 'APPROVED';
+  return {
+    ...(isCaptured || status === 'APPROVED' ? { authorized_at: time(one.createdAt) } : {}),
+    ...(isCaptured ? { captured_at: time(one.paidAt ?? one.createdAt) } : {}),
+    ...(status === 'CANCELED' ? { voided_at: time(updatedAt(one)) } : {}),
   };
 }
 

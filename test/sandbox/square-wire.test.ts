@@ -149,6 +149,18 @@ test('every answer is of the shape that the specification gives it', async () =>
   expect(Object.keys(paid.payment).filter((name) => !(name in properties))).toEqual([]);
 });
 
+test.each([
+  { word: 'bounce', captured: [expect.any(String)] },
+  { word: 'pending_then_fail', captured: [] },
+])('a failed payment shows whether it had been captured: $word', async ({ word, captured }) => {
+  const { id } = (await pay(square, { key: randomUUID(), source: `tok_${word}` })).json.payment;
+  const { json } = await until(
+    () => square.get(`/payments/${id}`),
+    (answer) => answer.json.payment.status === 'FAILED',
+  );
+  expect(Object.values(json.payment.card_details.card_payment_timeline)).toEqual([...captured, ...captured]);
+});
+
 test('the pkid is found in the reference where the key of the call is another one', async () => {
   const pkid = randomUUID();
   const callKey = randomUUID();
