@@ -3,10 +3,11 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 import { PaymentError } from '../../src/domain/errors.ts';
-import { stepKeyOf } from '../../src/domain/id.ts';
+import { pkidOf, stepKeyOf } from '../../src/domain/id.ts';
 import type { Answer, Provider, Succeeded } from '../../src/domain/provider.ts';
 import { type Evidence, judge, type Step, type Verdict } from '../../src/domain/verdict.ts';
-import { type Operation, paymentsOf } from './contract-lines.ts';
+import { type Asked, type Line, type Operation, operationOf, paymentsOf } from './contract-lines.ts';
+import { LIMITS, type Rig } from './rig.ts';
 
 /** As the worker bounds it: more calls in one claim is a provider that contradicts itself. */
 const CALLS_PER_CLAIM_MAX = 6;
@@ -177,4 +178,21 @@ async function heard(call: Promise<Answer>): Promise<Evidence['answer']> {
     if (!(error instanceof PaymentError) || error.surprise === undefined) throw error;
     return { type: 'surprise', surprise: error.surprise, retryAfterMs: error.retryAfterMs ?? null };
   }
+}
+
+/** An operation that can be begun: the pay-in that a refund gives back a part of is made first. */
+export async function readyOperation(rig: Rig, line: Line, asked: Asked): Promise<Operation> {
+  const operation = operationOf(line, asked);
+  if (line.kind !== 'refund') return operation;
+  const money = { ...operation.money, amountMinor: operation.money.amountMinor * 2n };
+  const payin: Operation = {
+    ...operation,
+    kind: 'payin',
+    pkid: pkidOf('payin', operation.semanticKey),
+    money,
+  };
+  const life = startLife(rig.make(line.name), payin, { ...LIMITS, graceMs: 500 });
+  const end = await life.settle();
+  if (end !== 'succeeded') throw new Error(`The pay-in of the refund should have succeeded, and ended as ${end}.`);
+  return { ...operation, payinExternId: life.externId() };
 }

@@ -54,9 +54,14 @@ export interface Operation {
 /** Divisible by a hundred, for currencies that a provider takes in whole units only. */
 export const FIFTEEN = { amountMinor: 1500n, currency: parseCurrency('USD') };
 
+export interface Asked {
+  readonly word: string;
+  readonly label: string;
+  readonly money?: Money;
+}
+
 /** An operation of its own for each label; a refund gets its pay-in from the caller. */
-export function operationOf(line: Line, facts: { word: string; label: string; money?: Money }): Operation {
-  const { word, label, money = FIFTEEN } = facts;
+export function operationOf(line: Line, { word, label, money = FIFTEEN }: Asked): Operation {
   const semanticKey = `${line.name}.${line.kind}:${word}:${label}`;
   return {
     name: line.name,
@@ -73,6 +78,10 @@ export function operationOf(line: Line, facts: { word: string; label: string; mo
 export function bookOf({ name, kind, money }: Operation): Moved {
   const direction = ({ payin: 'in', payout: 'out', refund: 'refund' } as const)[kind];
   return { provider: name, direction, amount: String(money.amountMinor), currency: money.currency };
+}
+
+export function nameOf({ name, kind }: Line): string {
+  return `${name} ${kind}`;
 }
 
 /** The port of one kind, with the order's particulars filled in. */

@@ -4,14 +4,15 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { PaymentError } from '../../src/domain/errors.ts';
 import { parseCurrency } from '../../src/domain/money.ts';
-import { type Life, startLife } from './contract-life.ts';
+import { type Life, readyOperation, startLife } from './contract-life.ts';
 import {
+  type Asked,
   bookOf,
   FIFTEEN,
   LINES,
   type Line,
+  nameOf,
   type Operation,
-  operationOf,
   paymentsOf,
   referenceOf,
 } from './contract-lines.ts';
@@ -164,17 +165,10 @@ describe.concurrent.each(LINES.map((line) => [nameOf(line), line] as const))('%s
   });
 });
 
-function nameOf({ name, kind }: Line): string {
-  return `${name} ${kind}`;
-}
-
 /** An operation with its first worker; a refund's pay-in is made beforehand. */
-async function begin(
-  line: Line,
-  facts: Parameters<typeof operationOf>[1],
-): Promise<{ life: Life; operation: Operation }> {
-  const operation = operationOf(line, facts);
-  return { operation, life: lifeOf(operation, facts.word) };
+async function begin(line: Line, asked: Asked): Promise<{ life: Life; operation: Operation }> {
+  const operation = await readyOperation(rig, line, asked);
+  return { operation, life: lifeOf(operation, asked.word) };
 }
 
 function lifeOf(operation: Operation, word: string): Life {
