@@ -1,7 +1,9 @@
 // Amounts as Stripe writes them: integers whose decimals are those of ISO 4217, with Stripe's exceptions.
 // Source: docs.stripe.com/currencies.
 
+import { PaymentError } from '../domain/errors.ts';
 import { type Currency, decimalsOf, formatMoney, isCurrency, type Money } from '../domain/money.ts';
+import type { PaymentKind } from '../domain/provider.ts';
 
 /** Stripe takes at most eight digits in one amount. */
 const WIRE_AMOUNT_MAX = 99_999_999n;
@@ -14,26 +16,60 @@ const THREE_DECIMALS = new Set(['BHD', 'JOD', 'KWD', 'OMR', 'TND']);
 /** Funds codes and units of account, and three-decimal currencies that Stripe does not know. */
 const NOT_AT_STRIPE = new Set('BOV CHE CHW CLF COU IQD LYD MXV USN UYI UYW'.split(' '));
 
+/** Bank payouts of these go by whole units, so a transfer of a fraction could not leave the account it went to. */
+const WHOLE_PAYOUTS = new Set(['HUF', 'TWD']);
+/** The least that a buyer can be charged, in our minor units; of other currencies Stripe publishes none. */
+const PAYIN_MIN: ReadonlyMap<string, bigint> = new Map(
+  Object.entries({
+    30: 'GBP',
+    50: 'AUD BRL CAD CHF EUR INR JPY NZD SGD USD',
+    100: 'BGN',
+    200: 'AED MYR PLN RON',
+    250: 'DKK',
+    300: 'NOK SEK',
+    400: 'HKD',
+    1000: 'MXN THB',
+    1500: 'CZK',
+    17500: 'HUF',
+  }).flatMap(([least, codes]) => codes.split(' ').map((code) => [code, BigInt(least)] as const)),
+);
+
 type Wire = { readonly amount: number; readonly refusal: null } | { readonly amount: null; readonly refusal: string };
 
+/** What a call that moves money says of it. Money that Stripe cannot move is never sent. */
+export function wireOf(money: Money, kind: PaymentKind): { amount: number; currency: string } {
+  const { amount, refusal } = toWire(money, kind);
+  if (refusal !== null) throw new PaymentError('provider-not-able', { detail: refusal });
+  return { amount, currency: money.currency.toLowerCase() };
+}
+
+export function refusalOf(money: Money, kind: PaymentKind): string | null {
+  return toWire(money, kind).refusal;
+}
+
 /** The integer that Stripe wants, or why there is none, as advice to the caller. */
-export function toWire(money: Money): Wire {
-  const { currency } = money;
+export function toWire(money: Money, kind: PaymentKind): Wire {
+  const { amountMinor, currency } = money;
   if (NOT_AT_STRIPE.has(currency)) {
-    return refused(`Stripe does not pay in ${currency}. Choose another provider, or a wallet in another currency.`);
+    return refused(`Stripe does not move ${currency}. Choose another provider, or another currency.`);
   }
-  const step = stepOf(currency);
-  if (money.amountMinor % step !== 0n) {
-    const below = money.amountMinor - (money.amountMinor % step);
+  const step = stepOf(currency, kind);
+  if (amountMinor % step !== 0n) {
+    const below = amountMinor - (amountMinor % step);
     const nearest = formatMoney({ amountMinor: below === 0n ? step : below, currency });
     const steps = formatMoney({ amountMinor: step, currency });
-    return refused(`Stripe pays ${currency} in steps of ${steps}. Send ${nearest}.`);
+    return refused(`Stripe moves ${currency} in steps of ${steps}. Send ${nearest}.`);
   }
-  const wire = scaled({ amount: money.amountMinor, from: decimalsOf(currency), to: wireDecimalsOf(currency) });
+  const least = kind === 'payin' ? (PAYIN_MIN.get(currency) ?? 0n) : 0n;
+  if (amountMinor < least) {
+    const words = formatMoney({ amountMinor: least, currency });
+    return refused(`Stripe charges a buyer at least ${words}. Send that or more, or choose another provider.`);
+  }
+  const wire = scaled({ amount: amountMinor, from: decimalsOf(currency), to: wireDecimalsOf(currency) });
   if (wire > WIRE_AMOUNT_MAX) {
     const most = scaled({ amount: WIRE_AMOUNT_MAX, from: wireDecimalsOf(currency), to: decimalsOf(currency) });
-    const amountMinor = most - (most % step);
-    return refused(`Stripe moves at most ${formatMoney({ amountMinor, currency })} at once. Split the amount.`);
+    const words = formatMoney({ amountMinor: most - (most % step), currency });
+    return refused(`Stripe moves at most ${words} at once. Split the amount.`);
   }
   return { amount: Number(wire), refusal: null };
 }
@@ -54,7 +90,8 @@ function wireDecimalsOf(currency: Currency): number {
 }
 
 /** The smallest difference between two amounts that Stripe takes, in our minor units. */
-function stepOf(currency: Currency): bigint {
+function stepOf(currency: Currency, kind: PaymentKind): bigint {
+  if (kind === 'payout' && WHOLE_PAYOUTS.has(currency)) return 10n ** BigInt(decimalsOf(currency));
   if (THREE_DECIMALS.has(currency)) return 10n;
   return 10n ** BigInt(Math.max(0, decimalsOf(currency) - wireDecimalsOf(currency)));
 }

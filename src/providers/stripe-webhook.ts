@@ -2,9 +2,9 @@
 
 import { z } from 'zod';
 import { PaymentError } from '../domain/errors.ts';
-import { isPkid, type Pkid } from '../domain/id.ts';
 import type { ProviderEvent } from '../domain/provider.ts';
 import { headerOf, signedJson, verifySignature } from './signature.ts';
+import { pkidIn } from './stripe-call.ts';
 
 const event = z.object({
   id: z.string().min(1).max(255),
@@ -57,12 +57,4 @@ export function parseStripeEvent({ raw, headers, secrets, receivedAt }: Delivery
     pkid: WITH_PKID.has(subject) ? pkidIn(data.object.metadata?.pkid, data.object.transfer_group) : null,
     occurredAt: new Date((created ?? signedAt) * 1000),
   };
-}
-
-/** Metadata can be edited in Stripe's dashboard, the transfer group cannot; both must look like ours to count. */
-function pkidIn(...candidates: readonly unknown[]): Pkid | null {
-  for (const candidate of candidates) {
-    if (typeof candidate === 'string' && isPkid(candidate)) return candidate;
-  }
-  return null;
 }
