@@ -6,6 +6,7 @@ import { type AdjustmentLife, createAdjustmentLife } from '../jobs/adjustment.ts
 import { createPayeeLife, type PayeeLife } from '../jobs/payee.ts';
 import { createTreasuryLife, type TreasuryLife } from '../jobs/treasury.ts';
 import { createWalletLife, type WalletLife } from '../jobs/wallet.ts';
+import { createWebhookEndpoints, type WebhookEndpoints } from '../jobs/webhook-out-endpoint.ts';
 import { type Table, tableOf } from '../ledger/table.ts';
 import type { ApiOptions } from './options.ts';
 
@@ -14,6 +15,7 @@ export interface Api extends ApiOptions {
   readonly payeeLife: PayeeLife;
   readonly adjustmentLife: AdjustmentLife;
   readonly treasuryLife: TreasuryLife;
+  readonly webhookEndpoints: WebhookEndpoints;
   readonly walletTable: Table<Wallet>;
   readonly payeeTable: Table<Payee>;
 }
@@ -25,6 +27,9 @@ export function createContext(options: ApiOptions): Api {
     payeeLife: createPayeeLife(options),
     adjustmentLife: createAdjustmentLife(options),
     treasuryLife: createTreasuryLife(options),
+    webhookEndpoints:
+      options.webhookEndpoints ??
+      createWebhookEndpoints({ db: options.db, allowHosts: [], enqueue: async () => undefined }),
     walletTable: tableOf<Wallet>(options.db, 'Wallet'),
     payeeTable: tableOf<Payee>(options.db, 'Payee'),
   };

@@ -6,6 +6,7 @@ import type { Payout } from '../domain/payout.ts';
 import type { Provider, ProviderName } from '../domain/provider.ts';
 import type { PayoutLife } from '../jobs/payout.ts';
 import type { TransferLife } from '../jobs/transfer.ts';
+import type { WebhookEndpoints } from '../jobs/webhook-out-endpoint.ts';
 import type { Journal } from '../ledger/journal.ts';
 import type { WalletDirectory } from '../ledger/wallet-directory.ts';
 import type { Tables } from '../ledger/writes.ts';
@@ -27,6 +28,8 @@ export interface ApiOptions {
   readonly waiter: Waiter;
   readonly reviews: Reviews;
   readonly events: Events;
+  /** Without it no private host may be registered, and a resend waits for reconcile. */
+  readonly webhookEndpoints?: WebhookEndpoints;
   readonly audit: () => Promise<AuditReport>;
   readonly readiness: () => Promise<Readiness>;
   /** Serves /admin/queues; its routes carry the whole path. */

@@ -10,6 +10,7 @@ import { payoutRoutes } from './payouts.ts';
 import { transferRoutes } from './transfers.ts';
 import { treasuryRoutes } from './treasury.ts';
 import { walletRoutes } from './wallets.ts';
+import { webhookEndpointRoutes } from './webhook-endpoints.ts';
 
 export const endpoints: readonly Endpoint[] = [
   ...walletRoutes,
@@ -21,4 +22,5 @@ export const endpoints: readonly Endpoint[] = [
   ...treasuryRoutes,
   ...operationRoutes,
   ...discrepancyRoutes,
+  ...webhookEndpointRoutes,
 ];
