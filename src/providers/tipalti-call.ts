@@ -10,14 +10,14 @@ import { tipaltiFaultOf } from './tipalti-wire.ts';
 const PROVIDER = 'tipalti';
 const REFUSED_TOKEN = 'http_401';
 
-export interface TipaltiCall {
+interface TipaltiCall {
   readonly path: string;
   /** Present on the call that pays. */
   readonly body?: string;
   readonly signal: AbortSignal;
 }
 
-export type Caller = (call: TipaltiCall) => Promise<HttpAnswer>;
+type Caller = (call: TipaltiCall) => Promise<HttpAnswer>;
 
 export function createCaller({ baseUrl, ...signIn }: SignIn & { readonly baseUrl: string }): Caller {
   const { log } = signIn;

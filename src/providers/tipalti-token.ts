@@ -26,7 +26,7 @@ const grantBody = z.object({
   refresh_token: tokenText.nullish(),
 });
 
-export interface Tokens {
+interface Tokens {
   /** A good token, or a surprise of the type "not taken". */
   get(signal: AbortSignal): Promise<string>;
   /** Drops a token that was refused, unless another took its place meanwhile. */
@@ -97,19 +97,15 @@ export function createTokens({ clientId, clientSecret, refreshToken, tokenUrl, l
 /** A caller whose time is up goes; the renewal goes on for the others. */
 function within<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
   const ended = Promise.withResolvers<never>();
-  const end = () => ended.reject(notTaken({ provider: PROVIDER, reason: 'timeout' }));
+  const end = () => ended.reject(notTaken({ provider: PROVIDER, reason: 'sign_in_timeout' }));
   if (signal.aborted) end();
   signal.addEventListener('abort', end, { once: true });
   return Promise.race([work, ended.promise]).finally(() => signal.removeEventListener('abort', end));
 }
 
 function asNotTaken(cause: unknown): unknown {
-  if (!(cause instanceof PaymentError) || cause.surprise === undefined || cause.code === 'rate-limited') return cause;
+  if (!(cause instanceof PaymentError) || cause.surprise?.type !== 'uncertain') return cause;
   const { reason, httpStatus } = cause.surprise;
-  return notTaken({
-    provider: PROVIDER,
-    reason: `sign_in_${reason}`,
-    ...(httpStatus === null ? {} : { httpStatus }),
-    cause,
-  });
+  const status = httpStatus === null ? {} : { httpStatus };
+  return notTaken({ provider: PROVIDER, reason: `sign_in_${reason}`, ...status, cause });
 }

@@ -2,10 +2,12 @@
 // spelling of the statuses is not published for this interface, so case, spaces and underscores do not count.
 
 import { z } from 'zod';
+import type { Pkid } from '../domain/id.ts';
 import type { Money } from '../domain/money.ts';
 import type { Answer, DeclineCode, PayeeView } from '../domain/provider.ts';
 import { type Fault, type ProviderLog, providerText, uncertain } from './surprise.ts';
 import { fromWire } from './tipalti-amount.ts';
+import { refCodeOf } from './tipalti-reference.ts';
 
 const PROVIDER = 'tipalti';
 /** Tipalti's largest page. More than one payment under a reference of ours is an alarm already. */
@@ -68,12 +70,12 @@ const STANDINGS: ReadonlyMap<string, Standing> = new Map([
 
 interface Shown {
   readonly payment: TipaltiPayment;
-  readonly refCode: string;
+  readonly pkid: Pkid;
   readonly log: ProviderLog;
 }
 
-export function answerOfPayment({ payment: one, refCode, log }: Shown): Answer {
-  if (one.refCode !== refCode) throw uncertain({ provider: PROVIDER, reason: 'another_payment' });
+export function answerOfPayment({ payment: one, pkid, log }: Shown): Answer {
+  if (one.refCode !== refCodeOf(pkid)) throw uncertain({ provider: PROVIDER, reason: 'another_payment' });
   const money = moneyOf(one);
   const standing = standingOf(one);
   if (standing === 'paid') return succeeded(one, { money, reversedMinor: 0n });
@@ -82,7 +84,7 @@ export function answerOfPayment({ payment: one, refCode, log }: Shown): Answer {
   if (standing === 'canceled') return declined(one, 'canceled');
   if (standing === undefined) {
     const status = providerText(one.status);
-    log.warn({ provider: PROVIDER, refCode, status }, 'Unknown payment status, kept as pending.');
+    log.warn({ provider: PROVIDER, pkid, status }, 'Unknown payment status, kept as pending.');
   }
   return { type: 'pending', externId: one.id, awaitsConfirm: false };
 }

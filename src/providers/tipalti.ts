@@ -2,6 +2,7 @@
 // instruction is the only guard against paying twice, so nothing is sent before a look-up by it has found nothing.
 
 import { PaymentError } from '../domain/errors.ts';
+import type { Pkid } from '../domain/id.ts';
 import type { Currency } from '../domain/money.ts';
 import type { Answer, CallLimits, PayeeView, PayoutOrder, Provider, Reference } from '../domain/provider.ts';
 import type { HttpAnswer } from './http.ts';
@@ -102,7 +103,7 @@ export function createTipalti(options: TipaltiOptions): Provider {
     const answer = await call({ path: '/payment-batches', body, signal });
     if (answer.status >= 400) return declinedBy(answer);
     const batch = parseAnswer(PROVIDER, wire.batchBody, parseExact(answer.text));
-    return wire.answerOfPayment({ payment: batch.paymentInstructions[0], refCode, log });
+    return wire.answerOfPayment({ payment: batch.paymentInstructions[0], pkid, log });
   }
 
   /** By our reference first: that also shows a second payment, which a look by its id would miss. */
@@ -113,7 +114,7 @@ export function createTipalti(options: TipaltiOptions): Provider {
     if (page.status >= 400) throw unexpected(page);
     const { items, nextPageCursor } = parseAnswer(PROVIDER, wire.paymentList, parseExact(page.text));
     const ours = items.filter((one) => one.refCode === refCode);
-    if (ours.length > 0) return answerOfAll(ours, { refCode, externId });
+    if (ours.length > 0) return answerOfAll(ours, { pkid, externId });
     if (items.length > 0 || (nextPageCursor ?? '') !== '') {
       log.error(
         { provider: PROVIDER, reason: 'not_filtered' },
@@ -121,20 +122,20 @@ export function createTipalti(options: TipaltiOptions): Provider {
       );
       throw uncertain({ provider: PROVIDER, reason: 'not_filtered' });
     }
-    return externId === null ? { type: 'not_found' } : lookById({ refCode, externId }, signal);
+    return externId === null ? { type: 'not_found' } : lookById({ pkid, externId }, signal);
   }
 
-  async function lookById(known: { refCode: string; externId: string }, signal: AbortSignal): Promise<Answer> {
+  async function lookById(known: { pkid: Pkid; externId: string }, signal: AbortSignal): Promise<Answer> {
     const answer = await call({ path: `/payments/${encodeURIComponent(known.externId)}`, signal });
     if (answer.status === 404) return { type: 'not_found' };
     if (answer.status >= 400) throw unexpected(answer);
     const payment = parseAnswer(PROVIDER, wire.paymentBody, parseExact(answer.text));
-    return wire.answerOfPayment({ payment, refCode: known.refCode, log });
+    return wire.answerOfPayment({ payment, pkid: known.pkid, log });
   }
 
   function answerOfAll(
     payments: readonly wire.TipaltiPayment[],
-    { refCode, externId }: { refCode: string; externId: string | null },
+    { pkid, externId }: { pkid: Pkid; externId: string | null },
   ): Answer {
     // Newest first on the wire. Among equals the one that is on file counts, then the first that was made.
     const [first, ...others] = payments
@@ -144,13 +145,10 @@ export function createTipalti(options: TipaltiOptions): Provider {
           wire.weightOf(left) - wire.weightOf(right) || Number(right.id === externId) - Number(left.id === externId),
       );
     if (first === undefined) return { type: 'not_found' };
-    const answer = wire.answerOfPayment({ payment: first, refCode, log });
+    const answer = wire.answerOfPayment({ payment: first, pkid, log });
     const otherExternIds = others.filter((one) => wire.weightOf(one) <= 1).map(({ id }) => id);
     if (otherExternIds.length > 0) {
-      log.error(
-        { provider: PROVIDER, refCode, reason: 'second_payment' },
-        'Tipalti holds two payments of one refCode.',
-      );
+      log.error({ provider: PROVIDER, pkid, reason: 'second_payment' }, 'Tipalti holds two payments of one refCode.');
     }
     return answer.type === 'succeeded' ? { ...answer, otherExternIds } : answer;
   }
@@ -166,9 +164,9 @@ export function createTipalti(options: TipaltiOptions): Provider {
   }
 
   async function balance(currency: Currency, limits: CallLimits): Promise<bigint | null> {
-    const answer = await call({ path: '/balances', signal: deadlineOf(limits) });
-    // Not every account has this page.
-    if (answer.status === 404) return null;
+    const answer = await call({ path: '/balances', signal: deadlineOf(limits) }).catch(nullIfForbidden);
+    // Not every account has this page, nor every client a scope that opens it.
+    if (answer === null || answer.status === 404) return null;
     if (answer.status >= 400) throw unexpected(answer);
     const { items } = parseAnswer(PROVIDER, wire.balanceList, parseExact(answer.text));
     const found = items.find((one) => one.currency === currency)?.availableBalance;
@@ -219,6 +217,11 @@ function addressOf(url: string, path: string): string {
 function deadlineOf({ timeoutMs }: CallLimits): AbortSignal {
   if (!(timeoutMs > 0)) throw notTaken({ provider: PROVIDER, reason: 'deadline_before_send' });
   return AbortSignal.timeout(Math.ceil(timeoutMs));
+}
+
+function nullIfForbidden(cause: unknown): null {
+  if (cause instanceof PaymentError && cause.surprise?.reason === 'http_403') return null;
+  throw cause;
 }
 
 /** Nothing is sent for such a name, whichever attempt it is. */

@@ -20,7 +20,6 @@ import {
 } from './tipalti-rig.ts';
 
 const order = orderTo('seller_1');
-const refCode = refCodeOf(order.pkid);
 const PAID = paymentOf(order);
 const UNKNOWN = { code: 'UnknownError', message: 'An unknown error occurred.' };
 const open: Scripted[] = [];
@@ -72,7 +71,9 @@ describe('what a status proves', () => {
     const logged: Logged[] = [];
     const server = await serve({ list: [[200, listed(paymentOf(order, { status: 'Teleported' }))]] });
     await payoutsOf(tipaltiAt(server.url, { logged })).find(referenceOf(order), LIMITS);
-    expect(logged).toEqual([{ level: 'warn', fields: { provider: 'tipalti', refCode, status: 'Teleported' } }]);
+    expect(logged).toEqual([
+      { level: 'warn', fields: { provider: 'tipalti', pkid: order.pkid, status: 'Teleported' } },
+    ]);
   });
 });
 
@@ -173,7 +174,7 @@ describe('nothing is sent', () => {
   });
 
   test('to nobody, or after the deadline', async () => {
-    expect(await outcomeOf(sendAt(await closedUrl()))).toBe('not_taken:sign_in_refused');
+    expect(await outcomeOf(sendAt(await closedUrl()))).toBe('not_taken:refused');
     expect(await outcomeOf(sendAt('http://127.0.0.1:9', { timeoutMs: 0 }))).toBe('not_taken:deadline_before_send');
     const nan = { timeoutMs: Number.NaN };
     expect(await outcomeOf(sendAt('http://127.0.0.1:9', nan))).toBe('not_taken:deadline_before_send');
@@ -259,6 +260,8 @@ describe('payees and balances', () => {
     ['a debt', 200, balances('-5.00'), -500n],
     ['a currency that is not there', 200, '{"items":[]}', null],
     ['an account without the page', 404, '{"code":"NotFound"}', null],
+    ['a client without the scope', 403, '{"code":"Forbidden"}', null],
+    ['an outage', 503, 'away', 'uncertain'],
     ['an exponent', 200, balances('1e3'), 'uncertain'],
     ['another currency inside', 200, balances('5').replace('USD"}}', 'EUR"}}'), 'uncertain'],
   ])('a balance: %s', async (_name, status, text, expected) => {
