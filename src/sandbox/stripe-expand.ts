@@ -7,8 +7,10 @@ const DEPTH_MAX = 4; // Stripe's own
 
 /** What the caller asked to have in place of ids is put into the answer on its way out; keys keep it without. */
 export function expanded(world: World, answer: Answer, paths: unknown): Answer {
-  if (!Array.isArray(paths) || answer.status !== 200 || typeof answer.body !== 'string') return answer;
-  let object: object = JSON.parse(answer.body);
+  const { status, body } = answer;
+  if (!Array.isArray(paths) || status !== 200 || typeof body !== 'string') return answer;
+  if (body === '') return answer; // of a call that is to be left without one
+  let object: object = JSON.parse(body);
   for (const path of paths) object = replaced(world, object, String(path).split('.').slice(0, DEPTH_MAX));
   return { ...answer, body: JSON.stringify(object) };
 }

@@ -138,6 +138,16 @@ test('every object of a pay-in is of the shape that the specification gives it',
   }
 });
 
+test('a call that asks for more than ids is left without an answer all the same', async () => {
+  const key = randomUUID();
+  const body = 'amount=5&currency=usd&confirm=true&payment_method=pm_timeout_before&expand[]=latest_charge';
+  const silent = await hangUp(sandbox, key, (giveUp) =>
+    stripePost(sandbox, '/v1/payment_intents', { key, body, ...(giveUp ? { giveUp } : {}) }),
+  );
+  expect(silent.status).toBe('none');
+  expect(rows(sandbox, key)).toEqual([]);
+});
+
 test('the charges of a group are listed at once, and an intent that nobody tried has none', async () => {
   const group = randomUUID();
   const body = `amount=5&currency=usd&transfer_group=${group}&automatic_payment_methods[enabled]=true`;
