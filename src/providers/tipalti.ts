@@ -35,7 +35,7 @@ interface TipaltiOptions {
   readonly refreshToken: string;
   /** The payer's name at Tipalti. The calls made here find the payer by the token and do not send it. */
   readonly payer: string;
-  /** The host of the interface. These three are Tipalti's own where null, and may name the host or the whole address. */
+  /** These three are Tipalti's own where null, and may name the host alone or the whole address. */
   readonly baseUrl: string | null;
   readonly authUrl: string | null;
   readonly ipnUrl: string | null;
