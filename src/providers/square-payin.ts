@@ -24,6 +24,9 @@ const USUAL_MS = 10_000;
 const DESCRIPTOR_CHARACTERS_MAX = 20;
 const NO_TOKEN = 'A Square pay-in needs a token. Send payment_info.token, made by the Web Payments SDK in the browser.';
 
+/** What a create can name that Square does not have. */
+const OF_THE_ORDER = /\b(?:nonce|token|source|card|location)\b/i;
+
 const cardError = z.object({ code: z.string().nullish(), detail: z.string().nullish() });
 const paymentBody = z.object({
   id: z.string().regex(/^[A-Za-z0-9_-]{1,192}$/),
@@ -205,8 +208,10 @@ function feeOf({ id, processingFee }: Payment): Fee | null {
 
 /** What Square says no with. It may name a payment that it made and failed. */
 function declinedCreate(refusal: Refusal, pkid: Pkid): Answer {
-  // A 404 that complains of no field speaks of the address rather than of what was asked.
-  if (refusal.httpStatus === 404 && refusal.field === null) throw unexpected(refusal);
+  // A 404 that names nothing of the order ("Card nonce not found") speaks of the address, which proves nothing.
+  if (refusal.httpStatus === 404 && refusal.field === null && !OF_THE_ORDER.test(refusal.detail)) {
+    throw unexpected(refusal);
+  }
   const payment = refusedPayment.safeParse(refusal.body).data?.payment;
   if (payment === undefined) return declinedBy(refusal);
   if (payment.reference_id !== pkid) throw uncertain({ provider: PROVIDER, reason: 'another_payment' });

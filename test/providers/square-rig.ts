@@ -22,13 +22,13 @@ import { startSandbox } from '../../src/sandbox/server.ts';
 
 /** Long enough for a busy machine, and never waited out where an answer comes. */
 export const LIMITS = { timeoutMs: 20_000 };
-export const KEY = 'square-rig-signature-key';
+const KEY = 'square-rig-signature-key';
 export const HOOK_URL = 'https://shop.example.com/webhooks/square';
 /** Looks at the sandbox until something holds: its own delays are two seconds. */
 const ASK_AGAIN_MS = 50;
 const ASK_FOR_MS = 20_000;
 
-export interface Warning {
+interface Warning {
   readonly fields: object;
   readonly message: string;
 }
