@@ -76,7 +76,7 @@ describe('each behaviour word, at first, at a repeat and at a look-up', () => {
       expect(await outcomeOf(stripe.payin.send(order, LIMITS))).toBe(repeat);
       const look = () => stripe.payin.find(referenceOf(order), LIMITS);
       // On a busy machine what ends by itself may have ended already.
-    expect([find, last]).toContain(await outcomeOf(look()));
+      expect([find, last]).toContain(await outcomeOf(look()));
       expect(
         await until(
           () => outcomeOf(look()),

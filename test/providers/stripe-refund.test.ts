@@ -92,7 +92,7 @@ describe('each behaviour word, at first, at a repeat and at a look-up', () => {
       expect(await outcomeOf(stripe.refund.send(order, LIMITS))).toBe(repeat);
       const look = () => stripe.refund.find(referenceOf(order), LIMITS);
       // On a busy machine what ends by itself may have ended already.
-    expect([find, last]).toContain(await outcomeOf(look()));
+      expect([find, last]).toContain(await outcomeOf(look()));
       expect(
         await until(
           () => outcomeOf(look()),
