@@ -47,7 +47,7 @@ function viewOf({ capabilities, payouts_enabled: canPayOut, requirements }: Acco
   }
   const disabled = requirements?.disabled_reason ?? '';
   if (BLOCKING.test(disabled)) {
-    const blockedReason = `Stripe has disabled this account (${disabled}). Ask Stripe, or pay out another way.`;
+    const blockedReason = `Stripe has disabled this account (${disabled}). Ask Stripe, or pay another way.`;
     return { status: 'blocked', blockedReason, onboardingUrl: null };
   }
   return { status: 'pending', blockedReason: waitingFor(requirements), onboardingUrl: null };
@@ -59,7 +59,7 @@ function waitingFor(requirements: Account['requirements']): string {
   if (first !== undefined) {
     const more = new Set(due).size - 1;
     const what = more === 0 ? first : `${first} and ${more} more`;
-    return `Stripe still needs ${what}. The payee gives it in Stripe's onboarding.`;
+    return `Stripe still needs ${what}. The payee gives it to Stripe, by its onboarding.`;
   }
   if ((requirements?.pending_verification ?? []).length > 0) {
     return 'Stripe is verifying what the payee gave. Wait for its decision.';
