@@ -30,6 +30,8 @@ export interface Life {
   settle(): Promise<string>;
   /** Puts the clock of this operation forward. */
   jump(ms: number): void;
+  /** The same to where the provider may have forgotten the key. */
+  jumpPastRetention(): void;
   /** The steps called so far, in order. */
   readonly steps: readonly Step[];
   /** Null until a provider's answer told it. */
@@ -82,7 +84,7 @@ export function startLife(provider: Provider, operation: Operation, terms: Terms
       if (verdict.type !== 'act') return verdict;
       step = verdict.step;
     }
-    throw new Error(`The claim took too many calls: ${steps.join(', ')}.`);
+    throw new Error(`The claim took too many calls: ${ending(steps)}.`);
   }
 
   async function take(step: Step): Promise<{ answer: Evidence['answer']; verdict: Verdict }> {
@@ -129,7 +131,8 @@ export function startLife(provider: Provider, operation: Operation, terms: Terms
       if (verdict.type === 'succeeded') return 'succeeded';
       if (verdict.type === 'failed') return `failed:${verdict.code}`;
       if (verdict.type === 'review') return `review:${verdict.reason}`;
-      if (performance.now() > deadline) throw new Error(`It still waits (${verdict.type}) after ${steps.join(', ')}.`);
+      if (performance.now() > deadline)
+        throw new Error(`It still waits (${verdict.type}) after ${steps.length} steps, ${ending(steps)}.`);
       await wait(PERIOD_MS);
     }
   }
@@ -140,10 +143,17 @@ export function startLife(provider: Provider, operation: Operation, terms: Terms
     jump: (ms) => {
       aheadMs += ms;
     },
+    jumpPastRetention: () => {
+      aheadMs += payments.facts.keyRetentionMs;
+    },
     steps,
     externId: () => row.externId,
     success: () => success,
   };
+}
+
+function ending(steps: readonly Step[]): string {
+  return `at last ${steps.slice(-12).join(', ')}`;
 }
 
 /** The intent of a call, committed before it leaves. */

@@ -17,26 +17,19 @@ export interface Line {
   readonly currencies: readonly string[];
 }
 
-const plain = (prefix: string) => (word: string, label: string) => `${prefix}_${word}_${label}`;
+/** Some providers' names have nothing but letters, digits and few signs in them. */
+const plain = (prefix: string) => (word: string, label: string) =>
+  `${prefix}_${word}_${label.replaceAll(/[^A-Za-z0-9]/g, '-')}`;
 const ALL = ['USD', 'JPY', 'KWD', 'HUF'];
 
 export const LINES: readonly Line[] = [
-  {
-    name: 'stripe',
-    kind: 'payout',
-    targetOf: plain('acct'),
-    stages: 1,
-    canFindByKey: true,
-    currencies: ALL,
-  },
-  {
-    name: 'demobank',
-    kind: 'payout',
-    targetOf: plain('acct'),
-    stages: 2,
-    canFindByKey: true,
-    currencies: ALL,
-  },
+  { name: 'stripe', kind: 'payin', targetOf: plain('pm'), stages: 1, canFindByKey: true, currencies: ALL },
+  { name: 'stripe', kind: 'refund', targetOf: plain('pm_refund'), stages: 1, canFindByKey: true, currencies: ALL },
+  { name: 'stripe', kind: 'payout', targetOf: plain('acct'), stages: 1, canFindByKey: true, currencies: ALL },
+  { name: 'square', kind: 'payin', targetOf: plain('tok'), stages: 2, canFindByKey: false, currencies: ALL },
+  { name: 'square', kind: 'refund', targetOf: plain('tok_refund'), stages: 1, canFindByKey: false, currencies: ALL },
+  { name: 'tipalti', kind: 'payout', targetOf: plain('payee'), stages: 1, canFindByKey: true, currencies: ALL },
+  { name: 'demobank', kind: 'payout', targetOf: plain('acct'), stages: 2, canFindByKey: true, currencies: ALL },
 ];
 
 export interface Operation {
@@ -51,7 +44,7 @@ export interface Operation {
   readonly payinExternId: string | null;
 }
 
-/** Divisible by a hundred, for currencies that a provider takes in whole units only. */
+/** Above what any provider takes at least. */
 export const FIFTEEN = { amountMinor: 1500n, currency: parseCurrency('USD') };
 
 export interface Asked {
@@ -82,6 +75,11 @@ export function bookOf({ name, kind, money }: Operation): Moved {
 
 export function nameOf({ name, kind }: Line): string {
   return `${name} ${kind}`;
+}
+
+/** For a table of tests. */
+export function namedLines(lines: readonly Line[]) {
+  return lines.map((line) => [nameOf(line), line] as const);
 }
 
 /** The port of one kind, with the order's particulars filled in. */

@@ -3,7 +3,7 @@
 
 import { afterAll, beforeAll, describe, type ExpectStatic, test } from 'vitest';
 import { type Life, readyOperation, startLife } from './contract-life.ts';
-import { bookOf, LINES, type Line, nameOf, type Operation } from './contract-lines.ts';
+import { bookOf, LINES, type Line, namedLines, type Operation } from './contract-lines.ts';
 import { type Fate, openWire, type Seen, type Wire } from './contract-wire.ts';
 import { LIMITS, openRig, type Rig } from './rig.ts';
 
@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 afterAll(() => Promise.all([rig.close(), forgetful.close()]));
 
-describe.concurrent.each(LINES.map((line) => [nameOf(line), line] as const))('%s', (_name, line) => {
+describe.concurrent.each(namedLines(LINES))('%s', (_name, line) => {
   test('wherever one request or its answer is lost, money moves once', async ({ expect }) => {
     const clean = await travel(line, { label: 'clean', fateOf: () => 'pass' });
     expect(clean.outcome).toEqual(['succeeded', 1]);

@@ -8,9 +8,9 @@ import { type Life, readyOperation, startLife } from './contract-life.ts';
 import {
   type Asked,
   bookOf,
-  FIFTEEN,
   LINES,
   type Line,
+  namedLines,
   nameOf,
   type Operation,
   paymentsOf,
@@ -52,11 +52,23 @@ const WORDS: Readonly<Record<string, End>> = {
   pending_then_fail: failed('declined'),
 };
 
-/** Where a line ends otherwise, and why. */
-const OTHERWISE: Readonly<Record<string, Readonly<Record<string, End>>>> = {
+/** Where a kind or a line ends otherwise, and why; null is told by a test of its own. */
+const OTHERWISE: Readonly<Record<string, Readonly<Record<string, End | null>>>> = {
+  // The buyer's card is what has too little. Disputes and what a bank takes back come after the success.
+  payin: { insufficient: failed('declined'), bounce: paid, dispute_won: paid, dispute_lost: paid },
   // A transfer has no pending status; one that is refused late is a stored lack of funds.
   'stripe payout': { pending_then_fail: failed('provider_insufficient_funds') },
+  'square payin': { error_stored: null },
+  'square refund': { error_stored: null },
 };
+
+/** Above what a provider takes at least, and without the decimals that some do not take. */
+const AMOUNTS: readonly (readonly [string, bigint])[] = [
+  ['USD', 1500n],
+  ['JPY', 1500n],
+  ['KWD', 1500n],
+  ['HUF', 150_000n],
+];
 
 let rig: Rig;
 
@@ -68,8 +80,8 @@ beforeAll(async () => {
 
 afterAll(() => rig.close());
 
-describe.concurrent.each(LINES.map((line) => [nameOf(line), line] as const))('%s', (name, line) => {
-  test.for(Object.entries({ ...WORDS, ...OTHERWISE[name] }))(
+describe.concurrent.each(namedLines(LINES))('%s', (_name, line) => {
+  test.for(endsOf(line).flatMap(([word, end]) => (end === null ? [] : [[word, end] as const])))(
     'a payment that meets "%s" comes to its documented end',
     async ([word, { end, moved }], { expect }) => {
       const { life, operation } = await begin(line, { word, label: 'end' });
@@ -109,8 +121,8 @@ describe.concurrent.each(LINES.map((line) => [nameOf(line), line] as const))('%s
     expect(rig.moved(operation.pkid)).toEqual([bookOf(operation)]);
   });
 
-  test.for(['USD', 'JPY', 'KWD', 'HUF'])('an amount in %s arrives exactly, or is refused', async (code, { expect }) => {
-    const money = { ...FIFTEEN, currency: parseCurrency(code) };
+  test.for(AMOUNTS)('an amount in %s arrives exactly, or is refused', async ([code, amountMinor], { expect }) => {
+    const money = { amountMinor, currency: parseCurrency(code) };
     const { life, operation } = await begin(line, { word: 'ok', label: code, money });
     const payments = paymentsOf(rig.make(line.name), operation);
     if (line.currencies.includes(code)) {
@@ -152,7 +164,7 @@ describe.concurrent.each(LINES.map((line) => [nameOf(line), line] as const))('%s
   test('wrong credentials and a closed door take nothing', async ({ expect }) => {
     const { operation } = await begin(line, { word: 'ok', label: 'nowhere' });
     const { money, pkid: key } = operation;
-    const stranger = paymentsOf(rig.make(line.name, { secret: ' ' }), operation);
+    const stranger = paymentsOf(rig.makeStranger(line.name), operation);
     expect(await outcomeOf(stranger.send({ key, money }, LIMITS))).toMatch(/^not_taken:/);
     const closed = paymentsOf(rig.make(line.name, { via: await closedUrl() }), operation);
     expect(await outcomeOf(closed.send({ key, money }, LIMITS))).toBe('not_taken:refused');
@@ -164,6 +176,44 @@ describe.concurrent.each(LINES.map((line) => [nameOf(line), line] as const))('%s
     expect(await life.claim()).toMatchObject({ type: 'not_taken', retryAfterMs: 1000 });
   });
 });
+
+const KEEPING = LINES.filter((line) => endsOf(line).some(([word, end]) => word === 'error_stored' && end === null));
+
+describe.concurrent.each(namedLines(KEEPING))('%s', (_name, line) => {
+  test('an error kept under the key goes to review where nothing can be looked up by it', async ({ expect }) => {
+    const { life, operation } = await begin(line, { word: 'error_stored', label: 'end' });
+    for (const _claim of [1, 2, 3, 4]) {
+      await life.claim();
+      life.jump(GRACE_MS);
+    }
+    life.jumpPastRetention();
+    expect(await life.settle()).toBe('review:key_expired');
+    expect(rig.moved(operation.pkid)).toEqual([]);
+  });
+});
+
+describe.concurrent.each(namedLines(LINES.filter(({ kind }) => kind === 'payin')))('%s', (_name, line) => {
+  test('a buyer who has to act pays after having acted', async ({ expect }) => {
+    const { life, operation } = await begin(line, { word: 'action', label: 'end' });
+    expect((await life.claim()).type).toBe('pending');
+    expect((await life.claim()).type).toBe('pending');
+    expect(rig.moved(operation.pkid)).toEqual([]);
+    await rig.control(`/approve/${life.externId()}`);
+    expect(await life.settle()).toBe('succeeded');
+    expect(rig.moved(operation.pkid)).toEqual([bookOf(operation)]);
+  });
+
+  test('a buyer who never comes back pays nothing', async ({ expect }) => {
+    const { life, operation } = await begin(line, { word: 'abandon', label: 'end' });
+    expect((await life.claim()).type).toBe('pending');
+    expect(await life.settle()).toBe('failed:expired');
+    expect(rig.moved(operation.pkid)).toEqual([]);
+  });
+});
+
+function endsOf(line: Line): [string, End | null][] {
+  return Object.entries({ ...WORDS, ...OTHERWISE[line.kind], ...OTHERWISE[nameOf(line)] });
+}
 
 /** An operation with its first worker; a refund's pay-in is made beforehand. */
 async function begin(line: Line, asked: Asked): Promise<{ life: Life; operation: Operation }> {

@@ -8,7 +8,9 @@ import { join } from 'node:path';
 import type { Pkid } from '../../src/domain/id.ts';
 import type { Provider, ProviderEvent } from '../../src/domain/provider.ts';
 import { createDemobank } from '../../src/providers/demobank.ts';
+import { createSquare } from '../../src/providers/square.ts';
 import { createStripe } from '../../src/providers/stripe.ts';
+import { createTipalti } from '../../src/providers/tipalti.ts';
 import type { BookRow } from '../../src/sandbox/payment.ts';
 import { startSandbox } from '../../src/sandbox/server.ts';
 
@@ -16,25 +18,55 @@ import { startSandbox } from '../../src/sandbox/server.ts';
 export const LIMITS = { timeoutMs: 20_000 };
 const SECRETS = {
   stripe: 'whsec_contract',
+  square: 'square_signature_key',
   demobank: 'demobank_contract',
 };
 const log = { warn: () => undefined, error: () => undefined };
 
 export interface Setup {
-  /** The credential; what is not valid anywhere to see it refused. */
+  /** Another credential than the right one. */
   readonly secret?: string;
+  /** Another secret of webhooks than the right one. */
+  readonly webhookSecret?: string;
   readonly keyRetentionMs?: number;
   /** Where the sandbox sends its webhooks, for the provider that signs the address. */
   readonly webhookUrl?: string;
 }
+
+/** What the sandbox knows as nobody's. */
+const STRANGERS: Readonly<Record<string, string>> = { stripe: ' ', square: '', tipalti: 'revoked', demobank: ' ' };
 
 /** Each adapter at a base URL, which may be that of a wire on the way to the sandbox. */
 export const MAKE = {
   stripe: (url: string, { secret = 'sk_test_contract', ...setup }: Setup = {}) =>
     createStripe({
       secretKey: secret,
-      webhookSecrets: [SECRETS.stripe],
+      webhookSecrets: [setup.webhookSecret ?? SECRETS.stripe],
       baseUrl: `${url}/stripe`,
+      live: false,
+      log,
+      ...retentionOf(setup),
+    }),
+  square: (url: string, { secret = 'EAAA_contract', webhookUrl = '', ...setup }: Setup = {}) =>
+    createSquare({
+      accessToken: secret,
+      signatureKeys: [setup.webhookSecret ?? SECRETS.square],
+      notificationUrl: `${webhookUrl}/square`,
+      locationId: 'LSANDBOX00001',
+      baseUrl: `${url}/square`,
+      live: false,
+      log,
+      ...retentionOf(setup),
+    }),
+  tipalti: (url: string, { secret = 'refresh_contract', ...setup }: Setup = {}) =>
+    createTipalti({
+      clientId: 'client',
+      clientSecret: 'client_secret',
+      refreshToken: secret,
+      payer: 'Remit',
+      baseUrl: `${url}/tipalti`,
+      authUrl: `${url}/tipalti/connect/token`,
+      ipnUrl: `${url}/tipalti/notif/ipn.aspx`,
       live: false,
       log,
       ...retentionOf(setup),
@@ -42,7 +74,7 @@ export const MAKE = {
   demobank: (url: string, { secret = 'contract', ...setup }: Setup = {}) =>
     createDemobank({
       secretKey: secret,
-      webhookSecrets: [SECRETS.demobank],
+      webhookSecrets: [setup.webhookSecret ?? SECRETS.demobank],
       baseUrl: `${url}/demobank`,
       log,
       ...retentionOf(setup),
@@ -69,6 +101,8 @@ export interface Rig {
   readonly deliveries: readonly Delivery[];
   /** The adapter that talks to the sandbox, or to it by way of a wire. */
   make(name: Made, setup?: Setup & { readonly via?: string }): Provider;
+  /** The same with credentials that the provider does not know. */
+  makeStranger(name: Made): Provider;
   /** The money that moved for an operation, disputes, returns and fees left out. */
   moved(pkid: Pkid): Moved[];
   /** One of the sandbox's own routes. */
@@ -94,6 +128,7 @@ export async function openRig(): Promise<Rig> {
     url: sandbox.url,
     deliveries: receiver.deliveries,
     make,
+    makeStranger: (name) => make(name, { secret: STRANGERS[name] ?? '' }),
     moved: (pkid) =>
       sandbox
         .book()
