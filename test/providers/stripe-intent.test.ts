@@ -104,12 +104,19 @@ describe('a look-up by our key', () => {
   const search = (...ids: string[]) => ({ object: 'search_result', data: ids.map((id) => ({ id, created: 100 })) });
   const refusal = { error: { type: 'invalid_request_error', message: 'Search is not available in your country.' } };
 
+  interface Answering {
+    readonly charges: object;
+    readonly found?: object;
+    /** Of the search. */
+    readonly status?: number;
+  }
+
   /** Answers with the charges of the group, the result of the search, and any intent asked for by its id. */
-  async function stripeWith({ charges, found = search() }: { charges: object; found?: object }) {
+  async function stripeWith({ charges, found = search(), status = 200 }: Answering) {
     const server = await serveHttp((request, response) => {
       const url = request.url ?? '';
       const isSearch = url.startsWith('/v1/payment_intents/search');
-      response.statusCode = isSearch && 'error' in found ? 400 : 200;
+      response.statusCode = isSearch ? status : 200;
       const id = /^\/v1\/payment_intents\/(pi_\w+)/.exec(url)?.[1];
       const body = isSearch ? found : url.startsWith('/v1/charges?') ? charges : { ...intent, id };
       response.end(JSON.stringify(body));
@@ -131,10 +138,13 @@ describe('a look-up by our key', () => {
     expect(await stripeWith({ charges })).toMatchObject({ type: 'succeeded', externId, otherExternIds });
   });
 
-  test('finds one without a charge by the search, which may be missing', async () => {
+  test('finds one without a charge by the search, which may be missing or busy', async () => {
     expect(await stripeWith({ charges: list(), found: search('pi_7') })).toMatchObject({ externId: 'pi_7' });
     expect(await stripeWith({ charges: list() })).toEqual({ type: 'not_found' });
-    expect(await stripeWith({ charges: list(), found: refusal })).toEqual({ type: 'not_found' });
+    for (const status of [400, 429]) {
+      expect(await stripeWith({ charges: list(), found: refusal, status })).toEqual({ type: 'not_found' });
+    }
+    expect(await outcomeOf(stripeWith({ charges: list(), found: refusal, status: 500 }))).toMatch(/^uncertain:/);
     expect(await stripeWith({ charges: list(charge(null, 'succeeded')) })).toEqual({ type: 'not_found' });
   });
 
