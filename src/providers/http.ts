@@ -50,6 +50,8 @@ export interface HttpCall {
   readonly signal: AbortSignal;
   /** Codes of conflicts (409) that are an answer to this call rather than a surprise. */
   readonly conflicts?: readonly string[];
+  /** The answer is plain text; it still has to be a 2xx. */
+  readonly isText?: boolean;
 }
 
 /** What the provider itself said: 2xx with JSON, or a 4xx with its own error body. */
@@ -73,9 +75,11 @@ interface HttpOptions {
   /** May carry a path prefix. */
   readonly baseUrl: string;
   readonly log: ProviderLog;
+  /** Reads the provider's own errors, where they look otherwise than {"error": {...}}. */
+  readonly faultOf?: (body: unknown) => Fault | null;
 }
 
-export function createHttp({ provider, baseUrl, log }: HttpOptions): Http {
+export function createHttp({ provider, baseUrl, log, faultOf: readFault = faultOf }: HttpOptions): Http {
   const base = baseUrl.replace(/\/+$/, '');
 
   async function send(call: HttpCall): Promise<HttpAnswer> {
@@ -88,7 +92,7 @@ export function createHttp({ provider, baseUrl, log }: HttpOptions): Http {
       const text = await readBody(response);
       const body = text === null ? undefined : jsonOf(text);
       const requestId = response.headers.get('request-id');
-      const answer = { status, body, fault: faultOf(body), text: text ?? '', requestId };
+      const answer = { status, body, fault: readFault(body), text: text ?? '', requestId };
       return judge({ provider, call, answer, retryAfter: response.headers.get('retry-after'), log });
     } catch (cause) {
       throw surpriseOf({ provider, cause, signal: call.signal, status });
@@ -160,6 +164,7 @@ function judge({ provider, call, answer, retryAfter, log }: Judged): HttpAnswer 
     throw uncertain({ provider, reason, httpStatus: status });
   }
   if (status >= 300 && status < 400) throw uncertain({ provider, reason: 'redirect', httpStatus: status });
+  if (call.isText && status < 300) return answer;
   // A 404 page of some proxy on the way is no statement of the provider, least of all "there is no such payment".
   if (typeof body !== 'object' || body === null || (status >= 400 && fault === null)) {
     throw uncertain({ provider, reason: 'unreadable_body', httpStatus: status });
