@@ -9,7 +9,16 @@ import { type Config, readConfig } from '../runtime/config.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { ownDatabase } from './database.ts';
-import { addApi, addStores, addWorkers, lay, openReadyApp, prepareDatabase, runUntilTold } from './process.ts';
+import {
+  addApi,
+  addStores,
+  addWorkers,
+  lay,
+  openReadyApp,
+  prepareDatabase,
+  providersSaid,
+  runUntilTold,
+} from './process.ts';
 import { forkSandbox } from './sandbox.ts';
 
 export async function runAll(): Promise<void> {
@@ -24,13 +33,19 @@ export async function runAll(): Promise<void> {
       lay(forkSandbox(config, { apiPort: listener.port, log }), { name: 'sandbox', shutdown }),
       prepareDatabase(database.url, config, log),
     ]);
-    const app = await openReadyApp({ config, databaseUrl: database.url, sandboxUrl: sandbox?.url ?? null, log });
+    const app = await openReadyApp({
+      // The port may have moved, and Square's signature covers the address.
+      config: { ...config, sandboxWebhookUrl: sandbox?.webhookUrl ?? config.sandboxWebhookUrl },
+      databaseUrl: database.url,
+      sandboxUrl: sandbox?.url ?? null,
+      log,
+    });
     const key = bootstrapKey(config);
     await ensureBootstrapKey(app.db, key.text);
     addApi(app, { listener, shutdown });
     await addWorkers(app, { shutdown });
     addStores(app, { shutdown });
-    printAddresses({ config, port: listener.port, key, isSandbox: sandbox !== null });
+    printAddresses({ config, port: listener.port, key, providers: providersSaid(app.providers) });
   });
 }
 
@@ -52,14 +67,14 @@ function bootstrapKey(config: Config): BootstrapKey {
   return { text, shown: `${text}  (kept in ${file})` };
 }
 
-function printAddresses(facts: { config: Config; port: number; key: BootstrapKey; isSandbox: boolean }): void {
-  const { config, port, key, isSandbox } = facts;
+function printAddresses(facts: { config: Config; port: number; key: BootstrapKey; providers: string }): void {
+  const { config, port, key, providers } = facts;
   const host = config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;
   const url = `http://${host}:${port}`;
   const moved = port === config.port || config.port === 0 ? '' : `, because port ${config.port} is taken`;
   process.stdout.write(
     [
-      `API      ${url}  (${isSandbox ? 'providers: sandbox' : 'providers: live'}${moved})`,
+      `API      ${url}  (${providers}${moved})`,
       `Console  ${url}/`,
       `Queues   ${url}/admin/queues  (any user name, the key as password)`,
       `Docs     ${url}/docs`,

@@ -6,14 +6,14 @@ import { readConfig } from '../runtime/config.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { joinDatabase } from './database.ts';
-import { addApi, addStores, lay, openReadyApp, prepareDatabase, runUntilTold } from './process.ts';
+import { addApi, addStores, lay, openReadyApp, prepareDatabase, providersSaid, runUntilTold } from './process.ts';
 import { findSandbox } from './sandbox.ts';
 
 export async function runApi(): Promise<void> {
   const config = readConfig();
   const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
   makeDataFolder(config.dataDir);
-  const sandboxUrl = findSandbox(config);
+  const sandboxUrl = findSandbox(config, log);
   await runUntilTold({ config, log }, async (shutdown) => {
     const listener = await listen(config);
     const database = await lay(joinDatabase(config, log), { name: 'postgres', shutdown });
@@ -22,6 +22,6 @@ export async function runApi(): Promise<void> {
     if (config.bootstrapKey !== null) await ensureBootstrapKey(app.db, config.bootstrapKey);
     addApi(app, { listener, shutdown });
     addStores(app, { shutdown });
-    process.stdout.write(`API      http://${config.host}:${listener.port}\n`);
+    process.stdout.write(`API      http://${config.host}:${listener.port}  (${providersSaid(app.providers)})\n`);
   });
 }

@@ -7,13 +7,16 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type Config, readConfig } from '../runtime/config.ts';
+import { isReal, REAL_PROVIDERS } from '../runtime/config-providers.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
 import { createShutdown } from '../runtime/shutdown.ts';
-import { startSandbox } from '../sandbox/server.ts';
+import { type SandboxOptions, startSandbox } from '../sandbox/server.ts';
 import { makeDataFolder } from './data-folder.ts';
 
 export interface SandboxProcess {
   readonly url: string;
+  /** Where it sends its events; part of what Square's signature covers. */
+  readonly webhookUrl: string;
   close(): Promise<void>;
 }
 
@@ -30,11 +33,8 @@ export async function runSandbox({ port, webhookUrl }: { port?: number; webhookU
     port: port ?? config.sandboxPort ?? 0,
     host: '127.0.0.1',
     dataFile: join(config.dataDir, 'sandbox.jsonl'),
-    webhookUrl: webhookUrl ?? `http://${config.host}:${config.port}/webhooks`,
-    webhookSecrets: {
-      stripe: config.stripe.webhookSecrets[0] ?? '',
-      demobank: config.demobank.webhookSecrets[0] ?? '',
-    },
+    webhookUrl: webhookUrl ?? config.sandboxWebhookUrl,
+    webhookSecrets: sandboxSecrets(config),
     log: (line) => log.warn({ reason: line }, 'sandbox'),
   });
   writeFileSync(addressFile(config), sandbox.url);
@@ -52,13 +52,28 @@ export async function runSandbox({ port, webhookUrl }: { port?: number; webhookU
   process.on('disconnect', () => void shutdown.run('parent ended').finally(() => process.exit()));
 }
 
+/** What the sandbox signs its events with. For a real account it gets nothing: it could forge that one's events. */
+export function sandboxSecrets({ stripe, paypal, square, demobank }: Config): SandboxOptions['webhookSecrets'] {
+  return {
+    ...(isReal(stripe) ? {} : { stripe: stripe.webhookSecrets[0] ?? '' }),
+    // PayPal signs with a certificate of its own; the id of our webhook is part of what it signs.
+    ...(isReal(paypal) ? {} : { paypal: paypal.webhookId }),
+    ...(isReal(square) ? {} : { square: square.signatureKeys[0] ?? '' }),
+    // Tipalti signs nothing and is asked instead.
+    demobank: demobank.webhookSecrets[0] ?? '',
+  };
+}
+
 /** Starts the sandbox as a child; null when every provider is real. */
 export async function forkSandbox(
   config: Config,
   { apiPort, log }: { apiPort: number; log: Logger },
 ): Promise<SandboxProcess | null> {
-  if (config.stripe.live && config.stripe.baseUrl === null) return null;
-  const webhookUrl = `http://127.0.0.1:${apiPort}/webhooks`;
+  if (sandboxed(config).length === 0) return null;
+  warnOfMixture(config, log);
+  const events = new URL(config.sandboxWebhookUrl);
+  events.port = String(apiPort);
+  const webhookUrl = events.href;
   // Next to a port that the system chose, the system may give the next one away at any moment.
   const port = config.sandboxPort ?? (config.port === 0 ? 0 : await nextFreePort(apiPort + 1));
   const main = new URL('../main.ts', import.meta.url).pathname;
@@ -81,6 +96,7 @@ export async function forkSandbox(
   });
   return {
     url,
+    webhookUrl,
     async close() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.disconnect();
@@ -90,18 +106,42 @@ export async function forkSandbox(
   };
 }
 
-/** For processes that start without a sandbox of their own: where the one of this data folder listens. */
-export function findSandbox(config: Config): string | null {
-  if (config.stripe.live && config.stripe.baseUrl === null) return null;
-  if (config.sandboxPort !== null) return `http://127.0.0.1:${config.sandboxPort}`;
+/**
+ * For processes that start without a sandbox of their own: where the one of this data folder listens. Beside a real
+ * account there may be none; the providers without credentials are then left out.
+ */
+export function findSandbox(config: Config, log: Logger): string | null {
+  if (sandboxed(config).length === 0) return null;
+  if (config.sandboxPort !== null) {
+    warnOfMixture(config, log);
+    return `http://127.0.0.1:${config.sandboxPort}`;
+  }
   try {
-    return readFileSync(addressFile(config), 'utf8');
+    const url = readFileSync(addressFile(config), 'utf8');
+    warnOfMixture(config, log);
+    return url;
   } catch {
+    if (REAL_PROVIDERS.some((name) => config[name].live)) return null;
     throw new Error(
-      'No sandbox runs on this data folder, and no provider credentials are set. ' +
-        'Start "npm run remit -- sandbox" first, set SANDBOX_PORT, or set STRIPE_SECRET_KEY.',
+      'No sandbox runs on this data folder, and no provider credentials are set. Start "npm run remit -- sandbox" ' +
+        'first, set SANDBOX_PORT, or set the credentials of a provider, such as STRIPE_SECRET_KEY.',
     );
   }
+}
+
+/** The providers that are not reached for real: without credentials, or at an address on this machine. */
+function sandboxed(config: Config): string[] {
+  return REAL_PROVIDERS.filter((name) => !isReal(config[name]));
+}
+
+/** Money that a sandbox makes up and money that is real would meet in the same wallets. */
+function warnOfMixture(config: Config, log: Logger): void {
+  const played = REAL_PROVIDERS.filter((name) => !config[name].live);
+  if (played.length === 0 || !REAL_PROVIDERS.some((name) => isReal(config[name]))) return;
+  log.warn(
+    { provider: played.join(',') },
+    'these providers are the sandbox beside real ones, and its money is not real: set their credentials, or do not use them',
+  );
 }
 
 async function nextFreePort(first: number): Promise<number> {

@@ -4,6 +4,8 @@ import { z } from 'zod';
 const portText = wholeNumber({ min: 0, max: 65_535 });
 // A day is far beyond any sensible interval and well below the longest delay a timer can take (24.8 days).
 const intervalMaxMs = 86_400_000;
+// What can stand in a header: printable ASCII, without the comma that separates the parts of a list.
+const credentialText = /^[!-+\--~]{1,4096}$/;
 
 export const environmentValues = z.object({
   PORT: portText.optional(),
@@ -25,10 +27,30 @@ export const environmentValues = z.object({
   STRIPE_SECRET_KEY: listOf(/^(sk|rk)_[A-Za-z0-9_]+$/),
   STRIPE_WEBHOOK_SECRET: listOf(/^whsec_[A-Za-z0-9_+/=-]+$/),
   STRIPE_CONNECT_WEBHOOK_SECRET: listOf(/^whsec_[A-Za-z0-9_+/=-]+$/),
-  STRIPE_BASE_URL: urlOf(['http:', 'https:'])
-    .refine((text) => text.startsWith('https:') || isLocalUrl(text))
-    .optional(),
+  STRIPE_BASE_URL: providerUrl().optional(),
   STRIPE_RPS: rate().optional(),
+  PAYPAL_CLIENT_ID: credential().optional(),
+  PAYPAL_CLIENT_SECRET: listOf(credentialText),
+  PAYPAL_WEBHOOK_ID: identifier().optional(),
+  PAYPAL_BASE_URL: providerUrl().optional(),
+  PAYPAL_RPS: rate().optional(),
+  SQUARE_ACCESS_TOKEN: listOf(credentialText),
+  SQUARE_WEBHOOK_SIGNATURE_KEY: listOf(credentialText),
+  SQUARE_NOTIFICATION_URL: urlOf(['http:', 'https:']).optional(),
+  SQUARE_LOCATION_ID: identifier().optional(),
+  SQUARE_BASE_URL: providerUrl().optional(),
+  SQUARE_RPS: rate().optional(),
+  TIPALTI_CLIENT_ID: credential().optional(),
+  TIPALTI_CLIENT_SECRET: listOf(credentialText),
+  TIPALTI_REFRESH_TOKEN: listOf(credentialText),
+  TIPALTI_PAYER: z
+    .string()
+    .regex(/^[^\p{Cc}]{1,255}$/u)
+    .optional(),
+  TIPALTI_BASE_URL: providerUrl().optional(),
+  TIPALTI_AUTH_URL: providerUrl().optional(),
+  TIPALTI_IPN_URL: providerUrl().optional(),
+  TIPALTI_RPS: rate().optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   LOG_FORMAT: z.enum(['pretty', 'json']).optional(),
   RECONCILE_MS: wholeNumber({ min: 10, max: intervalMaxMs }).default(5_000),
@@ -53,7 +75,19 @@ const secretNames: ReadonlySet<string> = new Set([
   'STRIPE_SECRET_KEY',
   'STRIPE_WEBHOOK_SECRET',
   'STRIPE_CONNECT_WEBHOOK_SECRET',
+  'PAYPAL_CLIENT_ID',
+  'PAYPAL_CLIENT_SECRET',
+  'SQUARE_ACCESS_TOKEN',
+  'SQUARE_WEBHOOK_SIGNATURE_KEY',
+  'TIPALTI_CLIENT_ID',
+  'TIPALTI_CLIENT_SECRET',
+  'TIPALTI_REFRESH_TOKEN',
 ]);
+
+const rateFix = 'Set requests per second as a number above 0 and at most 100000, or leave it out.';
+const credentialFix = 'Set printable characters without spaces';
+const addressFix = (own: string) =>
+  `Set an https:// address without user, query or fragment (http:// only for this machine), or leave it out for ${own}.`;
 
 const fixes: Readonly<Record<VariableName, string>> = {
   PORT: 'Set a port from 1 to 65535 (0 takes any free one), or leave it out for 3000.',
@@ -66,8 +100,27 @@ const fixes: Readonly<Record<VariableName, string>> = {
   STRIPE_SECRET_KEY: 'Set a key that begins with sk_ or rk_, or leave it out to use the sandbox.',
   STRIPE_WEBHOOK_SECRET: 'Set signing secrets that begin with whsec_, separated by commas.',
   STRIPE_CONNECT_WEBHOOK_SECRET: 'Set signing secrets that begin with whsec_, separated by commas.',
-  STRIPE_BASE_URL: 'Set an https:// address (http:// only for this machine), or leave it out for api.stripe.com.',
-  STRIPE_RPS: 'Set requests per second as a number above 0 and at most 100000, or leave it out.',
+  STRIPE_BASE_URL: addressFix('api.stripe.com'),
+  STRIPE_RPS: rateFix,
+  PAYPAL_CLIENT_ID: `${credentialFix}, or leave it out to use the sandbox.`,
+  PAYPAL_CLIENT_SECRET: `${credentialFix}, the one in use first, old ones after a comma.`,
+  PAYPAL_WEBHOOK_ID: 'Set the id of your webhook at PayPal: letters, digits, _ and -.',
+  PAYPAL_BASE_URL: addressFix('api-m.paypal.com'),
+  PAYPAL_RPS: rateFix,
+  SQUARE_ACCESS_TOKEN: `${credentialFix}, the one in use first, old ones after a comma.`,
+  SQUARE_WEBHOOK_SIGNATURE_KEY: `${credentialFix}, several separated by commas.`,
+  SQUARE_NOTIFICATION_URL: 'Set the address of your webhook subscription, letter by letter as Square has it.',
+  SQUARE_LOCATION_ID: 'Set the id of your location at Square: letters, digits, _ and -.',
+  SQUARE_BASE_URL: addressFix('connect.squareup.com'),
+  SQUARE_RPS: rateFix,
+  TIPALTI_CLIENT_ID: `${credentialFix}, or leave it out to use the sandbox.`,
+  TIPALTI_CLIENT_SECRET: `${credentialFix}, the one in use first, old ones after a comma.`,
+  TIPALTI_REFRESH_TOKEN: `${credentialFix}, the one in use first, old ones after a comma.`,
+  TIPALTI_PAYER: "Set the payer's name at Tipalti: 1 to 255 characters on one line.",
+  TIPALTI_BASE_URL: addressFix('api-p.tipalti.com'),
+  TIPALTI_AUTH_URL: addressFix('sso.tipalti.com'),
+  TIPALTI_IPN_URL: addressFix('console.tipalti.com'),
+  TIPALTI_RPS: rateFix,
   LOG_LEVEL: 'Set one of trace, debug, info, warn, error, fatal, silent.',
   LOG_FORMAT: 'Set pretty or json.',
   RECONCILE_MS: 'Set whole milliseconds from 10 to 86400000, or leave it out for 5000.',
@@ -86,7 +139,9 @@ export function badValues(given: Readonly<Record<string, string | undefined>>): 
   const lines = Object.entries(fixes).filter(([name]) => names.has(name));
   return new Map(
     lines.map(([name, fix]) => {
-      const shown = secretNames.has(name) ? '' : ` ${JSON.stringify(given[name])}`;
+      // An address may carry a password.
+      const isSecret = secretNames.has(name) || given[name]?.includes('@') === true;
+      const shown = isSecret ? '' : ` ${JSON.stringify(given[name])}`;
       return [name, `${name}${shown} is not valid. ${fix}`];
     }),
   );
@@ -98,7 +153,7 @@ const typoDistanceMax = 2;
 /** A misspelt setting would be ignored in silence, so names close to one of ours are refused. */
 export function misspeltNames(names: readonly string[]): string[] {
   return names
-    .filter((name) => /^(REMIT|STRIPE)_/.test(name) && !(name in fixes))
+    .filter((name) => /^(REMIT|STRIPE|PAYPAL|SQUARE|TIPALTI)_/.test(name) && !(name in fixes))
     .flatMap((name) => {
       const meant = Object.keys(fixes).find((known) => isMeant({ name, known }));
       return meant === undefined ? [] : [`${name} is not a setting. Did you mean ${meant}? Rename or remove it.`];
@@ -144,6 +199,23 @@ function urlOf(protocols: readonly string[]) {
     const url = URL.parse(text);
     return url !== null && url.hostname !== '' && protocols.includes(url.protocol);
   });
+}
+
+/** Paths are put behind it, so it ends with one. Credentials never travel in the clear beyond this machine. */
+function providerUrl() {
+  return z.string().refine((text) => {
+    const url = URL.parse(text);
+    if (url === null || url.username + url.password + url.search + url.hash !== '') return false;
+    return url.protocol === 'https:' || (url.protocol === 'http:' && isLocalUrl(text));
+  });
+}
+
+function credential() {
+  return z.string().regex(credentialText);
+}
+
+function identifier() {
+  return z.string().regex(/^[A-Za-z0-9_-]{1,255}$/);
 }
 
 function listOf(item: RegExp) {

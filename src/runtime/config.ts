@@ -1,39 +1,36 @@
 // The environment, read once: every variable the processor knows, its limits, and what to do when a value is wrong.
 // The only file that touches process.env; everything else gets its settings as arguments.
 import { resolve } from 'node:path';
-import { badValues, type EnvironmentValues, environmentValues, isLocalUrl, misspeltNames } from './config-variables.ts';
+import { type ProviderConfig, providerContradictions, providersFrom } from './config-providers.ts';
+import { badValues, type EnvironmentValues, environmentValues, misspeltNames } from './config-variables.ts';
 
-export type Config = Readonly<{
-  port: number;
-  /** A port somebody asked for must be free; the default one may give way to the next free port. */
-  portAsked: boolean;
-  host: string;
-  databaseUrl: string | null;
-  redisUrl: string | null;
-  dataDir: string;
-  bootstrapKey: string | null;
-  sandboxPort: number | null;
-  stripe: Readonly<{
-    live: boolean;
-    secretKey: string;
-    webhookSecrets: readonly string[];
-    baseUrl: string | null;
-    rps: number | null;
-  }>;
-  demobank: Readonly<{ secretKey: string; webhookSecrets: readonly string[] }>;
-  logLevel: EnvironmentValues['LOG_LEVEL'];
-  logFormat: 'pretty' | 'json';
-  reconcileMs: number;
-  leaseMs: number;
-  providerTimeoutMs: number;
-  sendDeadlineMs: number;
-  rateLimitRps: number | null;
-  webhookAllowHosts: readonly string[];
-  keyRetentionMs: number | null;
-  unsafeDurability: boolean;
-  shutdownGraceMs: number;
-  concurrency: Readonly<{ payout: number; transfer: number; webhookIn: number; maintenance: number }>;
-}>;
+export type Config = Readonly<
+  ProviderConfig & {
+    port: number;
+    /** A port somebody asked for must be free; the default one may give way to the next free port. */
+    portAsked: boolean;
+    host: string;
+    databaseUrl: string | null;
+    redisUrl: string | null;
+    dataDir: string;
+    bootstrapKey: string | null;
+    sandboxPort: number | null;
+    /** Where the sandbox sends its events: `<this>/stripe` and so on. */
+    sandboxWebhookUrl: string;
+    logLevel: EnvironmentValues['LOG_LEVEL'];
+    logFormat: 'pretty' | 'json';
+    reconcileMs: number;
+    leaseMs: number;
+    providerTimeoutMs: number;
+    sendDeadlineMs: number;
+    rateLimitRps: number | null;
+    webhookAllowHosts: readonly string[];
+    keyRetentionMs: number | null;
+    unsafeDurability: boolean;
+    shutdownGraceMs: number;
+    concurrency: Readonly<{ payout: number; transfer: number; webhookIn: number; maintenance: number }>;
+  }
+>;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -48,14 +45,7 @@ export class ConfigError extends Error {
   }
 }
 
-// Known to everyone who reads this file, so they protect nothing: they only sign what the local sandbox sends.
-const sandboxDefaults = {
-  stripeSecretKey: 'sk_test_sandbox_0000000000000000',
-  stripeWebhookSecrets: ['whsec_sandbox_stripe_account', 'whsec_sandbox_stripe_connect'],
-  demobankSecretKey: 'demobank_sandbox_0000000000000000',
-  demobankWebhookSecrets: ['whsec_sandbox_demobank'],
-} as const;
-
+const portDefault = 3000;
 // The send deadline keeps a call that was paused before sending from going out when its lease is nearly over.
 const sendDeadlineMaxMs = 5_000;
 const sendDeadlineShareOfLease = 10;
@@ -78,7 +68,7 @@ export function readConfig(env: Environment = process.env): Config {
 
 function configFrom(values: EnvironmentValues): Config {
   return {
-    port: values.PORT ?? 3000,
+    port: values.PORT ?? portDefault,
     portAsked: values.PORT !== undefined,
     host: values.HOST,
     databaseUrl: values.DATABASE_URL ?? null,
@@ -86,11 +76,8 @@ function configFrom(values: EnvironmentValues): Config {
     dataDir: resolve(values.REMIT_DATA_DIR),
     bootstrapKey: values.REMIT_BOOTSTRAP_KEY ?? null,
     sandboxPort: values.SANDBOX_PORT ?? null,
-    stripe: stripeFrom(values),
-    demobank: {
-      secretKey: sandboxDefaults.demobankSecretKey,
-      webhookSecrets: sandboxDefaults.demobankWebhookSecrets,
-    },
+    sandboxWebhookUrl: `http://${hostInUrl(values.HOST)}:${values.PORT ?? portDefault}/webhooks`,
+    ...providersFrom(values),
     logLevel: values.LOG_LEVEL,
     logFormat: values.LOG_FORMAT ?? (process.stdout.isTTY ? 'pretty' : 'json'),
     reconcileMs: values.RECONCILE_MS,
@@ -106,15 +93,10 @@ function configFrom(values: EnvironmentValues): Config {
   };
 }
 
-function stripeFrom(values: EnvironmentValues): Config['stripe'] {
-  const asked = [...values.STRIPE_WEBHOOK_SECRET, ...values.STRIPE_CONNECT_WEBHOOK_SECRET];
-  return {
-    live: values.STRIPE_SECRET_KEY.length > 0,
-    secretKey: values.STRIPE_SECRET_KEY[0] ?? sandboxDefaults.stripeSecretKey,
-    webhookSecrets: asked.length > 0 ? asked : sandboxDefaults.stripeWebhookSecrets,
-    baseUrl: values.STRIPE_BASE_URL ?? null,
-    rps: values.STRIPE_RPS ?? null,
-  };
+/** An address that stands for all of this machine's is no address to call. */
+function hostInUrl(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 /** Values that are fine alone and dangerous together. */
@@ -128,21 +110,7 @@ function contradictions(values: EnvironmentValues): string[] {
         `or PROVIDER_TIMEOUT_MS=${Math.floor(lease / 2)} or less.`,
     );
   }
-  const isLocal = values.STRIPE_BASE_URL !== undefined && isLocalUrl(values.STRIPE_BASE_URL);
-  const hasWebhookSecret = values.STRIPE_WEBHOOK_SECRET.length + values.STRIPE_CONNECT_WEBHOOK_SECRET.length > 0;
-  const reachesStripe = values.STRIPE_SECRET_KEY.length > 0 && values.STRIPE_BASE_URL === undefined;
-  if (reachesStripe && values.KEY_RETENTION_MS !== undefined) {
-    problems.push(
-      'KEY_RETENTION_MS is for the sandbox only and STRIPE_SECRET_KEY is set: a wrong retention could pay twice. ' +
-        'Remove KEY_RETENTION_MS, or set STRIPE_BASE_URL to a sandbox.',
-    );
-  }
-  if (values.STRIPE_SECRET_KEY.length > 0 && !isLocal && !hasWebhookSecret) {
-    problems.push(
-      'STRIPE_WEBHOOK_SECRET is missing while STRIPE_SECRET_KEY is set, so no event of Stripe could be trusted. ' +
-        'Set it to the signing secret (whsec_...) of your webhook endpoint in the Stripe dashboard.',
-    );
-  }
+  problems.push(...providerContradictions(values));
   if (values.PORT !== undefined && values.PORT !== 0 && values.PORT === values.SANDBOX_PORT) {
     problems.push(
       `PORT and SANDBOX_PORT are both ${values.PORT}. Give them different ports, or leave SANDBOX_PORT out.`,

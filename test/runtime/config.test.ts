@@ -27,7 +27,11 @@ describe('config', () => {
       dataDir: resolve('.data'),
       bootstrapKey: null,
       sandboxPort: null,
+      sandboxWebhookUrl: 'http://127.0.0.1:3000/webhooks',
       stripe: { live: false, baseUrl: null, rps: null },
+      paypal: { live: false, baseUrl: null, rps: null },
+      square: { live: false, baseUrl: null, rps: null, notificationUrl: null },
+      tipalti: { live: false, baseUrl: null, rps: null, authUrl: null, ipnUrl: null },
       logLevel: 'info',
       reconcileMs: 5_000,
       leaseMs: 60_000,
@@ -82,6 +86,25 @@ describe('config', () => {
     { name: 'STRIPE_CONNECT_WEBHOOK_SECRET', value: secret },
     { name: 'STRIPE_BASE_URL', value: 'http://stripe.example.com' },
     { name: 'STRIPE_RPS', value: '0' },
+    { name: 'PAYPAL_CLIENT_ID', value: `${secret} x` },
+    { name: 'PAYPAL_CLIENT_SECRET', value: `ok,${secret} x` },
+    { name: 'PAYPAL_WEBHOOK_ID', value: 'WH/1' },
+    { name: 'PAYPAL_BASE_URL', value: `https://user:${secret}@paypal.example.com` },
+    { name: 'PAYPAL_RPS', value: '-1' },
+    { name: 'SQUARE_ACCESS_TOKEN', value: `${secret} x` },
+    { name: 'SQUARE_WEBHOOK_SIGNATURE_KEY', value: `${secret}\u00e9` },
+    { name: 'SQUARE_NOTIFICATION_URL', value: 'platform.example/webhooks/square' },
+    { name: 'SQUARE_LOCATION_ID', value: 'L 1' },
+    { name: 'SQUARE_BASE_URL', value: 'https://square.example.com/?v=2' },
+    { name: 'SQUARE_RPS', value: '1e3' },
+    { name: 'TIPALTI_CLIENT_ID', value: `${secret}\t` },
+    { name: 'TIPALTI_CLIENT_SECRET', value: `${secret} x` },
+    { name: 'TIPALTI_REFRESH_TOKEN', value: `${secret} x` },
+    { name: 'TIPALTI_PAYER', value: 'two\nlines' },
+    { name: 'TIPALTI_BASE_URL', value: 'ftp://127.0.0.1/' },
+    { name: 'TIPALTI_AUTH_URL', value: 'sso.tipalti.com' },
+    { name: 'TIPALTI_IPN_URL', value: 'http://console.tipalti.com/notif/ipn.aspx' },
+    { name: 'TIPALTI_RPS', value: '100001' },
     { name: 'LOG_LEVEL', value: 'loud' },
     { name: 'LOG_FORMAT', value: 'xml' },
     { name: 'RECONCILE_MS', value: '1' },
@@ -119,20 +142,24 @@ describe('config', () => {
     expect(problemsOf({ LEASE_MS: '40000' })).toEqual([]);
   });
 
-  it('refuses a made-up key retention against the real Stripe, and allows it against a sandbox', () => {
-    const live = { STRIPE_SECRET_KEY: 'sk_live_1', STRIPE_WEBHOOK_SECRET: 'whsec_1', KEY_RETENTION_MS: '20000' };
-    expect(problemsOf(live)).toEqual([expect.stringContaining('Remove KEY_RETENTION_MS')]);
-    expect(problemsOf({ ...live, STRIPE_BASE_URL: 'http://127.0.0.1:3001' })).toEqual([]);
-  });
-
-  it('never trusts the public sandbox secret for events of the real Stripe', () => {
-    expect(problemsOf({ STRIPE_SECRET_KEY: 'sk_live_1' })).toEqual([expect.stringContaining('STRIPE_WEBHOOK_SECRET')]);
-  });
-
   it('asks about a name that is nearly one of ours and leaves other names alone', () => {
     expect(problemsOf({ STRIPE_SECERT_KEY: 'sk_x' })).toEqual([
       expect.stringContaining('Did you mean STRIPE_SECRET_KEY?'),
     ]);
-    expect(problemsOf({ STRIPE_PUBLISHABLE_KEY: 'pk_x', PAYPAL_CLIENT_ID: 'x', PROT: '1' })).toEqual([]);
+    expect(problemsOf({ PAYPAL_CLIENTID: 'x', SQUARE_ACCESS: 'x', TIPALTI_BASEURL: 'x' })).toEqual([
+      expect.stringContaining('Did you mean PAYPAL_CLIENT_ID?'),
+      expect.stringContaining('Did you mean SQUARE_ACCESS_TOKEN?'),
+      expect.stringContaining('Did you mean TIPALTI_BASE_URL?'),
+    ]);
+    expect(problemsOf({ STRIPE_PUBLISHABLE_KEY: 'pk_x', SQUARE_APPLICATION_ID: 'x', PROT: '1' })).toEqual([]);
   });
+});
+
+it.each([
+  { env: {}, url: 'http://127.0.0.1:3000/webhooks' },
+  { env: { PORT: '8080', HOST: 'localhost' }, url: 'http://localhost:8080/webhooks' },
+  { env: { HOST: '0.0.0.0' }, url: 'http://127.0.0.1:3000/webhooks' },
+  { env: { HOST: '::1' }, url: 'http://[::1]:3000/webhooks' },
+])('the sandbox sends its events to $url with $env', ({ env, url }) => {
+  expect(readConfig(env).sandboxWebhookUrl).toBe(url);
 });
