@@ -1,4 +1,4 @@
-// One POST to an endpoint: to the address that was checked and nowhere else, within one deadline, following nothing,
+// One POST to an endpoint: to the addresses that were checked and nowhere else, within one deadline, following nothing,
 // and reading no more of the answer than it must.
 
 import { type ClientRequestArgs, request as requestHttp } from 'node:http';
@@ -50,7 +50,7 @@ export function createSend(options: { checkUrl: CheckUrl; timeoutMs?: number }):
 
 /** The status once the answer is read, or cut. The status alone decides, so an answer that is cut is one all the same. */
 function post(
-  { url, address }: { url: URL; address: Address },
+  { url, addresses }: { url: URL; addresses: readonly Address[] },
   message: { headers: Readonly<Record<string, string>>; body: string; signal: AbortSignal },
 ): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
@@ -69,7 +69,7 @@ function post(
     signal,
     // A connection that is kept could lead to an address that is no longer allowed.
     agent: false,
-    lookup: always(address),
+    lookup: always(addresses),
   });
   request.on('error', end);
   request.on('close', () => end(new Error('The connection was closed before an answer came.')));
@@ -86,11 +86,12 @@ function post(
   return promise;
 }
 
-/** Answers every question about the name with the one address that was checked. */
-function always({ address, family }: Address): NonNullable<ClientRequestArgs['lookup']> {
+/** Answers every question about the name with the addresses that were checked; which one answers first is Node's race. */
+function always(addresses: readonly Address[]): NonNullable<ClientRequestArgs['lookup']> {
   return (_hostname, options, callback) => {
-    if (options.all === true) callback(null, [{ address, family }]);
-    else callback(null, address, family);
+    const [first] = addresses;
+    if (options.all === true) callback(null, [...addresses]);
+    else callback(null, first?.address ?? '', first?.family);
   };
 }
 

@@ -1,5 +1,5 @@
 // Which URLs outgoing webhooks may reach. Whoever registers an endpoint chooses where this host sends requests, so
-// only public addresses are allowed, and the connection goes to the very address that was checked.
+// only public addresses are allowed, and the connection goes to the very addresses that were checked.
 
 import { lookup as lookupDns } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
@@ -13,7 +13,7 @@ export interface Address {
 export type Lookup = (host: string) => Promise<readonly { readonly address: string }[]>;
 
 export type UrlCheck =
-  | { readonly type: 'allowed'; readonly url: URL; readonly address: Address }
+  | { readonly type: 'allowed'; readonly url: URL; readonly addresses: readonly Address[] }
   | { readonly type: 'refused'; readonly reason: 'url_not_allowed' | 'dns'; readonly detail: string };
 
 export type CheckUrl = (url: string) => Promise<UrlCheck>;
@@ -36,15 +36,14 @@ export function createUrlCheck(options: {
     const fault = isExempt ? credentialsIn(url) : (credentialsIn(url) ?? faultOf(url));
     if (fault !== null) return refused(fault);
     const addresses = await addressesOf(url.hostname, lookup);
-    const [first] = addresses;
-    if (first === undefined) {
+    if (addresses.length === 0) {
       return { type: 'refused', reason: 'dns', detail: 'The host has no address. Check its spelling and its DNS.' };
     }
-    // One private address among several is enough: the resolver chooses which one is tried first.
+    // One private address among several is enough to refuse: any of them may be tried.
     if (!isExempt && !addresses.every(isPublic)) {
       return refused('The host has an address that is not public. Use a host that the internet can reach.');
     }
-    return { type: 'allowed', url, address: first };
+    return { type: 'allowed', url, addresses };
   };
 }
 

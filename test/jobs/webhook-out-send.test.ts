@@ -141,6 +141,12 @@ describe('the connection', () => {
     expect(receiver.received[0]?.headers).toMatchObject({ host: `${name}:${receiver.port}`, 'webhook-id': 'evt' });
   });
 
+  test('is made with the next address where the first one does not answer', async () => {
+    const lookup: Lookup = async () => [{ address: '::1' }, { address: '127.0.0.1' }];
+    const sent = await attempt(`http://${name}:${receiver.port}/hook`, { lookup });
+    expect(sent).toEqual({ outcome: 'delivered', httpStatus: 200 });
+  });
+
   test('is not made when the name has moved inside since it was registered', async () => {
     let address = '93.184.215.14';
     const lookup: Lookup = async () => [{ address }];

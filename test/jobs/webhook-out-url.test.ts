@@ -13,7 +13,7 @@ const verdictOf = async (
   { lookup = answering(PUBLIC), allowHosts = [] }: { lookup?: Lookup; allowHosts?: string[] } = {},
 ) => {
   const checked = await createUrlCheck({ allowHosts, lookup })(url);
-  return checked.type === 'allowed' ? checked.address.address : checked.reason;
+  return checked.type === 'allowed' ? checked.addresses.map(({ address }) => address).join() : checked.reason;
 };
 
 describe('a webhook URL', () => {

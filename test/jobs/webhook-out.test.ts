@@ -219,6 +219,27 @@ describe('our own processes', () => {
     expect(await rig.deliveries()).toMatchObject([{ status: 'delivered', attempt: 1 }]);
   });
 
+  test('that all take up everything, at a host that fails often, keep the order of each operation', async () => {
+    await register();
+    const senders = [rig.open(), rig.open({}, await rig.ledger.openTeller())];
+    const keys = Array.from({ length: 12 }, (_, at) => `busy-${at}`);
+    let count = 0;
+    receiver.answer = (response) => response.writeHead(count++ % 3 === 0 ? 500 : 200).end();
+    for (const type of ['review.opened', 'payout.succeeded', 'payout.returned'] as const) {
+      await rig.emit(keys.map((key) => payoutEvent(key, type)));
+    }
+    await Promise.all(senders.map((sender) => rig.drain(sender)));
+    for (const key of keys) {
+      const told = receiver.received.filter(({ body }) => body.data.semantic_key === key);
+      const sequences = told.map(({ body }) => body.sequence);
+      expect(sequences).toEqual([...sequences].sort());
+      expect([...new Set(sequences)]).toEqual([1, 2, 3]);
+    }
+    // As many as were refused came a second time, and no other.
+    const refused = rig.attempts.filter(({ result }) => result === 'retry').length;
+    expect(receiver.received).toHaveLength(keys.length * 3 + refused);
+  });
+
   test('one of which dies between the answer and its last write, send again under the same id', async () => {
     const { secret } = await register();
     const [deliveryId = ''] = await rig.emit([payoutEvent('crash')]);
