@@ -41,8 +41,6 @@ export interface Rig {
   moved(pkid: Pkid): BookRow[];
   /** One of the sandbox's own routes. */
   control(path: string, body?: object): Promise<void>;
-  /** The requests of PayPal's part that it has seen. */
-  calls(): Promise<readonly { method: string; path: string }[]>;
   close(): Promise<void>;
 }
 
@@ -74,10 +72,6 @@ export async function openRig(): Promise<Rig> {
     async control(path, body = {}) {
       const response = await fetch(`${sandbox.url}/_sandbox${path}`, { method: 'POST', body: JSON.stringify(body) });
       if (!response.ok) throw new Error(`The sandbox refused ${path}: ${await response.text()}`);
-    },
-    async calls() {
-      const { data } = await (await fetch(`${sandbox.url}/_sandbox/calls?provider=paypal`)).json();
-      return data;
     },
     async close() {
       await sandbox.close();
@@ -160,8 +154,4 @@ export async function until<Value>(ask: () => Promise<Value> | Value, fits: (val
     if (performance.now() > deadline) throw new Error(`It never came about: ${String(value)}`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
   }
-}
-
-export function findWith(paypal: Paypal, kind: PaymentKind, reference: Reference): Promise<Answer> {
-  return paypal[kind].find(reference, LIMITS);
 }
