@@ -1,9 +1,9 @@
 // The rows of deliveries: which are due, the claim of one for one attempt, and how the attempt ended. Each is one
 // short transaction, and none is open while something is sent.
 
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { EventType, Subject, SubjectKind } from '../domain/outgoing.ts';
-import type { Db, Tx } from '../runtime/db.ts';
+import { type Db, isRetryable, type Tx } from '../runtime/db.ts';
 
 /** An unlocked look at a delivery that is due; null when there is nothing to do now. */
 export interface DueDelivery {
@@ -75,74 +75,126 @@ export async function readDelivery(db: Db, deliveryId: string): Promise<DueDeliv
   return { endpointId, eventId, type, sequence, body, subject: { kind, pkid, semanticKey: semantic_key } };
 }
 
-interface LockedRow {
-  readonly attempt: number;
-  readonly tries: number;
-  readonly sequence: number;
-  readonly is_due: boolean;
-  readonly now: string;
+interface Claiming {
+  readonly deliveryId: string;
+  /** Stored by the first attempt; a later one is given what is stored. */
+  readonly body: string;
+  readonly leaseMs: number;
+  readonly triesMax: number;
+}
+
+/** Takes a delivery for one attempt. Nothing can stand before the first event of a subject, so one statement does. */
+export async function claimDelivery(db: Db, claiming: Claiming): Promise<Claimed> {
+  const taken = await take(db.sql, claiming, { only: sql`d.sequence = 1` });
+  return taken ?? db.transaction((tx) => claimInOrder(tx, claiming));
 }
 
 /**
- * Takes a delivery for one attempt. The row is locked before anything is decided, and what was sent before it is read
- * only then: whoever ends the event before needs this lock too, so neither can miss the other.
+ * The row is locked before anything is decided, and what stands before it is read only then: whoever ends that one
+ * needs this lock too, so neither can miss the other.
  */
-export async function claimDelivery(
-  db: Db,
-  { deliveryId, body, leaseMs, triesMax }: { deliveryId: string; body: string; leaseMs: number; triesMax: number },
-): Promise<Claimed> {
-  return db.transaction(async (tx) => {
-    const { rows } = await sql<LockedRow>`
-      SELECT l.attempt, l.tries, l.sequence, l.due_at <= clock_timestamp() AS is_due, clock_timestamp() AS now
-      FROM (SELECT attempt, tries, sequence, due_at FROM delivery
-            WHERE delivery_id = ${deliveryId}::uuid AND status = 'pending' FOR UPDATE) l`.execute(tx);
-    const [row] = rows;
-    if (row?.is_due !== true) return { type: 'nothing' };
-    if (row.sequence > 1 && (await isBlocked(tx, deliveryId))) {
-      await putOff(tx, { deliveryId, byMs: BLOCKED_MS });
-      return { type: 'nothing' };
-    }
-    const endpoint = await readEndpoint(tx, deliveryId);
-    if (endpoint.status === 'disabled') return giveUp(tx, deliveryId, ENDPOINT_DISABLED);
-    // Only workers that die while they send come this far without an end.
-    if (row.tries >= triesMax) return giveUp(tx, deliveryId, 'no_end');
-    const claimed = await sql<{ attempt: number; tries: number; body: string }>`
-      UPDATE delivery SET attempt = attempt + 1, tries = tries + 1, leased = true, body = coalesce(body, ${body}),
-        last_attempt_at = ${row.now}::timestamptz,
-        due_at = ${row.now}::timestamptz + make_interval(secs => ${leaseMs / 1_000})
-      WHERE delivery_id = ${deliveryId}::uuid RETURNING attempt, tries, body`.execute(tx);
-    const [taken] = claimed.rows;
-    if (taken === undefined) return { type: 'nothing' };
-    const { url, secrets } = endpoint;
-    return { type: 'claimed', deliveryId, ...taken, url, secrets, at: new Date(row.now) };
+async function claimInOrder(tx: Tx, claiming: Claiming): Promise<Claimed> {
+  const { deliveryId, triesMax } = claiming;
+  const { rows } = await sql<{ tries: number; is_due: boolean }>`
+    SELECT l.tries, l.due_at <= clock_timestamp() AS is_due FROM (
+      SELECT tries, due_at FROM delivery WHERE delivery_id = ${deliveryId}::uuid AND status = 'pending' FOR UPDATE
+    ) l`.execute(tx);
+  const [row] = rows;
+  if (row?.is_due !== true) return { type: 'nothing' };
+  if (await isBlocked(tx, deliveryId)) {
+    await putOff(tx, { deliveryId, byMs: BLOCKED_MS });
+    return { type: 'nothing' };
+  }
+  const taken = await take(tx, claiming, { only: sql`true` });
+  if (taken !== null) return taken;
+  // Only workers that die while they send use up their tries without an end.
+  const outcome = row.tries >= triesMax ? 'no_end' : ENDPOINT_DISABLED;
+  const { next } = await end(tx, {
+    mine: sql`true`,
+    deliveryId,
+    ending: { status: 'failed', outcome, httpStatus: null },
   });
+  return { type: 'failed', outcome, next };
+}
+
+async function take(
+  client: Db['sql'],
+  { deliveryId, body, leaseMs, triesMax }: Claiming,
+  { only }: { only: RawBuilder<unknown> },
+): Promise<Claimed | null> {
+  const { rows } = await sql<{
+    attempt: number;
+    tries: number;
+    body: string;
+    url: string;
+    secret: Buffer;
+    previous: Buffer | null;
+    at: string;
+  }>`
+    UPDATE delivery d SET attempt = d.attempt + 1, tries = d.tries + 1, leased = true,
+      body = coalesce(d.body, ${body}), last_attempt_at = date_trunc('milliseconds', clock_timestamp()),
+      due_at = clock_timestamp() + make_interval(secs => ${leaseMs / 1_000})
+    FROM webhook_endpoint e
+    WHERE d.delivery_id = ${deliveryId}::uuid AND d.status = 'pending' AND d.due_at <= clock_timestamp()
+      AND d.tries < ${triesMax} AND e.endpoint_id = d.endpoint_id AND e.status = 'enabled' AND ${only}
+    RETURNING d.attempt, d.tries, d.body, d.last_attempt_at AS at, e.url, e.secret,
+      CASE WHEN e.previous_until > clock_timestamp() THEN e.previous_secret END AS previous`.execute(client);
+  const [row] = rows;
+  if (row === undefined) return null;
+  const { secret, previous, at, ...taken } = row;
+  const secrets = previous === null ? [secret] : [secret, previous];
+  return { type: 'claimed', deliveryId, ...taken, secrets, at: new Date(at) };
 }
 
 /** Writes the end of an attempt unless its lease was lost. Returns the subject's next delivery, which is due now. */
 export async function endAttempt(
   db: Db,
-  claim: Pick<Claim, 'deliveryId' | 'attempt'>,
+  { deliveryId, attempt }: Pick<Claim, 'deliveryId' | 'attempt'>,
   ending: Ending,
-): Promise<{ isWritten: boolean; next: string | null }> {
-  const { deliveryId, attempt } = claim;
-  return db.transaction(async (tx) => {
-    const mine = sql`delivery_id = ${deliveryId}::uuid AND attempt = ${attempt} AND leased`;
-    const { status, outcome, httpStatus } = ending;
-    const told = sql`leased = false, outcome = ${outcome}, http_status = ${httpStatus}::smallint`;
-    if (ending.status === 'pending') {
-      const { numAffectedRows } = await sql`
-        UPDATE delivery SET ${told}, due_at = clock_timestamp() + make_interval(secs => ${ending.retryMs / 1_000})
-        WHERE ${mine}`.execute(tx);
-      return { isWritten: numAffectedRows === 1n, next: null };
-    }
-    const { numAffectedRows } = await sql`
-      UPDATE delivery SET ${told}, status = ${status}, due_at = NULL,
-        final_at = date_trunc('milliseconds', clock_timestamp())
-      WHERE ${mine}`.execute(tx);
-    if (numAffectedRows !== 1n) return { isWritten: false, next: null };
-    if (outcome === GONE) await disableGone(tx, deliveryId);
-    return { isWritten: true, next: await wakeNext(tx, deliveryId) };
-  });
+): Promise<Ended> {
+  const write = (client: Db['sql']) => end(client, { mine: sql`attempt = ${attempt} AND leased`, deliveryId, ending });
+  try {
+    return await write(db.sql);
+  } catch (error) {
+    // What is not written now is sent again when the lease is over.
+    if (!isRetryable(error)) throw error;
+    return db.transaction(write);
+  }
+}
+
+interface Ended {
+  readonly isWritten: boolean;
+  readonly next: string | null;
+}
+
+/** One statement: the end itself, the first event of the subject that waits behind it, and the word of an endpoint. */
+async function end(
+  client: Db['sql'],
+  { mine, deliveryId, ending }: { mine: RawBuilder<unknown>; deliveryId: string; ending: Ending },
+): Promise<Ended> {
+  const { status, outcome, httpStatus } = ending;
+  const isFinal = status !== 'pending';
+  const dueAt = isFinal ? sql`NULL` : sql`clock_timestamp() + make_interval(secs => ${ending.retryMs / 1_000})`;
+  const finalAt = isFinal ? sql`date_trunc('milliseconds', clock_timestamp())` : sql`NULL`;
+  const { rows } = await sql<{ written: number; next: string | null }>`
+    WITH ended AS (
+      UPDATE delivery SET status = ${status}, leased = false, due_at = ${dueAt}, final_at = ${finalAt},
+        outcome = ${outcome}, http_status = ${httpStatus}::smallint
+      WHERE delivery_id = ${deliveryId}::uuid AND ${mine} RETURNING endpoint_id, pkid, sequence
+    ), woken AS (
+      UPDATE delivery SET due_at = clock_timestamp() WHERE status = 'pending' AND NOT leased AND delivery_id = (
+        SELECT n.delivery_id FROM ended JOIN delivery n USING (endpoint_id, pkid)
+        WHERE n.sequence > ended.sequence AND n.status = 'pending' AND ${isFinal}::boolean
+        ORDER BY n.sequence LIMIT 1)
+      RETURNING delivery_id
+    ), left_us AS (
+      UPDATE webhook_endpoint e SET status = 'disabled', disabled_reason = 'gone', enabled_since = NULL,
+        updated_at = date_trunc('milliseconds', clock_timestamp())
+      FROM ended WHERE e.endpoint_id = ended.endpoint_id AND e.status = 'enabled' AND ${outcome === GONE}::boolean
+    )
+    SELECT (SELECT count(*) FROM ended)::integer AS written, (SELECT delivery_id FROM woken) AS next`.execute(client);
+  const [row] = rows;
+  return { isWritten: row?.written === 1, next: row?.next ?? null };
 }
 
 /** "gone" is the endpoint's own last word (HTTP 410). */
@@ -167,41 +219,4 @@ async function isBlocked(tx: Tx, deliveryId: string): Promise<boolean> {
       ON b.endpoint_id = d.endpoint_id AND b.pkid = d.pkid AND b.sequence < d.sequence AND b.status = 'pending'
     WHERE d.delivery_id = ${deliveryId}::uuid LIMIT 1`.execute(tx);
   return rows.length > 0;
-}
-
-async function readEndpoint(tx: Tx, deliveryId: string): Promise<{ status: string; url: string; secrets: Buffer[] }> {
-  const { rows } = await sql<{ status: string; url: string; secret: Buffer; previous: Buffer | null }>`
-    SELECT e.status, e.url, e.secret,
-           CASE WHEN e.previous_until > clock_timestamp() THEN e.previous_secret END AS previous
-    FROM delivery d JOIN webhook_endpoint e ON e.endpoint_id = d.endpoint_id
-    WHERE d.delivery_id = ${deliveryId}::uuid`.execute(tx);
-  const [row] = rows;
-  if (row === undefined) throw new Error('A delivery without an endpoint. Run the audit.');
-  const { status, url, secret, previous } = row;
-  return { status, url, secrets: previous === null ? [secret] : [secret, previous] };
-}
-
-async function giveUp(tx: Tx, deliveryId: string, outcome: string): Promise<Claimed> {
-  await sql`UPDATE delivery SET status = 'failed', leased = false, due_at = NULL, outcome = ${outcome},
-      http_status = NULL, final_at = date_trunc('milliseconds', clock_timestamp())
-    WHERE delivery_id = ${deliveryId}::uuid`.execute(tx);
-  return { type: 'failed', outcome, next: await wakeNext(tx, deliveryId) };
-}
-
-/** The first event of the subject that waits behind the one that ended. */
-async function wakeNext(tx: Tx, deliveryId: string): Promise<string | null> {
-  const { rows } = await sql<{ delivery_id: string }>`
-    UPDATE delivery SET due_at = clock_timestamp() WHERE status = 'pending' AND NOT leased AND delivery_id = (
-      SELECT n.delivery_id FROM delivery d JOIN delivery n
-        ON n.endpoint_id = d.endpoint_id AND n.pkid = d.pkid AND n.sequence > d.sequence AND n.status = 'pending'
-      WHERE d.delivery_id = ${deliveryId}::uuid ORDER BY n.sequence LIMIT 1)
-    RETURNING delivery_id`.execute(tx);
-  return rows[0]?.delivery_id ?? null;
-}
-
-async function disableGone(tx: Tx, deliveryId: string): Promise<void> {
-  await sql`UPDATE webhook_endpoint e SET status = 'disabled', disabled_reason = 'gone', enabled_since = NULL,
-      updated_at = date_trunc('milliseconds', clock_timestamp())
-    FROM delivery d WHERE d.delivery_id = ${deliveryId}::uuid AND e.endpoint_id = d.endpoint_id
-      AND e.status = 'enabled'`.execute(tx);
 }
