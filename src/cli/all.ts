@@ -9,17 +9,8 @@ import { type Config, readConfig } from '../runtime/config.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { ownDatabase } from './database.ts';
-import {
-  addApi,
-  addStores,
-  addWorkers,
-  lay,
-  openReadyApp,
-  prepareDatabase,
-  providersSaid,
-  runUntilTold,
-} from './process.ts';
-import { forkSandbox } from './sandbox.ts';
+import { addApi, addStores, addWorkers, lay, openReadyApp, prepareDatabase, runUntilTold } from './process.ts';
+import { forkSandbox, providersSaid } from './sandbox.ts';
 
 export async function runAll(): Promise<void> {
   const config = readConfig();

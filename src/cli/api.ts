@@ -6,8 +6,8 @@ import { readConfig } from '../runtime/config.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { joinDatabase } from './database.ts';
-import { addApi, addStores, lay, openReadyApp, prepareDatabase, providersSaid, runUntilTold } from './process.ts';
-import { findSandbox } from './sandbox.ts';
+import { addApi, addStores, lay, openReadyApp, prepareDatabase, runUntilTold } from './process.ts';
+import { findSandbox, providersSaid } from './sandbox.ts';
 
 export async function runApi(): Promise<void> {
   const config = readConfig();

@@ -7,7 +7,6 @@ import { createApi } from '../api/server.ts';
 import { type App, openApp, registerGauges } from '../app.ts';
 import { createBoard } from '../console/board.ts';
 import { createHome } from '../console/home.ts';
-import { PROVIDERS } from '../domain/provider.ts';
 import { HEARTBEAT_PERIODS_MAX } from '../jobs/reconcile.ts';
 import { AUDIT_JOB, RECONCILE_JOB, startWorkers } from '../jobs/worker.ts';
 import { refuseMissingGuards } from '../ledger/audit.ts';
@@ -69,16 +68,6 @@ export function lay<Ground extends { close(): Promise<void> } | null>(
     await ground?.close();
   });
   return starting;
-}
-
-/** Which providers are real, for the lines of a start. Demobank goes without saying: it is never anything else. */
-export function providersSaid(providers: App['providers']): string {
-  const named = [...providers.values()].filter(({ name }) => name !== 'demobank');
-  const live = named.filter((one) => one.live).map(({ name }) => name);
-  const played = named.filter((one) => !one.live).map(({ name }) => name);
-  if (live.length === 0) return 'providers: sandbox';
-  if (played.length > 0) return `providers: ${live.join(', ')} live; ${played.join(', ')} sandbox`;
-  return live.length === PROVIDERS.length - 1 ? 'providers: live' : `providers: ${live.join(', ')} live`;
 }
 
 /** Serves HTTP; the first stage of the shutdown, so that nothing new is taken. */

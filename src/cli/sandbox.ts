@@ -129,6 +129,18 @@ export function findSandbox(config: Config, log: Logger): string | null {
   }
 }
 
+/** Which providers are real, for the lines of a start. Demobank goes without saying: it is never anything else. */
+export function providersSaid(
+  providers: ReadonlyMap<string, { readonly name: string; readonly live: boolean }>,
+): string {
+  const named = [...providers.values()].filter(({ name }) => name !== 'demobank');
+  const live = named.filter((one) => one.live).map(({ name }) => name);
+  const played = named.filter((one) => !one.live).map(({ name }) => name);
+  if (live.length === 0) return 'providers: sandbox';
+  if (played.length > 0) return `providers: ${live.join(', ')} live; ${played.join(', ')} sandbox`;
+  return live.length === REAL_PROVIDERS.length ? 'providers: live' : `providers: ${live.join(', ')} live`;
+}
+
 /** The providers that are not reached for real: without credentials, or at an address on this machine. */
 function sandboxed(config: Config): string[] {
   return REAL_PROVIDERS.filter((name) => !isReal(config[name]));

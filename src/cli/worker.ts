@@ -3,8 +3,8 @@
 import { readConfig } from '../runtime/config.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { joinDatabase } from './database.ts';
-import { addStores, addWorkers, lay, openReadyApp, prepareDatabase, providersSaid, runUntilTold } from './process.ts';
-import { findSandbox } from './sandbox.ts';
+import { addStores, addWorkers, lay, openReadyApp, prepareDatabase, runUntilTold } from './process.ts';
+import { findSandbox, providersSaid } from './sandbox.ts';
 
 export async function runWorker(): Promise<void> {
   const config = readConfig();
