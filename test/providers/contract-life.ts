@@ -28,6 +28,8 @@ export interface Life {
   claim(): Promise<Exclude<Verdict, { type: 'act' }>>;
   /** Claims until nothing more is to come: "succeeded", "failed:declined", "review:key_expired". */
   settle(): Promise<string>;
+  /** Somebody wants it taken back; the next claim asks first. */
+  requestCancel(): void;
   /** Puts the clock of this operation forward. */
   jump(ms: number): void;
   /** The same to where the provider may have forgotten the key. */
@@ -50,6 +52,7 @@ interface Row {
   sawSuccess: boolean;
   decline: Evidence['decline'];
   inReview: boolean;
+  cancelRequested: boolean;
 }
 
 export function startLife(provider: Provider, operation: Operation, terms: Terms): Life {
@@ -67,11 +70,13 @@ export function startLife(provider: Provider, operation: Operation, terms: Terms
     sawSuccess: false,
     decline: null,
     inReview: false,
+    cancelRequested: false,
   };
   const now = () => new Date(Date.now() + aheadMs);
 
   async function claim(): Promise<Exclude<Verdict, { type: 'act' }>> {
-    let step: Step = row.firstSentAt !== null || row.externId !== null || row.inReview ? 'find' : 'send';
+    const isSent = row.firstSentAt !== null || row.externId !== null;
+    let step: Step = isSent || row.inReview || row.cancelRequested ? 'find' : 'send';
     for (let calls = 1; calls <= CALLS_PER_CLAIM_MAX; calls += 1) {
       const before = row;
       const { answer, verdict } = await take(step);
@@ -82,7 +87,9 @@ export function startLife(provider: Provider, operation: Operation, terms: Terms
       }
       if (verdict.type === 'review') row = { ...row, inReview: true };
       if (verdict.type !== 'act') return verdict;
-      step = verdict.step;
+      // A cancel that was asked for before the second step's intent wins over it.
+      const isCanceled = verdict.step === 'confirm' && row.cancelRequested && row.confirmSentAt === null;
+      step = isCanceled ? 'cancel' : verdict.step;
     }
     throw new Error(`The claim took too many calls: ${ending(steps)}.`);
   }
@@ -115,7 +122,6 @@ export function startLife(provider: Provider, operation: Operation, terms: Terms
       canFindByKey,
       moneyIntendedAt: stages === 1 ? row.firstSentAt : confirmSentAt,
       lastSentBy: lastSentAt,
-      cancelRequested: false,
       isExpiring: false,
       inReview,
       now: now(),
@@ -140,6 +146,9 @@ export function startLife(provider: Provider, operation: Operation, terms: Terms
   return {
     claim,
     settle,
+    requestCancel: () => {
+      row = { ...row, cancelRequested: true };
+    },
     jump: (ms) => {
       aheadMs += ms;
     },

@@ -12,7 +12,10 @@ export interface Line {
   readonly targetOf: (word: string, label: string) => string;
   /** Whether the first of two calls moves nothing. */
   readonly stages: 1 | 2;
-  readonly canFindByKey: boolean;
+  /** Whether a payment whose answer was lost is found without the provider's id. */
+  readonly isFindable: boolean;
+  /** Whether the sandbox has words for its first step, after `reserve_`. */
+  readonly reserves?: boolean;
   /** Of USD, JPY, KWD and HUF. */
   readonly currencies: readonly string[];
 }
@@ -21,15 +24,48 @@ export interface Line {
 const plain = (prefix: string) => (word: string, label: string) =>
   `${prefix}_${word}_${label.replaceAll(/[^A-Za-z0-9]/g, '-')}`;
 const ALL = ['USD', 'JPY', 'KWD', 'HUF'];
+const NO_DINARS = ['USD', 'JPY', 'HUF'];
 
 export const LINES: readonly Line[] = [
-  { name: 'stripe', kind: 'payin', targetOf: plain('pm'), stages: 1, canFindByKey: true, currencies: ALL },
-  { name: 'stripe', kind: 'refund', targetOf: plain('pm_refund'), stages: 1, canFindByKey: true, currencies: ALL },
-  { name: 'stripe', kind: 'payout', targetOf: plain('acct'), stages: 1, canFindByKey: true, currencies: ALL },
-  { name: 'square', kind: 'payin', targetOf: plain('tok'), stages: 2, canFindByKey: false, currencies: ALL },
-  { name: 'square', kind: 'refund', targetOf: plain('tok_refund'), stages: 1, canFindByKey: false, currencies: ALL },
-  { name: 'tipalti', kind: 'payout', targetOf: plain('payee'), stages: 1, canFindByKey: true, currencies: ALL },
-  { name: 'demobank', kind: 'payout', targetOf: plain('acct'), stages: 2, canFindByKey: true, currencies: ALL },
+  { name: 'stripe', kind: 'payin', targetOf: plain('pm'), stages: 1, isFindable: true, currencies: ALL },
+  { name: 'stripe', kind: 'refund', targetOf: plain('pm_refund'), stages: 1, isFindable: true, currencies: ALL },
+  { name: 'stripe', kind: 'payout', targetOf: plain('acct'), stages: 1, isFindable: true, currencies: ALL },
+  {
+    name: 'paypal',
+    kind: 'payin',
+    targetOf: plain('tok'),
+    stages: 2,
+    isFindable: false,
+    currencies: NO_DINARS,
+  },
+  {
+    name: 'paypal',
+    kind: 'refund',
+    targetOf: plain('tok_refund'),
+    stages: 1,
+    isFindable: true,
+    currencies: NO_DINARS,
+  },
+  {
+    name: 'paypal',
+    kind: 'payout',
+    targetOf: (word, label) => `${plain('seller')(word, label)}@example.com`,
+    stages: 1,
+    isFindable: false,
+    currencies: NO_DINARS,
+  },
+  {
+    name: 'square',
+    kind: 'payin',
+    targetOf: plain('tok'),
+    stages: 2,
+    isFindable: false,
+    currencies: ALL,
+    reserves: true,
+  },
+  { name: 'square', kind: 'refund', targetOf: plain('tok_refund'), stages: 1, isFindable: false, currencies: ALL },
+  { name: 'tipalti', kind: 'payout', targetOf: plain('payee'), stages: 1, isFindable: true, currencies: ALL },
+  { name: 'demobank', kind: 'payout', targetOf: plain('acct'), stages: 2, isFindable: true, currencies: ALL },
 ];
 
 export interface Operation {

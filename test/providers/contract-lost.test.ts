@@ -122,7 +122,7 @@ interface Case extends Forgotten {
 
 async function judgeForgotten(expect: ExpectStatic, { line, nth, fate, operation, life, stepsBefore }: Case) {
   const isFirstOfTwo = line.stages === 2 && nth === 0;
-  const isFindable = line.canFindByKey || (line.stages === 2 && nth === 1);
+  const isFindable = line.isFindable || (line.stages === 2 && nth === 1);
   const isTaken = fate === 'lose_answer';
   // A first step moves nothing: without it the payment is over, and a first step that is found is confirmed.
   const lost = isFirstOfTwo ? 'failed:expired' : 'review:key_expired';

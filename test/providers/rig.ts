@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Pkid } from '../../src/domain/id.ts';
 import type { Provider, ProviderEvent } from '../../src/domain/provider.ts';
 import { createDemobank } from '../../src/providers/demobank.ts';
+import { createPaypal } from '../../src/providers/paypal.ts';
 import { createSquare } from '../../src/providers/square.ts';
 import { createStripe } from '../../src/providers/stripe.ts';
 import { createTipalti } from '../../src/providers/tipalti.ts';
@@ -18,6 +19,8 @@ import { startSandbox } from '../../src/sandbox/server.ts';
 export const LIMITS = { timeoutMs: 20_000 };
 const SECRETS = {
   stripe: 'whsec_contract',
+  // The id of the webhook, which is part of what is signed.
+  paypal: 'WH-CONTRACT',
   square: 'square_signature_key',
   demobank: 'demobank_contract',
 };
@@ -34,7 +37,13 @@ export interface Setup {
 }
 
 /** What the sandbox knows as nobody's. */
-const STRANGERS: Readonly<Record<string, string>> = { stripe: ' ', square: '', tipalti: 'revoked', demobank: ' ' };
+const STRANGERS: Readonly<Record<string, string>> = {
+  stripe: ' ',
+  paypal: '',
+  square: '',
+  tipalti: 'revoked',
+  demobank: ' ',
+};
 
 /** Each adapter at a base URL, which may be that of a wire on the way to the sandbox. */
 export const MAKE = {
@@ -43,6 +52,16 @@ export const MAKE = {
       secretKey: secret,
       webhookSecrets: [setup.webhookSecret ?? SECRETS.stripe],
       baseUrl: `${url}/stripe`,
+      live: false,
+      log,
+      ...retentionOf(setup),
+    }),
+  paypal: (url: string, { secret = 'secret_contract', ...setup }: Setup = {}) =>
+    createPaypal({
+      clientId: 'client',
+      clientSecret: secret,
+      webhookId: setup.webhookSecret ?? SECRETS.paypal,
+      baseUrl: `${url}/paypal`,
       live: false,
       log,
       ...retentionOf(setup),
