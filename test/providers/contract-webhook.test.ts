@@ -33,7 +33,7 @@ const RETURNED: Readonly<Record<string, string>> = {
 
 /** Proved by asking back instead of by a signature. */
 const UNSIGNED: ReadonlySet<Made> = new Set<Made>(['tipalti']);
-/** How far from the signed time a webhook is stale, in milliseconds; of the others only the event's id tells a replay. */
+/** How many milliseconds from its signed time a webhook is stale; of the others only the event's id tells a replay. */
 const STALE: Readonly<Partial<Record<Made, readonly number[]>>> = {
   stripe: [310_000, -310_000],
   // PayPal keeps the time of its first try for three days of tries.
