@@ -1,0 +1,71 @@
+// The auditor reports what an endpoint should have been told and was not, and what it was told wrongly.
+
+import { sql } from 'kysely';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { pkidOf } from '../../src/domain/id.ts';
+import type { EventType } from '../../src/domain/outgoing.ts';
+import { createWebhookEndpoints } from '../../src/jobs/webhook-out-endpoint.ts';
+import { OUTGOING_CHECKS } from '../../src/ledger/audit-outgoing.ts';
+import { outgoingTablesOf, writeOutgoing } from '../../src/ledger/outgoing.ts';
+import { adjust, type Ledger, openLedger, openWallets, transfer } from '../harness/ledger.ts';
+
+const place = '127.0.0.1:1';
+let ledger: Ledger;
+let endpoints: ReturnType<typeof createWebhookEndpoints>;
+beforeAll(async () => {
+  ledger = await openLedger();
+  endpoints = createWebhookEndpoints({ db: ledger.db, allowHosts: [place], enqueue: async () => undefined });
+  await openWallets(ledger, ['from', 'to']);
+  await adjust(ledger, { key: 'fund', walletId: 'from', amountMinor: 1_000n });
+  await transfer(ledger, { key: 'before', from: 'from', to: 'to', amountMinor: 1n });
+});
+afterAll(() => ledger.close());
+
+async function reported(id: string): Promise<unknown[]> {
+  const check = OUTGOING_CHECKS.find((one) => one.id === id);
+  if (check === undefined) throw new Error(`There is no check ${id}.`);
+  const { rows } = await check.query.execute(ledger.db.sql);
+  return rows.map((row) => row.semantic_key);
+}
+
+const tell = (key: string, type: EventType) =>
+  ledger.db.transaction((tx) =>
+    writeOutgoing(tx, {
+      tables: outgoingTablesOf(ledger.db),
+      events: [{ type, kind: 'transfer', pkid: pkidOf('transfer', key), semanticKey: key }],
+      now: new Date(),
+    }),
+  );
+
+test('W1 names what an endpoint was not told since it was enabled, and nothing from before or beside it', async () => {
+  await endpoints.create({ url: `http://${place}/all`, events: ['transfer.*'] });
+  const { endpoint } = await endpoints.create({
+    url: `http://${place}/failed`,
+    events: ['transfer.failed', 'payout.*'],
+  });
+  await transfer(ledger, { key: 'told', from: 'from', to: 'to', amountMinor: 1n });
+  await tell('told', 'transfer.succeeded');
+  expect(await reported('W1')).toEqual([]);
+
+  await transfer(ledger, { key: 'half-told', from: 'from', to: 'to', amountMinor: 1_000_000n });
+  await tell('half-told', 'transfer.failed');
+  expect(await reported('W1')).toEqual([]);
+  await sql`DELETE FROM delivery WHERE endpoint_id = ${endpoint.endpointId}::uuid`.execute(ledger.db.sql);
+  expect(await reported('W1')).toEqual(['half-told']);
+
+  await endpoints.disable(endpoint.endpointId);
+  expect(await reported('W1')).toEqual([]);
+  await sql`DELETE FROM delivery`.execute(ledger.db.sql);
+  expect((await reported('W1')).sort()).toEqual(['half-told', 'told']);
+});
+
+test('W2 names an operation of which both verdicts were told, or the wrong one', async () => {
+  await transfer(ledger, { key: 'clear', from: 'from', to: 'to', amountMinor: 1n });
+  await tell('clear', 'transfer.succeeded');
+  expect(await reported('W2')).toEqual([]);
+  await tell('clear', 'transfer.failed');
+  expect(await reported('W2')).toEqual(['clear']);
+  await transfer(ledger, { key: 'wrong', from: 'from', to: 'to', amountMinor: 1n });
+  await tell('wrong', 'transfer.failed');
+  expect((await reported('W2')).sort()).toEqual(['clear', 'wrong']);
+});
