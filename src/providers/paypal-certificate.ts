@@ -5,13 +5,15 @@ import { type KeyObject, X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import { PaymentError } from '../domain/errors.ts';
 import { createHttp } from './http.ts';
-import { PROVIDER } from './paypal-problem.ts';
+import { PROVIDER, paypalFaultOf } from './paypal-problem.ts';
 import type { ProviderLog } from './surprise.ts';
 
 /** Providers that wait for the answer to a webhook hang up after 10 s or more. */
 const FETCH_TIMEOUT_MS = 5_000;
 /** PayPal changes its certificate once a year or so; more addresses than this are somebody's trial and error. */
 const CERTIFICATES_KEPT_MAX = 16;
+/** Anybody can send us addresses, and each costs PayPal a request; the rest has to come again. */
+const READING_MAX = 4;
 const CERTIFICATE_CHARACTERS_MAX = 64 * 1024;
 /** The signing certificate, those that vouch for it, and some room. */
 const CHAIN_MAX = 8;
@@ -20,43 +22,48 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE----
 const PAYPAL_HOST = /^(?:[a-z0-9-]+\.)*paypal\.com$/;
 const CERTIFICATES_PATH = '/v1/notifications/certs/';
 
-export interface CertificateOptions {
-  /** Of the stand-in; null when there is none, or when real money moves. */
-  readonly standInUrl: string | null;
-  readonly log: ProviderLog;
-  /** In PEM; those that the runtime trusts unless told. */
-  readonly roots?: readonly string[];
-}
-
 export interface Certificates {
   /** The key at this address; throws invalid-signature when it is nobody we trust. */
   keyAt(url: string, at: Date): Promise<KeyObject>;
 }
 
-export function createCertificates({ standInUrl, log, roots = rootCertificates }: CertificateOptions): Certificates {
-  const kept = new Map<string, Promise<readonly X509Certificate[]>>();
+interface Signer {
+  /** The signing certificate first. */
+  readonly chain: readonly X509Certificate[];
+  readonly isVouched: boolean;
+}
 
-  async function read({ origin, pathname }: URL): Promise<readonly X509Certificate[]> {
-    const http = createHttp({ provider: PROVIDER, baseUrl: origin, log });
+/** `standInUrl` is null when there is none, or when real money moves. */
+export function createCertificates({ standInUrl, log }: { standInUrl: string | null; log: ProviderLog }): Certificates {
+  const known = new Map<string, Signer>();
+  const reading = new Map<string, Promise<Signer>>();
+
+  async function read(url: URL): Promise<Signer> {
+    const http = createHttp({ provider: PROVIDER, baseUrl: url.origin, log, faultOf: paypalFaultOf });
     const signal = AbortSignal.timeout(FETCH_TIMEOUT_MS);
-    const answer = await http.send({ method: 'GET', path: pathname, headers: {}, signal, isText: true });
-    return answer.status === 200 ? chainIn(answer.text) : [];
+    const answer = await http.send({ method: 'GET', path: url.pathname, headers: {}, signal, isText: true });
+    const chain = answer.status === 200 ? chainIn(answer.text) : [];
+    const signer = { chain, isVouched: isPaypal(url) ? isPaypalChain(chain, rootCertificates) : chain.length > 0 };
+    // What nobody vouches for is not worth a place.
+    if (signer.isVouched) keep(url.href, signer);
+    return signer;
   }
 
-  /** Only what was read stays; an address that gave nothing is asked again. */
-  async function chainAt(url: URL): Promise<readonly X509Certificate[]> {
-    const known = kept.get(url.href);
-    if (known !== undefined) return known;
-    const reading = read(url);
-    kept.set(url.href, reading);
-    const [oldest] = kept.keys();
-    if (kept.size > CERTIFICATES_KEPT_MAX && oldest !== undefined) kept.delete(oldest);
+  function keep(href: string, signer: Signer): void {
+    known.set(href, signer);
+    const [oldest] = known.keys();
+    if (known.size > CERTIFICATES_KEPT_MAX && oldest !== undefined) known.delete(oldest);
+  }
+
+  /** Deliveries that come at once share one request. */
+  async function readOnce(url: URL): Promise<Signer> {
+    const started = reading.get(url.href);
+    if (started === undefined && reading.size >= READING_MAX) throw unreadable(new Error('too many at once'));
+    const work = started ?? read(url).finally(() => reading.delete(url.href));
+    reading.set(url.href, work);
     try {
-      const chain = await reading;
-      if (chain.length === 0) kept.delete(url.href);
-      return chain;
+      return await work;
     } catch (cause) {
-      kept.delete(url.href);
       throw unreadable(cause);
     }
   }
@@ -65,21 +72,17 @@ export function createCertificates({ standInUrl, log, roots = rootCertificates }
     async keyAt(text, at) {
       const url = allowedUrl(text, standInUrl);
       if (url === null) throw new PaymentError('invalid-signature');
-      const chain = await chainAt(url);
-      const isTrusted = isPaypal(url) ? isPaypalChain(chain, { at, roots }) : isInTime(chain, at);
+      const { chain, isVouched } = known.get(url.href) ?? (await readOnce(url));
       const [signing] = chain;
-      if (signing !== undefined && isTrusted) return signing.publicKey;
-      log.error(
-        { provider: PROVIDER, reason: 'certificate' },
-        'The certificate of a webhook of PayPal is not trusted.',
-      );
+      if (signing !== undefined && isVouched && isInTime(chain, at)) return signing.publicKey;
+      log.error({ provider: PROVIDER, reason: 'certificate' }, 'The certificate of a PayPal webhook is not trusted.');
       throw new PaymentError('invalid-signature');
     },
   };
 }
 
 /** Null for an address that must not be asked. */
-function allowedUrl(text: string, standInUrl: string | null): URL | null {
+export function allowedUrl(text: string, standInUrl: string | null): URL | null {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') return null;
   if (isPaypal(url)) return url.pathname.startsWith(CERTIFICATES_PATH) ? url : null;
@@ -90,29 +93,24 @@ function isPaypal({ protocol, hostname, port }: URL): boolean {
   return protocol === 'https:' && port === '' && PAYPAL_HOST.test(hostname);
 }
 
-interface Trust {
-  readonly at: Date;
-  readonly roots: readonly string[];
-}
-
 /**
- * In time, PayPal's by name, and vouched for up to a root. A file that holds the signing certificate alone has been
- * vouched for by the connection it came through, which only PayPal can have answered.
+ * PayPal's by name, and vouched for up to a root. A file that holds the signing certificate alone has been vouched for
+ * by the connection it came through, which only PayPal can have answered.
  */
-function isPaypalChain(chain: readonly X509Certificate[], { at, roots }: Trust): boolean {
-  const [signing] = chain;
-  if (signing === undefined || !isInTime(chain, at) || !isNamedPaypal(signing)) return false;
-  if (chain.length === 1) return true;
-  const isLinked = chain.every((one, at) => {
-    const next = chain[at + 1];
-    return next === undefined || isIssuedBy(one, next);
+export function isPaypalChain(chain: readonly X509Certificate[], roots: readonly string[]): boolean {
+  const [signing, ...others] = chain;
+  if (signing === undefined || !isNamedPaypal(signing)) return false;
+  const last = others.at(-1);
+  if (last === undefined) return true;
+  const isLinked = others.every((issuer, place) => {
+    const issued = chain[place];
+    return issued !== undefined && isIssuedBy(issued, issuer);
   });
-  const last = chain.at(-1);
-  return isLinked && last !== undefined && roots.some((pem) => isRoot(last, new X509Certificate(pem)));
+  return isLinked && roots.some((pem) => isRoot(last, new X509Certificate(pem)));
 }
 
 function isInTime(chain: readonly X509Certificate[], at: Date): boolean {
-  return chain.length > 0 && chain.every((one) => one.validFromDate <= at && at <= one.validToDate);
+  return chain.every((one) => one.validFromDate <= at && at <= one.validToDate);
 }
 
 function isNamedPaypal({ subject, subjectAltName }: X509Certificate): boolean {
@@ -133,7 +131,7 @@ function isRoot(last: X509Certificate, root: X509Certificate): boolean {
 }
 
 /** Empty when the text is anything else than certificates. */
-function chainIn(text: string): readonly X509Certificate[] {
+export function chainIn(text: string): readonly X509Certificate[] {
   const found = text.length > CERTIFICATE_CHARACTERS_MAX ? [] : (text.match(CERTIFICATE) ?? []);
   if (found.length > CHAIN_MAX) return [];
   try {

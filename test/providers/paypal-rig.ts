@@ -5,16 +5,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PaymentError } from '../../src/domain/errors.ts';
 import { type Pkid, pkidOf, stepKeyOf } from '../../src/domain/id.ts';
 import { type Money, parseCurrency } from '../../src/domain/money.ts';
-import type {
-  Answer,
-  PayinOrder,
-  PaymentKind,
-  PayoutOrder,
-  Reference,
-  RefundOrder,
-} from '../../src/domain/provider.ts';
+import type { PayinOrder, PayoutOrder, Reference, RefundOrder } from '../../src/domain/provider.ts';
 import { createPaypal, type PaypalOptions } from '../../src/providers/paypal.ts';
 import type { BookRow } from '../../src/sandbox/payment.ts';
 import { startSandbox } from '../../src/sandbox/server.ts';
@@ -153,5 +147,16 @@ export async function until<Value>(ask: () => Promise<Value> | Value, fits: (val
     if (fits(value)) return value;
     if (performance.now() > deadline) throw new Error(`It never came about: ${String(value)}`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+  }
+}
+
+/** "accepted", or the code of the refusal. */
+export async function verdictOf(parse: Promise<unknown>): Promise<string> {
+  try {
+    await parse;
+    return 'accepted';
+  } catch (error) {
+    if (error instanceof PaymentError) return error.code;
+    throw error;
   }
 }
