@@ -167,7 +167,8 @@ interface WithSecret {
 }
 
 /** Two at once may exceed the bound by one, which does no harm. */
-const hasRoom = sql`(SELECT count(*) FROM webhook_endpoint o WHERE o.status = 'enabled') < ${sql.lit(ENABLED_ENDPOINTS_MAX)}`;
+const hasRoom = sql`
+  (SELECT count(*) FROM webhook_endpoint o WHERE o.status = 'enabled') < ${sql.lit(ENABLED_ENDPOINTS_MAX)}`;
 
 function tooMany(): PaymentError {
   const detail = `There are ${ENABLED_ENDPOINTS_MAX} enabled endpoints, which is the most. Disable one first.`;

@@ -48,7 +48,7 @@ export function createSend(options: { checkUrl: CheckUrl; timeoutMs?: number }):
   };
 }
 
-/** The status once the answer is read, or cut. The status alone decides, so an answer that is cut is one all the same. */
+/** The status, once the answer is read or cut: the status alone decides. */
 function post(
   { url, addresses }: { url: URL; addresses: readonly Address[] },
   message: { headers: Readonly<Record<string, string>>; body: string; signal: AbortSignal },
@@ -86,7 +86,7 @@ function post(
   return promise;
 }
 
-/** Answers every question about the name with the addresses that were checked; which one answers first is Node's race. */
+/** Answers every question about the name with the addresses that were checked; Node tries them in turn. */
 function always(addresses: readonly Address[]): NonNullable<ClientRequestArgs['lookup']> {
   return (_hostname, options, callback) => {
     const [first] = addresses;

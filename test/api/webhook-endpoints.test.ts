@@ -195,9 +195,9 @@ describe('the log of an endpoint', () => {
 
 describe('the number of endpoints', () => {
   it('is bounded, because each of them is written to in every commit', async () => {
-    await sql`UPDATE webhook_endpoint SET status = 'disabled', disabled_reason = 'requested', enabled_since = NULL`.execute(
-      rig.remit.app.db.sql,
-    );
+    await sql`
+      UPDATE webhook_endpoint SET status = 'disabled', disabled_reason = 'requested', enabled_since = NULL
+      WHERE status = 'enabled'`.execute(rig.remit.app.db.sql);
     const urls = Array.from({ length: ENABLED_ENDPOINTS_MAX }, (_, at) => `https://example.com/many/${at}`);
     for (const url of urls) await register(url);
     const refused = await post(PATH, { url: 'https://example.com/one-more', events: ['*'] });

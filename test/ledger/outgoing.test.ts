@@ -31,7 +31,7 @@ const event = (semanticKey: string, type: EventType): OutgoingEvent => ({
   semanticKey,
 });
 
-test('the events of a batch are numbered for each subject, across commits, whatever their order in the batch', async () => {
+test('the events of a batch are numbered for each subject, across commits', async () => {
   const first = await ledger.db.transaction((tx) =>
     write(tx, [event('b', 'review.opened'), event('a', 'payout.succeeded'), event('b', 'payout.succeeded')]),
   );
