@@ -33,8 +33,8 @@ interface Shown {
 
 export function answerOfOrder({ order, pkid, log }: Shown): Answer {
   const { id: externId, status } = order;
-  if (order.purchase_units[0].custom_id !== pkid) throw uncertain({ provider: PROVIDER, reason: 'another_payment' });
   const captures = capturesIn(order);
+  if (!isOurs(order, pkid)) throw uncertain({ provider: PROVIDER, reason: 'another_payment' });
   const [paid, ...others] = captures.filter((capture) => PAID.has(capture.status));
   if (paid !== undefined) return succeededBy(order, paid, others);
   const waiting = captures.find((capture) => !REFUSED.has(capture.status));
@@ -62,6 +62,13 @@ export function capturesIn({ purchase_units: [unit] }: Order): readonly Capture[
 /** The capture whose money came in, which is what a refund refunds. */
 export function paidCaptureIn(order: Order): Capture | null {
   return capturesIn(order).find(({ status }) => PAID.has(status)) ?? null;
+}
+
+/** PayPal writes our id on the purchase unit and on its captures; one of them at least, and no other id. */
+function isOurs(order: Order, pkid: Pkid): boolean {
+  const ids = [order.purchase_units[0].custom_id, ...capturesIn(order).map(({ custom_id: customId }) => customId)];
+  const given = ids.filter((id) => typeof id === 'string');
+  return given.length > 0 && given.every((id) => id === pkid);
 }
 
 /** In whose name an object was made; our pkid as its custom id, or null. */

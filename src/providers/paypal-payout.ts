@@ -3,10 +3,18 @@
 
 import { PaymentError } from '../domain/errors.ts';
 import type { Pkid } from '../domain/id.ts';
-import type { Answer, CallLimits, PayeeView, Payments, PayoutOrder, Reference } from '../domain/provider.ts';
+import type {
+  Answer,
+  CallLimits,
+  DeclineCode,
+  PayeeView,
+  Payments,
+  PayoutOrder,
+  Reference,
+} from '../domain/provider.ts';
 import { refusalOf, toWire } from './paypal-amount.ts';
 import { type Caller, deadlineOf } from './paypal-call.ts';
-import { declined, declinedBy, isProblem, linksIn, PROVIDER } from './paypal-problem.ts';
+import { declined, declinedBy, isProblem, linksIn, PROVIDER, SHORT_OF_MONEY } from './paypal-problem.ts';
 import { type Batch, batchBody, createdBatchBody, idInLink, type PayoutItem } from './paypal-wire.ts';
 import { type ProviderLog, parseAnswer, providerText, uncertain } from './surprise.ts';
 
@@ -135,7 +143,7 @@ function answerOfBatch({ batch, pkid, log }: Shown): Answer {
   const ourId = item === undefined ? header.sender_batch_header.sender_batch_id : item.payout_item.sender_item_id;
   if (ourId !== pkid) throw uncertain({ provider: PROVIDER, reason: 'another_payment' });
   if (BATCH_REFUSED.has(header.batch_status)) {
-    return declined({ code: 'declined', externId, detail: wordsOf(item) ?? 'PayPal refused the payout.' });
+    return declined({ code: codeOf(item), externId, detail: wordsOf(item) ?? 'PayPal refused the payout.' });
   }
   if (item?.transaction_status) return answerOfItem({ externId, item, status: item.transaction_status, pkid, log });
   if (!BATCH_WORKING.has(header.batch_status)) warnOf(header.batch_status, { pkid, log });
@@ -160,7 +168,7 @@ function answerOfItem({ externId, item, status, pkid, log }: ShownItem): Answer 
     return declined({ code: 'declined', externId, detail });
   }
   if (REFUSED.has(status)) {
-    return declined({ code: 'declined', externId, detail: wordsOf(item) ?? `PayPal reports ${status}.` });
+    return declined({ code: codeOf(item), externId, detail: wordsOf(item) ?? `PayPal reports ${status}.` });
   }
   if (!WAITING.has(status)) warnOf(status, { pkid, log });
   return { type: 'pending', externId, awaitsConfirm: false };
@@ -178,6 +186,10 @@ function succeededBy(externId: string, item: PayoutItem, reversedMinor: bigint):
     fee: fee && fee.amountMinor > 0n ? { externId: itemId, money: fee } : null,
     otherExternIds: [],
   };
+}
+
+function codeOf(item: PayoutItem | undefined): DeclineCode {
+  return SHORT_OF_MONEY.has(item?.errors?.name ?? '') ? 'provider_insufficient_funds' : 'declined';
 }
 
 function wordsOf(item: PayoutItem | undefined): string | null {

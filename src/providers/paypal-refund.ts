@@ -88,8 +88,9 @@ export function createPaypalRefund({ send, keyRetentionMs, log }: RefundOptions)
     return found === null ? { type: 'not_found' } : answerOfRefund(found, pkid);
   }
 
-  function answerOfRefund({ id: externId, status, amount, custom_id: customId }: Refund, pkid: Pkid): Answer {
-    if (customId !== pkid) throw uncertain({ provider: PROVIDER, reason: 'another_payment' });
+  function answerOfRefund(refund: Refund, pkid: Pkid): Answer {
+    const { id: externId, status, amount } = refund;
+    if (!isNamed(refund, pkid)) throw uncertain({ provider: PROVIDER, reason: 'another_payment' });
     switch (statusOf(status, log)) {
       case 'pending':
         return { type: 'pending', externId, awaitsConfirm: false };
@@ -135,11 +136,11 @@ export function createRefundLookUp({ send, log }: Pick<RefundOptions, 'send' | '
     if (captureId === null) throw uncertain({ provider: PROVIDER, reason: 'unexpected_body' });
     const payin = await readPayinOf(send, captureId, signal);
     if (payin === null) return null;
-    // A refund made by hand may carry the custom id of the payment it refunds.
-    const isOurs = refund.custom_id === refund.invoice_id && refund.custom_id !== payin.pkid;
+    // A refund made by hand may carry the ids of the payment it refunds.
+    const ids = [pkidOf(refund.custom_id), pkidOf(refund.invoice_id)].filter((pkid) => pkid !== payin.pkid);
     return {
       externId: refund.id,
-      pkid: isOurs ? pkidOf(refund.custom_id) : null,
+      pkid: ids.find((pkid) => pkid !== null) ?? null,
       payinExternId: payin.externId,
       money: refund.amount,
       status: statusOf(refund.status, log),
@@ -167,7 +168,12 @@ async function readRefund(send: Caller, id: string, signal: AbortSignal): Promis
 }
 
 function ownRefundIn({ purchase_units: [unit] }: Order, pkid: Pkid): Refund | null {
-  return (unit.payments?.refunds ?? []).find(({ custom_id: customId }) => customId === pkid) ?? null;
+  return (unit.payments?.refunds ?? []).find((refund) => isNamed(refund, pkid)) ?? null;
+}
+
+/** We write our id twice; PayPal may show either. */
+function isNamed({ custom_id: customId, invoice_id: invoiceId }: Refund, pkid: Pkid): boolean {
+  return customId === pkid || invoiceId === pkid;
 }
 
 function statusOf(status: string, log: ProviderLog): RefundView['status'] {

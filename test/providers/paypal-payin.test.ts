@@ -42,6 +42,9 @@ describe('an order that is looked at', () => {
     { id: 'R1', status: 'COMPLETED', amount: usd('5.00') },
     { id: 'R2', status: 'FAILED', amount: usd('10.00') },
   ];
+  const captured = orderBody('COMPLETED');
+  const ownPayments = { captures: [captureBody('COMPLETED')] };
+  const strange = { custom_id: order.pkid, payments: { captures: [captureBody('COMPLETED', { custom_id: 'x' })] } };
   test.each<[string, unknown, string]>([
     ['created', orderBody('CREATED'), 'action_required'],
     ['saved', orderBody('SAVED'), 'action_required'],
@@ -65,6 +68,8 @@ describe('an order that is looked at', () => {
     ],
     ['not ours', { ...orderBody('APPROVED'), purchase_units: [{ custom_id: 'x' }] }, 'uncertain:another_payment'],
     ['nobody’s', { ...orderBody('APPROVED'), purchase_units: [{}] }, 'uncertain:another_payment'],
+    ['ours by its capture alone', { ...captured, purchase_units: [{ payments: ownPayments }] }, 'succeeded'],
+    ['ours with a capture that is not', { ...captured, purchase_units: [strange] }, 'uncertain:another_payment'],
     ['of two units', { ...orderBody('APPROVED'), purchase_units: [{}, {}] }, 'uncertain:unexpected_body'],
     ['without a page to approve it', orderBody('CREATED', { links: [] }), 'uncertain:unexpected_body'],
     [
@@ -169,6 +174,24 @@ describe('a capture that is refused', () => {
     const answer = await paypal.payin.confirm(reference, LIMITS);
     const detail = 'Because of INSTRUMENT_DECLINED.';
     expect(answer).toEqual({ type: 'declined', code: 'declined', detail, externId: 'O1', isOpen: false });
+  });
+});
+
+describe('an order that is created', () => {
+  const refusal = (issue: string) => problem(422, 'UNPROCESSABLE_ENTITY', issue);
+  test.each<[string, Said, string]>([
+    ['for a buyer who has to approve it', { status: 201, body: orderBody('PAYER_ACTION_REQUIRED') }, 'action_required'],
+    ['and approved', { status: 200, body: orderBody('APPROVED') }, 'pending:awaits_confirm'],
+    ['and captured at once, as some tokens are', { body: completed(captureBody('COMPLETED')) }, 'succeeded'],
+    ['with a token that PayPal does not know', refusal('TOKEN_ID_NOT_FOUND'), 'declined:declined'],
+    ['with a token that its buyer has to confirm', refusal('PAYER_ACTION_REQUIRED'), 'declined:declined'],
+    ['with something that PayPal cannot read', problem(400, 'INVALID_REQUEST', 'X'), 'declined:declined'],
+    ['a second time, and paid before', refusal('DUPLICATE_INVOICE_ID'), 'uncertain:unexpected_error'],
+    ['at a wrong address', problem(404, 'RESOURCE_NOT_FOUND', 'X'), 'uncertain:unexpected_error'],
+    ['for somebody else', { body: { ...orderBody('CREATED'), purchase_units: [{}] } }, 'uncertain:another_payment'],
+  ])('%s', async (_name, said, expected) => {
+    const { paypal } = await scripted({ [ORDERS]: said });
+    expect(await outcomeOf(paypal.payin.send(order, LIMITS))).toBe(expected);
   });
 });
 

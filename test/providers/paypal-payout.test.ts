@@ -56,6 +56,7 @@ function batchBody(batchStatus: string, itemStatus: string | null, more: object 
 }
 
 describe('a batch that is looked at', () => {
+  const short = { errors: { name: 'INSUFFICIENT_FUNDS' } };
   const other = { payout_item: { amount: usd('15.00'), receiver: 'x@example.com', sender_item_id: 'x' } };
   test.each<[string, unknown, string]>([
     ['paid', batchBody('SUCCESS', 'SUCCESS'), 'succeeded'],
@@ -70,6 +71,7 @@ describe('a batch that is looked at', () => {
     ['blocked', batchBody('SUCCESS', 'BLOCKED'), 'declined:declined'],
     ['denied', headerBody('DENIED'), 'declined:declined'],
     ['canceled', headerBody('CANCELED'), 'declined:declined'],
+    ['denied for lack of money', batchBody('DENIED', 'FAILED', short), 'declined:provider_insufficient_funds'],
     ['given back unclaimed', batchBody('SUCCESS', 'RETURNED'), 'declined:declined'],
     [
       'given back after it was paid',
