@@ -185,8 +185,9 @@ test('all requests of one look-up share its deadline', async () => {
       response.end('{"error":{"code":"not_found","message":"no"}}');
     }),
   );
-  const demobank = createDemobank({ secretKey: 'key', webhookSecrets: [], baseUrl: server.url, log });
-  const look = demobank.find({ pkid: PKID, externId: 'dbp_1', key: PKID }, { timeoutMs: 300 });
+  const { payout } = createDemobank({ secretKey: 'key', webhookSecrets: [], baseUrl: server.url, log });
+  if (payout === null) throw new Error('Demobank pays out.');
+  const look = payout.find({ pkid: PKID, externId: 'dbp_1', key: PKID, payinExternId: null }, { timeoutMs: 300 });
   expect((await errorFrom(look)).surprise?.reason).toBe('timeout');
   expect(server.seen).toHaveLength(2);
 });
