@@ -35,17 +35,24 @@ export function createPaypal(options: PaypalOptions): Provider {
   const send = createCaller({ clientId, clientSecret, baseUrl, log });
   const certificates = createCertificates({ standInUrl: live ? null : baseUrl, log });
 
-  /** PayPal's figure may be some hours old, and only accounts with the right to reports are told. */
+  // An account without the right to reports is asked once, because each refusal is an error in the log.
+  let isTold = true;
+
+  /** PayPal's figure may be some hours old. */
   async function balance(currency: Currency, limits: CallLimits): Promise<bigint | null> {
+    if (!isTold) return null;
     const path = `/v1/reporting/balances?currency_code=${encodeURIComponent(currency)}`;
-    const answer = await send({ path, signal: deadlineOf(limits) }).catch((cause) => {
-      if (cause instanceof PaymentError && cause.surprise?.httpStatus === 403) return null;
-      throw cause;
-    });
-    if (answer === null || answer.status >= 400) return null;
-    const { balances } = parseAnswer(PROVIDER, balancesBody, answer.body);
-    const found = balances.find((one) => one.currency === currency);
-    return (found?.available_balance ?? found?.total_balance)?.amountMinor ?? null;
+    try {
+      const answer = await send({ path, signal: deadlineOf(limits) });
+      if (answer.status >= 400) return null;
+      const { balances } = parseAnswer(PROVIDER, balancesBody, answer.body);
+      const found = balances.find((one) => one.currency === currency);
+      return (found?.available_balance ?? found?.total_balance)?.amountMinor ?? null;
+    } catch (cause) {
+      if (!(cause instanceof PaymentError) || cause.surprise?.reason !== 'http_403') throw cause;
+      isTold = false;
+      return null;
+    }
   }
 
   return {

@@ -15,6 +15,7 @@ import {
   paypalAt,
   type Rig,
   referenceOf,
+  refundByHand,
   refundOf,
 } from './paypal-rig.ts';
 import { problem, type Said, type Script, servePaypal } from './paypal-server.ts';
@@ -221,6 +222,17 @@ describe('a refund', () => {
     expect(rig.moved(refund.pkid)).toHaveLength(1);
   });
 
+  test('made by hand is found with its pay-in, and is none of ours', async () => {
+    const payin = payinOf('tok_refund_by_hand');
+    const payinExternId = await captured(paypal, payin);
+    const externId = await refundByHand(rig, `C${payinExternId.slice(1)}`);
+    const found = await paypal.findRefund(externId, LIMITS);
+    expect(found).toEqual({ externId, pkid: null, payinExternId, money: payin.money, status: 'succeeded' });
+    // Given back whole by a refund, so nothing was taken back besides.
+    const reference = referenceOf(payin, { externId: payinExternId });
+    expect(await outcomeOf(paypal.payin.find(reference, LIMITS))).toBe('succeeded');
+  });
+
   test('of more than was paid is declined, and so is one of a payment that was refunded whole', async () => {
     const payinExternId = await captured(paypal, payinOf('tok_refund_all'));
     const more = refundOf('more', payinExternId, { money: money(1501n) });
@@ -249,7 +261,12 @@ describe('the balance', () => {
 
   test('is null where PayPal has none, or does not tell', async () => {
     expect(await paypal.balance(parseCurrency('KWD'), LIMITS)).toBeNull();
-    const provider = await scripted({ '/v1/reporting/balances': problem(403, 'NOT_AUTHORIZED', 'PERMISSION_DENIED') });
+    const server = await servePaypal({ '/v1/reporting/balances': problem(403, 'NOT_AUTHORIZED', 'PERMISSION_DENIED') });
+    open.push(server);
+    const provider = paypalAt(server.url);
     expect(await provider.balance(parseCurrency('USD'), LIMITS)).toBeNull();
+    expect(await provider.balance(parseCurrency('USD'), LIMITS)).toBeNull();
+    // Asked once, after the sign-in.
+    expect(server.seen).toHaveLength(2);
   });
 });

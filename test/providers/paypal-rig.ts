@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { PaymentError } from '../../src/domain/errors.ts';
 import { type Pkid, pkidOf, stepKeyOf } from '../../src/domain/id.ts';
 import { type Money, parseCurrency } from '../../src/domain/money.ts';
@@ -138,6 +139,22 @@ export async function captured(paypal: Paypal, order: PayinOrder): Promise<strin
   if (answer.type !== 'succeeded') throw new Error(`The capture ended as ${answer.type}.`);
   return answer.externId;
 }
+
+/** A refund that somebody made in PayPal's own pages, so without an id of ours. */
+export async function refundByHand(rig: Rig, captureId: string): Promise<string> {
+  const ask = async (path: string, authorization: string, body: string) => {
+    const headers = { authorization, 'content-type': 'application/json' };
+    return (await fetch(`${rig.url}/paypal${path}`, { method: 'POST', headers, body })).json();
+  };
+  const basic = `Basic ${btoa('by:hand')}`;
+  const { access_token: token } = grantBody.parse(
+    await ask('/v1/oauth2/token', basic, 'grant_type=client_credentials'),
+  );
+  return refundBody.parse(await ask(`/v2/payments/captures/${captureId}/refund`, `Bearer ${token}`, '{}')).id;
+}
+
+const grantBody = z.object({ access_token: z.string() });
+const refundBody = z.object({ id: z.string() });
 
 /** Looks again until the answer fits; fails with the last one. */
 export async function until<Value>(ask: () => Promise<Value> | Value, fits: (value: Value) => boolean): Promise<Value> {
