@@ -5,9 +5,10 @@ import type { AuditCheck } from './audit-check.ts';
 
 /** Operations that end with an event "<kind>.<status>". */
 const ended = sql`(
-  SELECT pkid, 'payout' AS kind, semantic_key, status, final_at FROM payout WHERE final_at IS NOT NULL
-  UNION ALL
-  SELECT pkid, 'transfer', semantic_key, status, final_at FROM transfer WHERE final_at IS NOT NULL)`;
+  SELECT pkid, 'payin' AS kind, semantic_key, status, final_at FROM payin WHERE final_at IS NOT NULL
+  UNION ALL SELECT pkid, 'payout', semantic_key, status, final_at FROM payout WHERE final_at IS NOT NULL
+  UNION ALL SELECT pkid, 'refund', semantic_key, status, final_at FROM refund WHERE final_at IS NOT NULL
+  UNION ALL SELECT pkid, 'transfer', semantic_key, status, final_at FROM transfer WHERE final_at IS NOT NULL)`;
 
 export const OUTGOING_CHECKS: readonly AuditCheck[] = [
   {
