@@ -182,7 +182,7 @@ function taught(row: Row, step: Step, answer: Evidence['answer']): Row {
     externId: row.externId ?? externId,
     sawSuccess: row.sawSuccess || answer.type === 'succeeded',
     decline:
-      answer.type === 'declined' && answer.code !== 'canceled'
+      row.decline === null && answer.type === 'declined' && answer.code !== 'canceled'
         ? { code: answer.code, detail: answer.detail }
         : row.decline,
     ...(signature === null ? {} : { storedError: signature, errorReplays: replays }),

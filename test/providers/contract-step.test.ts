@@ -3,12 +3,25 @@
 
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { type Life, readyOperation, startLife } from './contract-life.ts';
-import { type Asked, bookOf, LINES, type Line, namedLines, type Operation } from './contract-lines.ts';
+import {
+  type Asked,
+  bookOf,
+  LINES,
+  type Line,
+  namedLines,
+  type Operation,
+  paymentsOf,
+  referenceOf,
+} from './contract-lines.ts';
+import { outcomeOf } from './outcome.ts';
 import { LIMITS, openRig, type Rig } from './rig.ts';
 
 const IMPATIENT_MS = 800;
 const GRACE_MS = 500;
 const PAYINS = namedLines(LINES.filter(({ kind }) => kind === 'payin'));
+
+/** Has no call that voids what is reserved: it ends by itself, and only our own second step could take the money. */
+const VOIDLESS = new Set<string>(['paypal']);
 
 let rig: Rig;
 
@@ -45,15 +58,21 @@ describe.concurrent.each(PAYINS)('%s', (_name, line) => {
     life.requestCancel();
     const isPaidByActing = line.stages === 1;
     expect(await life.settle()).toBe(isPaidByActing ? 'succeeded' : 'failed:canceled');
+    const found = paymentsOf(rig.make(line.name), operation).find(referenceOf(operation, life.externId()), LIMITS);
+    if (!isPaidByActing && !VOIDLESS.has(line.name)) expect(await outcomeOf(found)).toBe('declined:canceled');
+    else expect(await outcomeOf(found)).toBe(isPaidByActing ? 'succeeded' : 'pending:awaits_confirm');
     expect(rig.moved(operation.pkid)).toEqual(isPaidByActing ? [bookOf(operation)] : []);
   });
 
-  test('a pay-in that failed cannot be paid any more', async ({ expect }) => {
-    const { life, operation } = await begin(line, { word: 'decline', label: 'closed' });
-    expect(await life.settle()).toBe('failed:declined');
-    await approve(life).catch(() => undefined);
-    expect(rig.moved(operation.pkid)).toEqual([]);
-  });
+  test.for(['decline', 'pending_then_fail'])(
+    'a pay-in that failed by "%s" cannot be paid any more',
+    async (word, { expect }) => {
+      const { life, operation } = await begin(line, { word, label: 'closed' });
+      expect(await life.settle()).toBe('failed:declined');
+      await approve(life).catch(() => undefined);
+      expect(rig.moved(operation.pkid)).toEqual([]);
+    },
+  );
 });
 
 // Square shows a buyer who has to act as pending, which a cancel does not end: it ends when Square gives the buyer up.

@@ -13,6 +13,7 @@ import {
   namedLines,
   nameOf,
   type Operation,
+  operationOf,
   paymentsOf,
   referenceOf,
 } from './contract-lines.ts';
@@ -159,10 +160,12 @@ describe.concurrent.each(namedLines(LINES))('%s', (_name, line) => {
   });
 
   test('the id of another payment is not taken for ours', async ({ expect }) => {
-    const { life } = await begin(line, { word: 'ok', label: 'theirs' });
+    const { life, operation } = await begin(line, { word: 'ok', label: 'theirs' });
     await life.settle();
-    const { operation } = await begin(line, { word: 'ok', label: 'ours' });
-    const found = paymentsOf(rig.make(line.name), operation).find(referenceOf(operation, life.externId()), LIMITS);
+    // A refund of the same pay-in, too.
+    const { payinExternId } = operation;
+    const ours = { ...operationOf(line, { word: 'ok', label: 'ours' }), payinExternId };
+    const found = paymentsOf(rig.make(line.name), ours).find(referenceOf(ours, life.externId()), LIMITS);
     expect(await outcomeOf(found)).toBe('uncertain:another_payment');
   });
 
