@@ -33,6 +33,8 @@ export function createSend(options: { checkUrl: CheckUrl; timeoutMs?: number }):
     const timer = setTimeout(() => ending.abort('timeout'), timeoutMs);
     const stop = () => ending.abort('shutdown');
     signal.addEventListener('abort', stop);
+    // It may have come before anybody listened.
+    if (signal.aborted) stop();
     try {
       // Checked at every attempt, because a name may have got another address since.
       const checked = await checkUrl(url);

@@ -147,6 +147,13 @@ describe('the connection', () => {
     expect(sent).toEqual({ outcome: 'delivered', httpStatus: 200 });
   });
 
+  test('is not made any more once the process stops', async () => {
+    const checkUrl = createUrlCheck({ allowHosts: [`127.0.0.1:${receiver.port}`] });
+    const sent = await createSend({ checkUrl })({ url: receiver.url, ...MESSAGE }, AbortSignal.abort());
+    expect(sent).toEqual({ outcome: 'shutdown', httpStatus: null });
+    expect(receiver.received).toEqual([]);
+  });
+
   test('is not made when the name has moved inside since it was registered', async () => {
     let address = '93.184.215.14';
     const lookup: Lookup = async () => [{ address }];
