@@ -3,23 +3,34 @@
 
 import type { Logger } from 'pino';
 import { jobIdOf } from './domain/id.ts';
-import type { Provider, ProviderName } from './domain/provider.ts';
+import { createCheckoutLife } from './jobs/checkout.ts';
+import { createDisputeLife } from './jobs/dispute.ts';
+import { createExternalRefunds } from './jobs/external.ts';
+import { createFunds } from './jobs/funds.ts';
 import type { LifeOptions } from './jobs/life.ts';
+import { createOrderLife } from './jobs/order.ts';
+import { createPayeeLife } from './jobs/payee.ts';
+import { createPayinLife } from './jobs/payin.ts';
 import { createPayoutLife } from './jobs/payout.ts';
 import { QUEUE_NAMES, QUEUES, type QueueName } from './jobs/queues.ts';
 import { createReconcile, reconcileAge } from './jobs/reconcile.ts';
+import { createRefundLife } from './jobs/refund.ts';
 import { createReviews } from './jobs/review.ts';
 import { createRunner } from './jobs/runner.ts';
 import { createTransferLife } from './jobs/transfer.ts';
+import { createUnappliedLife } from './jobs/unapplied.ts';
 import { createWaiter } from './jobs/waiter.ts';
 import { createWebhookIn } from './jobs/webhook-in.ts';
+import { createWebhookOut } from './jobs/webhook-out.ts';
+import { createWebhookEndpoints, deliveryJobId } from './jobs/webhook-out-endpoint.ts';
 import { audit } from './ledger/audit.ts';
 import { createJournal } from './ledger/journal.ts';
 import { createWalletDirectory } from './ledger/wallet-directory.ts';
 import { tablesOf } from './ledger/writes.ts';
-import { createDemobank } from './providers/demobank.ts';
-import { createStripe } from './providers/stripe.ts';
+import { openProviders } from './providers/open.ts';
+import { createBreaker } from './runtime/breaker.ts';
 import type { Config } from './runtime/config.ts';
+import { REAL_PROVIDERS } from './runtime/config-providers.ts';
 import { openDb } from './runtime/db.ts';
 import { createMetrics } from './runtime/metrics.ts';
 import { createPace } from './runtime/pace.ts';
@@ -27,14 +38,16 @@ import { openQueues, type Queues } from './runtime/queue.ts';
 
 export type App = Awaited<ReturnType<typeof openApp>>;
 
-export async function openApp(options: {
-  config: Config;
-  databaseUrl: string;
+interface AppOptions {
+  readonly config: Config;
+  readonly databaseUrl: string;
   /** Where the sandbox listens; null when every provider is real. */
-  sandboxUrl: string | null;
-  log: Logger;
-}) {
-  const { config, databaseUrl, sandboxUrl, log } = options;
+  readonly sandboxUrl: string | null;
+  readonly log: Logger;
+}
+
+export async function openApp(options: AppOptions) {
+  const { config, databaseUrl, log } = options;
   const db = await openDb(databaseUrl, { log });
   const metrics = createMetrics();
   const journal = createJournal({ db, log, onBatch: metrics.batch });
@@ -50,83 +63,114 @@ export async function openApp(options: {
     tables: tablesOf(db),
     journal,
     wallets: createWalletDirectory(db),
-    providers: openProviders({ config, sandboxUrl, log }),
-    paces: new Map([['stripe', createPace(config.stripe.rps ?? (config.stripe.live ? STRIPE_RPS : null))]]),
     timing: config,
     log,
+    funds: createFunds({ log }),
+    ...openAccounts(options),
     onProviderCall: metrics.providerCall,
     onAccepted: metrics.accepted,
     enqueue: async ({ kind, pkid, semanticKey }) => {
       await queues.add(kind, [{ id: jobIdOf(kind, semanticKey), data: { pkid } }]);
     },
   };
-  const payouts = createPayoutLife(life);
-  const transfers = createTransferLife(life);
+  const enqueueDeliveries = async (deliveries: readonly { deliveryId: string; attempt: number }[]) => {
+    const jobs = deliveries.map((one) => ({ id: deliveryJobId(one), data: { delivery_id: one.deliveryId } }));
+    await queues.add('webhook-out', jobs);
+  };
+  const onDeliveries = (deliveryIds: readonly string[]) => {
+    void enqueueDeliveries(deliveryIds.map((deliveryId) => ({ deliveryId, attempt: 0 })));
+  };
+  journal.onDeliveries(onDeliveries);
+  journal.onFinal(({ kind, status, acceptedAt, finalAt }) =>
+    metrics.final({ kind, status, seconds: (finalAt.getTime() - acceptedAt.getTime()) / 1000 }),
+  );
+  const lives = openLives(life, onDeliveries);
+  const { payins, payouts, refunds, transfers, checkouts } = lives;
   const runner = createRunner({
-    lives: { payout: payouts.run, transfer: transfers.run },
+    lives: { payin: payins.run, payout: payouts.run, refund: refunds.run, transfer: transfers.run },
     concurrency: config.concurrency,
     log,
   });
+  const byKind = { payin: payins, payout: payouts, refund: refunds };
   const events = createWebhookIn({
     ...life,
-    payouts,
+    ...lives,
+    lives: byKind,
     runner,
     enqueueEvent: async ({ id, provider, eventId }) => {
       await queues.add('webhook-in', [{ id, data: { provider, event_id: eventId } }]);
     },
   });
+  const allowHosts = config.webhookAllowHosts;
+  const deliveries = createWebhookOut({
+    db,
+    log,
+    render: async () => ({}),
+    allowHosts,
+    onAttempt: metrics.delivery,
+  });
   const holder = `${process.pid}`;
-  const reconcile = createReconcile({ db, runner, events, periodMs: config.reconcileMs, holder, log });
-  journal.onFinal(({ kind, status, acceptedAt, finalAt }) =>
-    metrics.final({ kind, status, seconds: (finalAt.getTime() - acceptedAt.getTime()) / 1000 }),
-  );
+  const periodMs = config.reconcileMs;
   return {
     ...life,
+    ...lives,
     config,
     queues,
     metrics,
-    payouts,
-    transfers,
     events,
+    deliveries,
+    onDeliveries,
+    webhookEndpoints: createWebhookEndpoints({ db, allowHosts, enqueue: enqueueDeliveries }),
     runner,
-    reconcile,
+    reconcile: createReconcile({ db, runner, events, checkouts, deliveries, periodMs, holder, log }),
     waiter: createWaiter({ db, journal }),
-    reviews: createReviews({ ...life, payouts }),
+    reviews: createReviews(life, byKind),
     audit: () => audit(db),
     reconcileAge: () => reconcileAge(db),
   };
 }
 
-/** Stripe's documented limit of one endpoint; unlimited against the sandbox. */
-const STRIPE_RPS = 25;
+/** The provider accounts with what spares them: each one's rate, and a breaker. */
+function openAccounts({ config, sandboxUrl, log }: AppOptions) {
+  const providers = openProviders({ config, sandboxUrl, log });
+  const breakers = new Map(
+    [...providers.keys()].map((provider) => {
+      const onChange = (state: string) =>
+        log.warn({ provider, status: state }, 'the circuit breaker of a provider changed');
+      return [provider, createBreaker({ halfOpenAfterMs: config.reconcileMs, onChange })];
+    }),
+  );
+  return { providers, breakers, paces: new Map(REAL_PROVIDERS.map((name) => [name, createPace(config[name].rps)])) };
+}
 
-function attemptsByQueue(): Record<QueueName, number> {
+/** Every kind of thing with a life, in the order in which they need each other. */
+function openLives(life: LifeOptions, onDeliveries: (deliveryIds: readonly string[]) => void) {
+  const payins = createPayinLife(life);
+  const refunds = createRefundLife(life);
   return {
-    payout: QUEUES.payout.attempts,
-    transfer: QUEUES.transfer.attempts,
-    'webhook-in': QUEUES['webhook-in'].attempts,
-    maintenance: QUEUES.maintenance.attempts,
+    payins,
+    refunds,
+    payouts: createPayoutLife(life),
+    transfers: createTransferLife(life),
+    orders: createOrderLife(life),
+    checkouts: createCheckoutLife({ ...life, payins, refunds }),
+    disputes: createDisputeLife(life, payins),
+    unapplied: createUnappliedLife(life),
+    payees: createPayeeLife({ ...life, onDeliveries }),
+    externals: createExternalRefunds(life, { payin: payins, refund: refunds }),
   };
 }
 
-/** Real where there are credentials, the sandbox otherwise. Demobank exists in the sandbox only. */
-function openProviders(options: {
-  config: Config;
-  sandboxUrl: string | null;
-  log: Logger;
-}): ReadonlyMap<ProviderName, Provider> {
-  const { config, sandboxUrl, log } = options;
-  const { secretKey, webhookSecrets, live } = config.stripe;
-  const retention = config.keyRetentionMs === null ? {} : { keyRetentionMs: config.keyRetentionMs };
-  const sandboxed = (path: string) => (sandboxUrl === null ? null : `${sandboxUrl}/${path}`);
-  const baseUrl = config.stripe.baseUrl ?? (live ? null : sandboxed('stripe'));
-  const providers = new Map<ProviderName, Provider>();
-  providers.set('stripe', createStripe({ secretKey, webhookSecrets, live, baseUrl, log, ...retention }));
-  const demobankUrl = sandboxed('demobank');
-  if (demobankUrl !== null) {
-    providers.set('demobank', createDemobank({ ...config.demobank, baseUrl: demobankUrl, log, ...retention }));
-  }
-  return providers;
+function attemptsByQueue(): Record<QueueName, number> {
+  return {
+    payin: QUEUES.payin.attempts,
+    payout: QUEUES.payout.attempts,
+    refund: QUEUES.refund.attempts,
+    transfer: QUEUES.transfer.attempts,
+    'webhook-in': QUEUES['webhook-in'].attempts,
+    'webhook-out': QUEUES['webhook-out'].attempts,
+    maintenance: QUEUES.maintenance.attempts,
+  };
 }
 
 /** Gauges of what the database and the queue hold right now. */

@@ -106,7 +106,8 @@ export async function addWorkers(app: App, { shutdown }: { shutdown: Shutdown })
   app.reconcile.start();
   shutdown.add('workers', async () => {
     clearInterval(timer);
-    await Promise.all([workers.close(app.config.shutdownGraceMs / 2), app.reconcile.stop()]);
+    const graceMs = app.config.shutdownGraceMs / 2;
+    await Promise.all([workers.close(graceMs), app.deliveries.close(graceMs), app.reconcile.stop()]);
   });
 }
 

@@ -47,6 +47,18 @@ export function debtWalletId(seller: string, currency: Currency): string {
   return `@debt:${seller}:${currency}`;
 }
 
+export function feesWalletId(currency: Currency): string {
+  return `@fees:${currency}`;
+}
+
+export function costsWalletId(provider: string, currency: Currency): string {
+  return `@costs:${provider}:${currency}`;
+}
+
+export function unappliedWalletId(currency: Currency): string {
+  return `@unapplied:${currency}`;
+}
+
 export function bankWalletId(currency: Currency): string {
   return `@bank:${currency}`;
 }

@@ -128,6 +128,13 @@ export const ERRORS = {
     explanation: "Platform wallets (ids that begin with @) move only by remit's own events and by treasury.",
     wayOut: "Name a seller's or buyer's wallet. For money between provider and bank use POST /v1/treasury.",
   },
+  'refund-exceeds-payment': {
+    kind: 'invalid',
+    status: 422,
+    title: 'The refund exceeds what is left of the order',
+    explanation: "The order's refunds and disputes together would be more than its amount. Nothing was changed.",
+    wayOut: 'Read the order: "amount" less "refunded" and what is disputed can still be refunded. Send at most that.',
+  },
   'insufficient-funds': {
     kind: 'refused',
     status: 422,

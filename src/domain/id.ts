@@ -5,8 +5,8 @@ import { createHash } from 'node:crypto';
 
 export const OPERATION_KINDS = ['payin', 'payout', 'refund', 'transfer'] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
-/** Everything that is named by a semantic key, operations and bookings by hand alike. */
-export type Kind = OperationKind | 'adjustment' | 'treasury';
+/** Everything that postings speak of: operations, bookings by hand, orders by their id, disputes. */
+export type Kind = OperationKind | 'adjustment' | 'treasury' | 'order' | 'dispute' | 'payee';
 
 export type Pkid = string & { readonly __brand: 'Pkid' };
 export type PostingId = string & { readonly __brand: 'PostingId' };
@@ -24,6 +24,9 @@ const NAMESPACES = {
   transfer: uuidV5(REMIT_NAMESPACE, 'remit:transfer'),
   adjustment: uuidV5(REMIT_NAMESPACE, 'remit:adjustment'),
   treasury: uuidV5(REMIT_NAMESPACE, 'remit:treasury'),
+  order: uuidV5(REMIT_NAMESPACE, 'remit:order'),
+  dispute: uuidV5(REMIT_NAMESPACE, 'remit:dispute'),
+  payee: uuidV5(REMIT_NAMESPACE, 'remit:payee'),
 } satisfies Record<Kind, string>;
 
 export function pkidOf(kind: Kind, semanticKey: string): Pkid {
@@ -37,6 +40,11 @@ export function isPkid(text: string): text is Pkid {
 /** The id of the posting that a step of an operation writes: a second one meets the primary key. */
 export function postingIdOf(pkid: Pkid, step: string): PostingId {
   return uuidV5(pkid, `posting:${step}`) as PostingId;
+}
+
+/** The id of something that came of an operation, and which only its own name tells from others of its kind. */
+export function derivedPkid(pkid: Pkid, name: string): Pkid {
+  return uuidV5(pkid, name) as Pkid;
 }
 
 /** The provider key of a later step of the same operation (a confirm after a create). */

@@ -1,7 +1,8 @@
 // The ledger's rules: locked balances and an ordered list of movements in, new balances and entries out.
-// Pure and deterministic. A refused movement changes nothing and does not disturb the ones after it.
+// Pure and deterministic. A refused movement changes nothing, but for the debt that was paid back before it was checked,
+// and does not disturb the ones after it.
 
-import type { OperationKind, Pkid, PostingId } from './id.ts';
+import { type Kind, type Pkid, type PostingId, postingIdOf } from './id.ts';
 import type { Currency, Money } from './money.ts';
 
 export interface Balance {
@@ -27,17 +28,22 @@ export interface PostingHead {
   readonly postingId: PostingId;
   /** The event of the chart, such as "payout.succeeded". */
   readonly event: string;
-  readonly kind: OperationKind | 'adjustment' | 'treasury';
+  readonly kind: Kind;
   readonly pkid: Pkid;
   readonly semanticKey: string;
   /** The posting that this one takes back, or null. */
   readonly reverses: PostingId | null;
 }
 
+/** Whom a posting is written for. */
+export type Subject = Pick<PostingHead, 'kind' | 'pkid' | 'semanticKey'>;
+
 /** One signed line: + grows the wallet. */
 export interface Line {
   readonly walletId: string;
   readonly amountMinor: bigint;
+  /** Only where the wallet is lowered: what its available balance does not cover comes from there. */
+  readonly orFrom?: string;
 }
 
 export type Movement =
@@ -48,7 +54,13 @@ export type Movement =
       readonly to: string;
       readonly money: Money;
     }
-  | { readonly type: 'hold'; readonly holdId: Pkid; readonly walletId: string; readonly money: Money }
+  | {
+      readonly type: 'hold';
+      readonly holdId: Pkid;
+      readonly walletId: string;
+      readonly money: Money;
+      readonly subject: Subject;
+    }
   /** Ends a hold by moving its whole amount to another wallet. */
   | { readonly type: 'capture'; readonly posting: PostingHead; readonly holdId: Pkid; readonly to: string }
   | { readonly type: 'release'; readonly holdId: Pkid }
@@ -57,6 +69,8 @@ export type Movement =
       readonly posting: PostingHead;
       readonly currency: Currency;
       readonly lines: readonly Line[];
+      /** The seller whose debt is paid back from it at once. */
+      readonly repays?: string;
     };
 
 export type RefusalCode =
@@ -84,9 +98,11 @@ export interface Entry {
 export interface Book {
   readonly wallets: ReadonlyMap<string, Balance>;
   readonly holds: ReadonlyMap<Pkid, Hold>;
+  /** Of each seller's wallet that is in the book, the wallet of their debt, where there is one. */
+  readonly debts: ReadonlyMap<string, string>;
 }
 
-export interface Applied extends Book {
+export interface Applied extends Omit<Book, 'debts'> {
   readonly entries: readonly Entry[];
   /** The heads of the postings that were written, in order. */
   readonly postings: readonly PostingHead[];
@@ -101,14 +117,18 @@ const DONE: MovementResult = { type: 'done' };
 interface Working {
   readonly wallets: Map<string, Balance>;
   readonly holds: Map<Pkid, Hold>;
+  readonly debts: ReadonlyMap<string, string>;
   readonly entries: Entry[];
   readonly postings: PostingHead[];
 }
 
 export function apply(book: Book, movements: readonly Movement[]): Applied {
-  const working: Working = { wallets: new Map(book.wallets), holds: new Map(book.holds), entries: [], postings: [] };
+  const { debts } = book;
+  const copies = { wallets: new Map(book.wallets), holds: new Map(book.holds) };
+  const working: Working = { ...copies, debts, entries: [], postings: [] };
   const results = movements.map((movement) => applyOne(working, movement));
-  return { ...working, results };
+  const { wallets, holds, entries, postings } = working;
+  return { wallets, holds, entries, postings, results };
 }
 
 function applyOne(working: Working, movement: Movement): MovementResult {
@@ -122,14 +142,54 @@ function applyOne(working: Working, movement: Movement): MovementResult {
     case 'release':
       return releaseHold(working, movement.holdId);
     case 'post':
-      return post(working, movement);
+      return postAndRepay(working, movement);
   }
+}
+
+function postAndRepay(working: Working, movement: Extract<Movement, { type: 'post' }>): MovementResult {
+  const result = post(working, movement);
+  if (result.type === 'done' && movement.repays !== undefined) {
+    repayDebt(working, movement.repays, movement.posting, movement.posting.postingId);
+  }
+  return result;
+}
+
+/** A seller who owes pays back first, from what is available. `step` names the occasion: each repays once. */
+function repayDebt(working: Working, walletId: string, subject: Subject, step: string): void {
+  const debtId = working.debts.get(walletId);
+  const wallet = working.wallets.get(walletId);
+  const debt = debtId === undefined ? undefined : working.wallets.get(debtId);
+  if (wallet === undefined || debt === undefined) return;
+  const availableMinor = availableOf(wallet);
+  const amountMinor = availableMinor < -debt.postedMinor ? availableMinor : -debt.postedMinor;
+  if (amountMinor <= 0n) return;
+  const { kind, pkid, semanticKey } = subject;
+  post(working, {
+    posting: {
+      postingId: postingIdOf(pkid, `repay:${step}`),
+      event: 'debt.netted',
+      kind,
+      pkid,
+      semanticKey,
+      reverses: null,
+    },
+    currency: wallet.currency,
+    lines: [
+      { walletId, amountMinor: -amountMinor },
+      { walletId: debt.walletId, amountMinor },
+    ],
+  });
+}
+
+function availableOf({ postedMinor, heldMinor }: Balance): bigint {
+  return postedMinor > heldMinor ? postedMinor - heldMinor : 0n;
 }
 
 function transfer(working: Working, movement: Extract<Movement, { type: 'transfer' }>): MovementResult {
   const { posting, from, to, money } = movement;
   if (from === to) return refused('same_wallet');
   if (money.amountMinor <= 0n) return refused('amount_not_positive');
+  repayDebt(working, from, posting, 'before');
   return post(working, {
     posting,
     currency: money.currency,
@@ -141,7 +201,8 @@ function transfer(working: Working, movement: Extract<Movement, { type: 'transfe
 }
 
 function placeHold(working: Working, movement: Extract<Movement, { type: 'hold' }>): MovementResult {
-  const { holdId, walletId, money } = movement;
+  const { holdId, walletId, money, subject } = movement;
+  repayDebt(working, walletId, subject, 'before');
   const wallet = working.wallets.get(walletId);
   if (wallet === undefined) return refused('wallet_not_found');
   if (wallet.currency !== money.currency) return refused('currency_mismatch');
@@ -191,22 +252,19 @@ function post(
   if (lines.length < 2 || lines.reduce((sum, line) => sum + line.amountMinor, 0n) !== 0n) return refused('unbalanced');
   const changed = new Map<string, Balance>();
   const entries: Entry[] = [];
-  for (const { walletId, amountMinor } of lines) {
-    const wallet = changed.get(walletId) ?? working.wallets.get(walletId);
-    if (wallet === undefined) return refused('wallet_not_found');
-    if (wallet.currency !== currency) return refused('currency_mismatch');
-    const postedMinor = wallet.postedMinor + amountMinor;
-    if (postedMinor > BALANCE_MAX || postedMinor < -BALANCE_MAX) return refused('limit_exceeded');
-    const seq = wallet.seq + 1n;
-    changed.set(walletId, { ...wallet, postedMinor, seq });
-    entries.push({
-      postingId: posting.postingId,
-      walletId,
-      seq,
-      currency,
-      amountMinor,
-      balanceAfterMinor: postedMinor,
-    });
+  const current = (walletId: string) => changed.get(walletId) ?? working.wallets.get(walletId);
+  // Each line is covered as the lines before it left the wallet: one posting may take from one seller twice.
+  for (const line of lines) {
+    for (const { walletId, amountMinor } of covered(line, current(line.walletId))) {
+      const wallet = current(walletId);
+      if (wallet === undefined) return refused('wallet_not_found');
+      if (wallet.currency !== currency) return refused('currency_mismatch');
+      const balanceAfterMinor = wallet.postedMinor + amountMinor;
+      if (balanceAfterMinor > BALANCE_MAX || balanceAfterMinor < -BALANCE_MAX) return refused('limit_exceeded');
+      const seq = wallet.seq + 1n;
+      changed.set(walletId, { ...wallet, postedMinor: balanceAfterMinor, seq });
+      entries.push({ postingId: posting.postingId, walletId, seq, currency, amountMinor, balanceAfterMinor });
+    }
   }
   for (const wallet of changed.values()) {
     const before = working.wallets.get(wallet.walletId)?.postedMinor ?? 0n;
@@ -218,6 +276,17 @@ function post(
   working.entries.push(...entries);
   working.postings.push(posting);
   return DONE;
+}
+
+/** The line as it stands, or split between the wallet and where the rest comes from. */
+function covered(line: Line, wallet: Balance | undefined): Line[] {
+  const { walletId, amountMinor, orFrom } = line;
+  if (orFrom === undefined || amountMinor >= 0n || wallet === undefined) return [line];
+  const availableMinor = availableOf(wallet);
+  const ownMinor = availableMinor < -amountMinor ? availableMinor : -amountMinor;
+  const own = { walletId, amountMinor: -ownMinor };
+  const rest = { walletId: orFrom, amountMinor: amountMinor + ownMinor };
+  return [own, rest].filter((part) => part.amountMinor !== 0n);
 }
 
 function refused(code: RefusalCode): MovementResult {

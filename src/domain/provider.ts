@@ -5,8 +5,12 @@
 import type { Pkid } from './id.ts';
 import type { Currency, Money } from './money.ts';
 
-export const PROVIDERS = ['stripe', 'demobank'] as const;
+export const PROVIDERS = ['stripe', 'paypal', 'square', 'tipalti', 'demobank'] as const;
 export type ProviderName = (typeof PROVIDERS)[number];
+
+/** The operations that a provider carries out. A transfer needs none. */
+export const PAYMENT_KINDS = ['payin', 'payout', 'refund'] as const;
+export type PaymentKind = (typeof PAYMENT_KINDS)[number];
 
 export type DeclineCode = 'declined' | 'provider_insufficient_funds' | 'expired' | 'canceled';
 
@@ -16,19 +20,28 @@ export interface Arrival {
   readonly expectedAt: string | null;
 }
 
+/** What the buyer has to do before a pay-in can go on. */
 export type NextAction =
   | { readonly type: 'redirect'; readonly url: string; readonly expiresAt: string | null }
   | { readonly type: 'client_secret'; readonly clientSecret: string };
+
+/** What the provider charged; its own id of the charge keeps it from being booked twice. */
+export interface Fee {
+  readonly externId: string;
+  readonly money: Money;
+}
 
 export interface Succeeded {
   readonly type: 'succeeded';
   readonly externId: string;
   readonly money: Money;
-  /** The account the provider says it paid to (or was paid by). */
-  readonly beneficiary: string;
-  /** What the provider has taken back since, in minor units; 0n when nothing. */
+  /** The account the provider says it paid to; null for money that comes in or goes back to its payer. */
+  readonly beneficiary: string | null;
+  /** What was taken back since, besides refunds and disputes of ours, in minor units; 0n when nothing. */
   readonly reversedMinor: bigint;
   readonly arrival: Arrival | null;
+  /** Null when the provider charges nothing, or does not tell yet. */
+  readonly fee: Fee | null;
   /** Further payments the provider holds under the same key of ours; anything here is an alarm. */
   readonly otherExternIds: readonly string[];
 }
@@ -44,10 +57,12 @@ export type Answer =
       /** The provider's own words, safe to show. */
       readonly detail: string;
       readonly externId: string | null;
+      /** The buyer could still try again there, so it has to be cancelled before it counts as failed. */
+      readonly isOpen: boolean;
     }
   | { readonly type: 'not_found' };
 
-export interface SendOrder {
+export interface PayoutOrder {
   readonly pkid: Pkid;
   readonly semanticKey: string;
   /** The provider's idempotency key of this call: pkid, or the key of a later step. */
@@ -56,11 +71,36 @@ export interface SendOrder {
   readonly beneficiary: string;
 }
 
+export interface PayinOrder {
+  readonly pkid: Pkid;
+  readonly semanticKey: string;
+  readonly key: string;
+  readonly money: Money;
+  /** The provider's own name for the means of payment; null lets the buyer choose at the provider. */
+  readonly token: string | null;
+  /** Where the provider sends the buyer back to. */
+  readonly returnUrl: string | null;
+  readonly cancelUrl: string | null;
+  readonly statementDescriptor: string | null;
+  readonly buyer: { readonly email: string | null; readonly ip: string | null };
+}
+
+export interface RefundOrder {
+  readonly pkid: Pkid;
+  readonly semanticKey: string;
+  readonly key: string;
+  readonly money: Money;
+  /** The provider's id of the pay-in, as its answers gave it. */
+  readonly payinExternId: string;
+}
+
 /** What is known of a payment when it is looked up, confirmed or cancelled. */
 export interface Reference {
   readonly pkid: Pkid;
   readonly externId: string | null;
   readonly key: string;
+  /** Refunds only: the provider's id of the pay-in. */
+  readonly payinExternId: string | null;
 }
 
 /** The bound of one call; the caller keeps it inside the lease. */
@@ -72,60 +112,92 @@ export interface CallLimits {
 export interface ProviderEvent {
   readonly eventId: string;
   readonly type: string;
+  /** What it speaks of; null when it concerns nothing that we keep. */
+  readonly subject: PaymentKind | 'dispute' | 'payee' | null;
+  /** The provider's id of the subject: of the payment, the dispute, or the payee's account. */
   readonly externId: string | null;
   /** Our pkid, where the event carries it. */
   readonly pkid: Pkid | null;
   readonly occurredAt: Date;
 }
 
-export interface PayinOrder extends SendOrder {
-  readonly returnUrl: string | null;
-  readonly statementDescriptor: string | null;
-}
-
-export interface RefundOrder {
-  readonly pkid: Pkid;
-  readonly key: string;
-  readonly payinExternId: string;
-  readonly money: Money;
-}
-
-/** Money in: present where the provider can take payments. */
-export interface PayinPort {
-  createPayin(order: PayinOrder, limits: CallLimits): Promise<Answer>;
-  capturePayin(reference: Reference, limits: CallLimits): Promise<Answer>;
-  refund(order: RefundOrder, limits: CallLimits): Promise<Answer>;
-}
-
-/** Money out: present where the provider can pay. */
-export interface PayoutPort {
-  sendPayout(order: SendOrder, limits: CallLimits): Promise<Answer>;
-  /** The second step of a two-stage provider. */
-  confirmPayout(reference: Reference, limits: CallLimits): Promise<Answer>;
-}
-
-export interface Provider {
-  readonly name: ProviderName;
-  /** False while it talks to the sandbox; every surface then says so. */
-  readonly live: boolean;
-  /** 1: one call moves the money. 2: create, then confirm. */
+/** A provider's account of one kind of payment. */
+export interface Payments<Order> {
+  /** 1: one call moves the money. 2: create, then confirm (or capture, or complete). */
   readonly stages: 1 | 2;
   /** How long the provider remembers an idempotency key. */
   readonly keyRetentionMs: number;
   /** Whether `find` works by our key alone, and answers read-after-write consistently. */
   readonly canFindByKey: boolean;
-  /** Whether a payout that was created but not confirmed can still be taken back. */
+  /** Whether one that was created but not confirmed can still be taken back. */
   readonly cancelable: boolean;
-  /** After this long in process a payout is shown under attention. */
+  /** After this long in process it is shown under attention. */
   readonly usualMs: number;
-  readonly payout: PayoutPort | null;
-  readonly payin: PayinPort | null;
-  /** Why this money cannot be paid out here, as advice to the caller; null when it can. */
+  /** Why this money cannot be moved so, as advice to the caller; null when it can. */
   refusalOf(money: Money): string | null;
+  send(order: Order, limits: CallLimits): Promise<Answer>;
+  /** The second step of a two-stage provider. */
+  confirm(reference: Reference, limits: CallLimits): Promise<Answer>;
+  /** Takes the first step back, by its id or by our key; answers what holds then. */
   cancel(reference: Reference, limits: CallLimits): Promise<Answer>;
   find(reference: Reference, limits: CallLimits): Promise<Answer>;
+}
+
+export const PAYEE_STATUSES = ['pending', 'payable', 'blocked'] as const;
+export type PayeeStatus = (typeof PAYEE_STATUSES)[number];
+
+/** Whether an account can be paid, as the provider says. */
+export interface PayeeView {
+  readonly status: PayeeStatus;
+  /** Why not, in words that may be shown; null when payable. */
+  readonly blockedReason: string | null;
+  /** Where the payee gives what is missing, where the provider has such a page. */
+  readonly onboardingUrl: string | null;
+}
+
+export const DISPUTE_STATUSES = ['open', 'won', 'lost'] as const;
+export type DisputeStatus = (typeof DISPUTE_STATUSES)[number];
+
+export interface DisputeView {
+  readonly externId: string;
+  readonly payinExternId: string;
+  /** Our pkid of the pay-in, where the provider carries it. */
+  readonly payinPkid: Pkid | null;
+  readonly money: Money;
+  readonly fee: Fee | null;
+  readonly status: DisputeStatus;
+  /** Until when evidence may be given. */
+  readonly evidenceDue: Date | null;
+}
+
+/** A refund as the provider knows it, whoever made it. */
+export interface RefundView {
+  readonly externId: string;
+  /** Our pkid, when it is one of ours. */
+  readonly pkid: Pkid | null;
+  readonly payinExternId: string;
+  readonly money: Money;
+  readonly status: 'pending' | 'succeeded' | 'failed';
+}
+
+/** Null where the provider does not do such a thing at all. */
+export interface Provider {
+  readonly name: ProviderName;
+  /** False while it talks to the sandbox; every surface then says so. */
+  readonly live: boolean;
+  readonly payin: Payments<PayinOrder> | null;
+  readonly payout: Payments<PayoutOrder> | null;
+  readonly refund: Payments<RefundOrder> | null;
   /** Our own balance there in minor units, or null when the provider does not tell. */
   balance(currency: Currency, limits: CallLimits): Promise<bigint | null>;
+  /** Whether an account can be paid; null for an account that the provider does not know. */
+  findPayee: ((account: string, limits: CallLimits) => Promise<PayeeView | null>) | null;
+  findDispute: ((externId: string, limits: CallLimits) => Promise<DisputeView | null>) | null;
+  findRefund: ((externId: string, limits: CallLimits) => Promise<RefundView | null>) | null;
   /** Verifies over the raw bytes, in constant time; throws invalid-signature or stale-timestamp. */
-  parseWebhook(raw: Buffer, headers: Readonly<Record<string, string>>, receivedAt: Date): ProviderEvent;
+  parseWebhook(
+    raw: Buffer,
+    headers: Readonly<Record<string, string>>,
+    receivedAt: Date,
+  ): ProviderEvent | Promise<ProviderEvent>;
 }

@@ -3,7 +3,7 @@
 
 import type { Surprise } from './errors.ts';
 import { type Money, sameMoney } from './money.ts';
-import type { Answer, Arrival, Succeeded } from './provider.ts';
+import type { Answer, Arrival, DeclineCode, Succeeded } from './provider.ts';
 import type { FailureCode } from './state-machine.ts';
 
 /** send: the first or only call. confirm: the second of two. find: a look-up. cancel: takes the first step back. */
@@ -20,6 +20,8 @@ export type ReviewReason =
 
 /** Everything that is known when an answer (or none) has come. Times are the database's. */
 export interface Evidence {
+  /** Outgoing money that differs is kept back; incoming money is here already, whatever we think of it. */
+  readonly direction: 'in' | 'out';
   readonly step: Step;
   readonly answer:
     | Answer
@@ -38,8 +40,11 @@ export interface Evidence {
   readonly errorReplays: number;
   /** Of earlier calls of the same operation. */
   readonly sawSuccess: boolean;
-  readonly sawDecline: boolean;
+  /** An earlier final "no" of the provider. */
+  readonly decline: { readonly code: DeclineCode; readonly detail: string } | null;
   readonly cancelRequested: boolean;
+  /** The cancel was asked for because the time to pay is over. */
+  readonly isExpiring: boolean;
   readonly inReview: boolean;
   readonly now: Date;
   readonly graceMs: number;
@@ -56,7 +61,7 @@ export type Verdict =
   /** No usable answer, or not found too early. `notBefore` is when a look-up can first prove something. */
   | { readonly type: 'unknown'; readonly notBefore: Date | null }
   /** Certainly not taken: as if the call had never been made. */
-  | { readonly type: 'not_taken'; readonly retryAfterMs: number | null }
+  | { readonly type: 'not_taken'; readonly retryAfterMs: number | null; readonly waiting: 'provider_funds' | null }
   | {
       readonly type: 'review';
       readonly reason: ReviewReason;
@@ -64,6 +69,8 @@ export type Verdict =
       readonly success: Succeeded | null;
     };
 
+/** Why a payment waits that was not sent, because our balance at the provider is too small. */
+export const PROVIDER_FUNDS = 'provider_funds';
 /** A key that replayed its stored error this often will never do anything else. */
 export const ERROR_REPLAYS_FINAL = 2;
 
@@ -77,7 +84,7 @@ export function judge(evidence: Evidence): Verdict {
     case 'pending':
       return answer.awaitsConfirm ? judgeWaitingFirstStep(evidence) : { type: 'pending' };
     case 'action_required':
-      return { type: 'pending' };
+      return judgeWaitingBuyer(evidence);
     case 'surprise':
       return judgeSurprise(evidence, answer);
     case 'not_found':
@@ -92,7 +99,8 @@ function judgeSuccess(evidence: Evidence, success: Succeeded): Verdict {
     const detail = `The provider holds further payments under our key: ${success.otherExternIds.join(', ')}.`;
     return { type: 'review', reason: 'second_reference', detail, success };
   }
-  if (evidence.sawDecline) {
+  // A buyer who was declined may have tried again with success before we could cancel.
+  if (evidence.decline !== null && evidence.direction === 'out') {
     const detail = 'The provider declined this payment and later reports it as paid.';
     return { type: 'review', reason: 'success_and_decline', detail, success };
   }
@@ -104,7 +112,8 @@ function differenceOf({ money, beneficiary, externId }: Evidence, success: Succe
     const paid = `${success.money.amountMinor} ${success.money.currency}`;
     return `Approved were ${money.amountMinor} ${money.currency} (minor units), the provider reports ${paid}.`;
   }
-  if (beneficiary !== success.beneficiary) return 'The provider reports another beneficiary than the approved one.';
+  if (success.beneficiary !== null && beneficiary !== success.beneficiary)
+    return 'The provider reports another beneficiary than the approved one.';
   if (externId !== null && externId !== success.externId) {
     return `The provider reports ${success.externId}, but ${externId} is on file for this operation.`;
   }
@@ -116,11 +125,22 @@ function judgeDecline(evidence: Evidence, answer: Extract<Answer, { type: 'decli
     const detail = `The provider reported success before, and now: ${answer.detail}`;
     return { type: 'review', reason: 'success_and_decline', detail, success: null };
   }
+  if (answer.isOpen) return cancelNext(evidence);
   if (answer.code !== 'canceled') return { type: 'failed', code: answer.code, detail: answer.detail };
-  if (evidence.cancelRequested) return { type: 'failed', code: 'canceled', detail: 'Cancelled on request.' };
+  if (evidence.decline !== null) return { type: 'failed', ...evidence.decline };
+  if (evidence.cancelRequested) return canceledVerdict(evidence);
   // We take a first step back only when the key of the second replays an error for ever.
   if (evidence.step === 'cancel' || evidence.errorReplays >= ERROR_REPLAYS_FINAL) return storedErrorIsFinal();
   return { type: 'failed', code: 'expired', detail: 'The provider cancelled the payment before it was confirmed.' };
+}
+
+/** A payment that can still be paid is cancelled at the provider before it counts as failed; a cancel is not repeated. */
+function cancelNext(evidence: Evidence): Verdict {
+  return evidence.step === 'cancel' ? { type: 'unknown', notBefore: null } : { type: 'act', step: 'cancel' };
+}
+
+function judgeWaitingBuyer(evidence: Evidence): Verdict {
+  return evidence.cancelRequested ? cancelNext(evidence) : { type: 'pending' };
 }
 
 function judgeWaitingFirstStep(evidence: Evidence): Verdict {
@@ -133,7 +153,10 @@ function judgeSurprise(
   evidence: Evidence,
   { surprise, retryAfterMs }: Extract<Evidence['answer'], { type: 'surprise' }>,
 ): Verdict {
-  if (surprise.type === 'not_taken') return { type: 'not_taken', retryAfterMs };
+  if (surprise.type === 'not_taken') {
+    const waiting = surprise.reason === PROVIDER_FUNDS ? PROVIDER_FUNDS : null;
+    return { type: 'not_taken', retryAfterMs, waiting };
+  }
   if (surprise.type === 'key_conflict') {
     const detail = 'The provider says that our key was used with another body. Compare the two payments there.';
     return { type: 'review', reason: 'key_conflict', detail, success: null };
@@ -151,7 +174,7 @@ function judgeNotFound(evidence: Evidence): Verdict {
     return isFirstStepWaiting ? { type: 'act', step: 'cancel' } : storedErrorIsFinal();
   }
   if (evidence.cancelRequested && evidence.moneyIntendedAt === null) {
-    return { type: 'failed', code: 'canceled', detail: 'Cancelled on request before anything was sent.' };
+    return canceledVerdict(evidence);
   }
   const isInsideWindow = firstSentAt === null || now.getTime() - firstSentAt.getTime() <= resendWindowMs;
   // Without the second step no money can have moved, so a first step that is gone ends the payment.
@@ -176,7 +199,12 @@ function provedFrom({ lastSentBy, graceMs }: Evidence): Date | null {
   return lastSentBy === null ? null : new Date(lastSentBy.getTime() + graceMs);
 }
 
+function canceledVerdict({ isExpiring }: Evidence): Verdict {
+  if (!isExpiring) return { type: 'failed', code: 'canceled', detail: 'Cancelled on request.' };
+  return { type: 'failed', code: 'expired', detail: 'The time to pay was over. Start again under a new key.' };
+}
+
 function storedErrorIsFinal(): Verdict {
-  const detail = 'The provider keeps answering this payment with an error, and shows no payment. Make a new payout.';
+  const detail = 'The provider keeps answering this payment with an error, and shows no payment. Make a new operation.';
   return { type: 'failed', code: 'provider_error', detail };
 }

@@ -1,9 +1,7 @@
 // An account outside that an owner's payouts may go to.
 
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
-import type { ProviderName } from '../domain/provider.ts';
-
-export type PayeeStatus = 'pending' | 'payable' | 'blocked';
+import type { PayeeStatus, ProviderName } from '../domain/provider.ts';
 
 export const PayeeEntity = defineEntity({
   name: 'Payee',

@@ -2,7 +2,7 @@
 
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 import type { Pkid } from '../domain/id.ts';
-import type { ProviderName } from '../domain/provider.ts';
+import type { ProviderEvent as EventSaid, ProviderName } from '../domain/provider.ts';
 
 export const ProviderEventEntity = defineEntity({
   name: 'ProviderEvent',
@@ -14,6 +14,8 @@ export const ProviderEventEntity = defineEntity({
     eventId: p.text().fieldName('event_id').primary(),
     // The provider's name of what happened.
     type: p.text().fieldName('type'),
+    // What it speaks of; null when it concerns nothing that we keep.
+    subject: p.text().$type<EventSaid['subject']>().fieldName('subject').nullable(),
     // The provider's id of the payment it speaks of.
     externPaymentId: p.text().fieldName('extern_payment_id').nullable(),
     // Our operation, where the event names it or it was matched.

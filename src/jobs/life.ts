@@ -2,13 +2,15 @@
 
 import type { Logger } from 'pino';
 import type { OperationKind, Pkid } from '../domain/id.ts';
-import type { Timing } from '../domain/payout.ts';
+import type { Timing } from '../domain/payment.ts';
 import type { Provider, ProviderName } from '../domain/provider.ts';
 import type { Journal } from '../ledger/journal.ts';
 import type { WalletDirectory } from '../ledger/wallet-directory.ts';
 import type { Tables } from '../ledger/writes.ts';
+import type { Breaker } from '../runtime/breaker.ts';
 import type { Db } from '../runtime/db.ts';
 import type { Pace } from '../runtime/pace.ts';
+import type { Funds } from './funds.ts';
 
 export interface LifeOptions {
   readonly db: Db;
@@ -18,10 +20,14 @@ export interface LifeOptions {
   readonly providers: ReadonlyMap<ProviderName, Provider>;
   /** Waits for a provider account's rate; providers without an entry have no limit. */
   readonly paces: ReadonlyMap<ProviderName, Pace>;
+  /** Stops sending to a provider account that gives no answers. */
+  readonly breakers: ReadonlyMap<ProviderName, Breaker>;
+  /** Our balances at the providers, asked before a payout is sent first. */
+  readonly funds: Funds;
   readonly timing: Timing & { readonly providerTimeoutMs: number };
   readonly log: Logger;
   /** Best effort: tells the queue to look at a row; due_at repairs what it loses. */
-  readonly enqueue: (job: { kind: 'payout' | 'transfer'; pkid: Pkid; semanticKey: string }) => Promise<void>;
+  readonly enqueue: (job: { kind: OperationKind; pkid: Pkid; semanticKey: string }) => Promise<void>;
   /** A new operation was committed. */
   readonly onAccepted: (kind: OperationKind) => void;
   readonly onProviderCall: (call: { provider: string; step: string; outcome: string; durationMs: number }) => void;

@@ -1,15 +1,19 @@
-// The life of a payee: registered once. The payouts of its owner may go to it while it is payable.
+// The life of a payee: registered once, and asked about whenever the provider says that something changed. The payouts
+// of its owner may go to it while it is payable.
 
 import { sql } from 'kysely';
 import { PaymentError } from '../domain/errors.ts';
 import { fingerprintOf } from '../domain/fingerprint.ts';
-import type { Provider, ProviderName } from '../domain/provider.ts';
-import type { Payee } from '../entities/payee.ts';
+import { pkidOf } from '../domain/id.ts';
+import type { OutgoingEvent } from '../domain/outgoing.ts';
+import type { PayeeView, Provider, ProviderName } from '../domain/provider.ts';
+import { type Payee, PayeeEntity } from '../entities/payee.ts';
+import { outgoingTablesOf, writeOutgoing } from '../ledger/outgoing.ts';
 import { readClock } from '../ledger/reads.ts';
 import type { Intake } from '../ledger/step.ts';
 import { insertNew, parseRow, tableOf } from '../ledger/table.ts';
 import type { Db } from '../runtime/db.ts';
-import { providerOf } from './payout.ts';
+import { providerOf } from './provider-of.ts';
 
 export interface PayeeRequest {
   readonly payeeId: string;
@@ -21,19 +25,26 @@ export interface PayeeRequest {
 
 export type PayeeLife = ReturnType<typeof createPayeeLife>;
 
-export function createPayeeLife(options: { db: Db; providers: ReadonlyMap<ProviderName, Provider> }) {
-  const { db, providers } = options;
+export function createPayeeLife(options: {
+  db: Db;
+  providers: ReadonlyMap<ProviderName, Provider>;
+  onDeliveries: (deliveryIds: readonly string[]) => void;
+}) {
+  const { db, providers, onDeliveries } = options;
+  const outgoing = outgoingTablesOf(db);
   const table = tableOf<Payee>(db, 'Payee');
   return {
     /** Registers the account, or compares with the payee that has this id. */
     async request(request: PayeeRequest): Promise<Intake<Payee>> {
-      if (providerOf(providers, request.provider).payout === null) {
+      const provider = providerOf(providers, request.provider);
+      if (provider.payout === null) {
         const detail = `${request.provider} cannot pay out. Choose another provider.`;
         throw new PaymentError('provider-not-able', { detail });
       }
+      const view = await viewOf(provider, request.account);
       const fingerprint = fingerprintOf({ ...request });
       return db.transaction(async (tx) => {
-        const row = newPayee({ request, fingerprint, now: await readClock(tx) });
+        const row = { ...request, ...view, fingerprint, createdAt: await readClock(tx) };
         const inserted = await insertNew(tx, table, [row]);
         if (inserted.size > 0) return { type: 'created', row };
         const { rows } = await sql<Record<string, unknown>>`
@@ -45,10 +56,70 @@ export function createPayeeLife(options: { db: Db; providers: ReadonlyMap<Provid
         return { type: isEqual ? 'replayed' : 'key_reused', row: existing };
       });
     },
+
+    /** The provider is asked again about the payees of one account; tells the platform what changed. */
+    async refresh(name: ProviderName, account: string): Promise<'applied' | 'no_effect' | 'unmatched'> {
+      const provider = providerOf(providers, name);
+      const { rows } = await sql<{ payee_id: string }>`
+        SELECT payee_id FROM payee WHERE provider = ${name} AND account = ${account}`.execute(db.sql);
+      if (rows.length === 0) return 'unmatched';
+      const view = await provider.findPayee?.(account, { timeoutMs: ASK_TIMEOUT_MS });
+      if (view === null || view === undefined) return 'no_effect';
+      return (await writeView({ provider: name, account }, view)) ? 'applied' : 'no_effect';
+    },
   };
+
+  /** Whether anything changed. The rows stay locked until the events are written, so that their order is kept. */
+  async function writeView(of: { provider: ProviderName; account: string }, view: PayeeView): Promise<boolean> {
+    const deliveryIds = await db.transaction(async (tx) => {
+      const now = await readClock(tx);
+      const { rows } = await sql<{ payee_id: string }>`
+        UPDATE payee SET status = ${view.status}, blocked_reason = ${view.blockedReason},
+                         onboarding_url = ${view.onboardingUrl}
+        WHERE provider = ${of.provider} AND account = ${of.account}
+          AND (status, coalesce(blocked_reason, ''), coalesce(onboarding_url, ''))
+            IS DISTINCT FROM (${view.status}, coalesce(${view.blockedReason}, ''), coalesce(${view.onboardingUrl}, ''))
+        RETURNING payee_id`.execute(tx);
+      if (rows.length === 0) return null;
+      const events = rows.map(({ payee_id }) => payeeEvent(payee_id));
+      return writeOutgoing(tx, { tables: outgoing, events, now });
+    });
+    if (deliveryIds !== null) onDeliveries(deliveryIds);
+    return deliveryIds !== null;
+  }
 }
 
-/** Neither of today's providers tells whether an account can receive money before it is paid, so it counts as able. */
-function newPayee({ request, fingerprint, now }: { request: PayeeRequest; fingerprint: Buffer; now: Date }): Payee {
-  return { ...request, status: 'payable', blockedReason: null, onboardingUrl: null, fingerprint, createdAt: now };
+const ASK_TIMEOUT_MS = 5_000;
+
+function payeeEvent(payeeId: string): OutgoingEvent {
+  return { type: 'payee.updated', kind: 'payee', pkid: pkidOf('payee', payeeId), semanticKey: payeeId };
+}
+
+/** A provider without such a question, or without an answer, decides when the payout is sent. */
+async function viewOf(provider: Provider, account: string): Promise<PayeeView> {
+  const payable: PayeeView = { status: 'payable', blockedReason: null, onboardingUrl: null };
+  if (provider.findPayee === null) return payable;
+  try {
+    const view = await provider.findPayee(account, { timeoutMs: ASK_TIMEOUT_MS });
+    if (view !== null) return view;
+  } catch (error) {
+    if (error instanceof PaymentError && error.surprise !== undefined) return payable;
+    throw error;
+  }
+  const detail = `${provider.name} knows no account "${account}". Have it onboarded there, or correct "account".`;
+  throw new PaymentError('not-found', { detail });
+}
+
+/** Why a payout may not be sent to its payee after all; asked again where it was not payable when we last heard. */
+export async function obstacleOfPayee(
+  { payeeId }: { payeeId: string | null },
+  { db, providers }: { db: Db; providers: ReadonlyMap<ProviderName, Provider> },
+): Promise<string | null> {
+  if (payeeId === null) return null;
+  const payee = await db.em().findOne(PayeeEntity, { payeeId });
+  if (payee === null || payee.status === 'payable') return null;
+  const view = await viewOf(providerOf(providers, payee.provider), payee.account).catch(() => payee);
+  if (view.status === 'payable') return null;
+  const reason = view.blockedReason ?? 'its onboarding is not complete';
+  return `The payee "${payeeId}" cannot be paid: ${reason}. Complete its onboarding and make a new payout.`;
 }

@@ -1,130 +1,131 @@
-// The life of a payout, in the order it happens: request, confirm or cancel, claim, call, settle. A worker and
-// reconcile run the same function; it may be started twice, killed anywhere and started again.
+// A payout: request -> claim with a hold on the wallet -> the provider pays -> the hold is captured, or released.
+// What it shares with pay-ins and refunds is in jobs/payment.ts.
 
+import { providerWalletId } from '../domain/chart.ts';
 import { PaymentError } from '../domain/errors.ts';
 import { fingerprintOf } from '../domain/fingerprint.ts';
-import { type Pkid, pkidOf } from '../domain/id.ts';
-import { approvalOf, cancelPayout, confirmPayout, hintPatch, type Payout } from '../domain/payout.ts';
-import type { Provider, ProviderName } from '../domain/provider.ts';
-import { isFinal } from '../domain/state-machine.ts';
+import { pkidOf } from '../domain/id.ts';
+import type { Currency } from '../domain/money.ts';
+import { approvalOf, moneyOf } from '../domain/payment.ts';
+import type { Payout } from '../domain/payout.ts';
+import type { ProviderName } from '../domain/provider.ts';
 import { PayeeEntity } from '../entities/payee.ts';
 import { createRowLoader } from '../ledger/loader.ts';
 import type { Intake } from '../ledger/step.ts';
 import type { LifeOptions } from './life.ts';
-import { callProvider } from './payout-call.ts';
-import { type IntendedCall, newPayout, type PayoutRequest } from './payout-records.ts';
-import { answerStep, change, claimStep } from './payout-steps.ts';
-import type { RunReport } from './runner.ts';
+import { obstacleOfPayee } from './payee.ts';
+import { createPaymentLife } from './payment.ts';
+import { untouched } from './payment-records.ts';
+import { eventOf, headOf, NO_EFFECTS, type PaymentRules } from './payment-rules.ts';
+import { providerOf } from './provider-of.ts';
 import { noSuchWallet, otherCurrency } from './transfer.ts';
+
+export interface PayoutRequest {
+  readonly semanticKey: string;
+  readonly walletId: string;
+  readonly amountMinor: bigint;
+  readonly currency: Currency;
+  readonly provider: ProviderName;
+  readonly payeeId: string | null;
+  readonly destination: string | null;
+  readonly expiresAt: Date | null;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly traceparent: string | null;
+  /** True confirms in the same commit. */
+  readonly confirm: boolean;
+}
 
 export type PayoutLife = ReturnType<typeof createPayoutLife>;
 
-/** A claim that looks up, sends, confirms and cancels makes four calls; more is a provider that contradicts itself. */
-const CALLS_PER_CLAIM_MAX = 6;
-
 export function createPayoutLife(options: LifeOptions) {
-  const { journal, tables, db, providers, timing, enqueue, onAccepted } = options;
-  const rows = createRowLoader(db.sql, tables.payout);
-
-  async function confirm(pkid: Pkid, semanticKey: string): Promise<Payout> {
-    const { payout, isNew } = await journal.stepPayout({
-      pkid,
-      walletIds: [],
-      decide(row, now) {
-        const patch = confirmPayout(row, now, timing);
-        return change({ patch, cause: null, result: { payout: { ...row, ...patch }, isNew: patch !== null } });
-      },
-    });
-    if (isNew) await enqueue({ kind: 'payout', pkid, semanticKey });
-    return payout;
-  }
-
-  async function run(pkid: Pkid): Promise<RunReport | null> {
-    const seen = await rows.load(pkid);
-    if (seen === null || isFinal(seen.status)) return null;
-    const provider = providerOf(providers, seen.provider);
-    let startedAt = performance.now();
-    const claimed = await journal.stepPayout(claimStep(seen, timing));
-    if (claimed.type === 'idle') return null;
-    if (claimed.type === 'ended') return reportOf(seen, claimed.payout, claimed.payout.failureCode);
-    let call: IntendedCall = claimed;
-    for (let calls = 1; calls <= CALLS_PER_CLAIM_MAX; calls += 1) {
-      const answered = await callProvider(call, { provider, startedAt, options });
-      startedAt = performance.now();
-      const concluded = await journal.stepPayout(answerStep(answered, provider, timing));
-      if (concluded.type === 'settled') return reportOf(seen, concluded.payout, concluded.verdict);
-      call = concluded;
-    }
-    // The lease runs out and the next claim starts with a look-up.
-    return { ...reportOf(seen, call.payout, 'too_many_calls'), level: 'error' };
-  }
-
+  const { journal, timing, enqueue, onAccepted } = options;
+  const life = createPaymentLife(payoutRules(options), options);
   return {
+    ...life,
+
     /** Commits the intention; with `confirm` it is also on its way. Throws not-found, invalid-currency and others. */
     async request(request: PayoutRequest): Promise<Intake<Payout>> {
       const beneficiary = await approvedBeneficiary(request, options);
       const pkid = pkidOf('payout', request.semanticKey);
-      const approval = approvalOf({ money: request, provider: request.provider, beneficiary });
-      const fingerprint = fingerprintOf(askedFor(request));
-      const facts = { pkid, request, beneficiary, approval, fingerprint, leaseMs: timing.leaseMs };
-      const intake = await journal.insertPayout(pkid, (now) => newPayout(facts, now));
+      const intake = await journal.insertPayout(pkid, (now) => {
+        const { confirm, expiresAt, ...fields } = request;
+        const approval = approvalOf({ money: request, provider: request.provider, beneficiary });
+        const rest = untouched({ isConfirmed: confirm, expiresAt, leaseMs: timing.leaseMs }, now);
+        return { ...fields, pkid, beneficiary, approval, fingerprint: fingerprintOf(askedFor(request)), ...rest };
+      });
       if (intake.type === 'created') onAccepted('payout');
       if (!request.confirm || intake.type === 'key_reused') return intake;
-      if (intake.type === 'replayed') return { ...intake, row: await confirmReplay(intake.row) };
+      if (intake.type === 'replayed') return { ...intake, row: await life.confirmReplay(intake.row) };
       await enqueue({ kind: 'payout', pkid, semanticKey: request.semanticKey });
       return intake;
     },
-
-    confirm,
-
-    /** Fails it while nothing was claimed; asks the provider to take it back where that is possible. */
-    async cancel(pkid: Pkid, semanticKey: string): Promise<{ payout: Payout; isRequested: boolean }> {
-      const seen = await rows.load(pkid);
-      const cancelable = seen !== null && providerOf(providers, seen.provider).cancelable;
-      const canceled = await journal.stepPayout({
-        pkid,
-        walletIds: [],
-        decide(row, now) {
-          const decision = cancelPayout(row, now, { cancelable });
-          const patch = decision.type === 'unchanged' ? null : decision.patch;
-          const isRequested = decision.type === 'requested';
-          const path = decision.type === 'failed' ? (['failed'] as const) : [];
-          const result = { payout: { ...row, ...patch }, isRequested };
-          return change({ patch, path, cause: 'canceled', result });
-        },
-      });
-      if (canceled.isRequested) await enqueue({ kind: 'payout', pkid, semanticKey });
-      return canceled;
-    },
-
-    /** Somebody outside says that there is news: the row is due now, or right after the claim that is running. */
-    async hint(pkid: Pkid): Promise<Payout> {
-      return journal.stepPayout({
-        pkid,
-        walletIds: [],
-        decide(row, now) {
-          const patch = row.status === 'in_process' ? hintPatch(row, now) : null;
-          return change({ patch, cause: null, result: { ...row, ...patch } });
-        },
-      });
-    },
-
-    /** Claims the row if it is due and takes it as far as the provider lets it. Safe to run any number of times. */
-    run,
-
-    find: (pkid: Pkid): Promise<Payout | null> => rows.load(pkid),
   };
-
-  async function confirmReplay(row: Payout): Promise<Payout> {
-    return isFinal(row.status) ? row : confirm(row.pkid, row.semanticKey);
-  }
 }
 
-export function providerOf(providers: LifeOptions['providers'], name: ProviderName): Provider {
-  const provider = providers.get(name);
-  if (provider !== undefined) return provider;
-  const known = [...providers.keys()].join(', ');
-  throw new PaymentError('not-found', { detail: `There is no provider "${name}" here. Use one of: ${known}.` });
+export function payoutRules(options: LifeOptions): PaymentRules<Payout> {
+  const { db, tables, journal } = options;
+  const platformWallet = (row: Payout) => providerWalletId(row.provider, row.currency);
+  return {
+    kind: 'payout',
+    direction: 'out',
+    rows: createRowLoader(db.sql, tables.payout),
+    step: journal.stepPayout,
+    accountOf: (provider) => provider.payout,
+    async send(provider, row, { key, limits }) {
+      if (provider.payout === null) throw new PaymentError('internal', { detail: `${provider.name} cannot pay out.` });
+      const { pkid, semanticKey, beneficiary } = row;
+      return provider.payout.send({ pkid, semanticKey, key, money: moneyOf(row), beneficiary }, limits);
+    },
+    payinExternIdOf: () => null,
+    obstacleTo: (row) => obstacleOfPayee(row, options),
+    companionsOf: async (row) => ({
+      walletIds: [row.walletId, platformWallet(row)],
+      orderPkids: [],
+      unappliedId: null,
+      debtId: null,
+    }),
+    claimMovements: (row) => [
+      {
+        type: 'hold',
+        holdId: row.pkid,
+        walletId: row.walletId,
+        money: moneyOf(row),
+        subject: { kind: 'payout', pkid: row.pkid, semanticKey: row.semanticKey },
+      },
+    ],
+    learn: (row) => row,
+    news: () => [],
+    succeed: ({ row }) => ({
+      movements: [
+        {
+          type: 'capture',
+          posting: headOf('payout', row, { step: 'settle', event: 'payout.succeeded' }),
+          holdId: row.pkid,
+          to: platformWallet(row),
+        },
+      ],
+      events: [eventOf('payout', 'payout.succeeded', row)],
+    }),
+    fail: ({ row, wasClaimed }) => ({
+      movements: wasClaimed ? [{ type: 'release', holdId: row.pkid }] : [],
+      events: [eventOf('payout', 'payout.failed', row)],
+    }),
+    takeBack: ({ row }, { amountMinor, totalMinor }) => ({
+      movements: [
+        {
+          type: 'post',
+          posting: headOf('payout', row, { step: `return:${totalMinor}`, event: 'payout.returned', reverses: true }),
+          currency: row.currency,
+          lines: [
+            { walletId: platformWallet(row), amountMinor: -amountMinor },
+            { walletId: row.walletId, amountMinor },
+          ],
+        },
+      ],
+      events: [eventOf('payout', 'payout.returned', row)],
+    }),
+    strayMoney: () => NO_EFFECTS,
+  };
 }
 
 /** Everything that is fixed before the row is written: the account, and that the provider can do it. */
@@ -133,9 +134,8 @@ async function approvedBeneficiary(request: PayoutRequest, { db, wallets, provid
   const wallet = await wallets.find(walletId);
   if (wallet === null) throw noSuchWallet(walletId);
   if (wallet.currency !== currency) throw otherCurrency(wallet);
-  const provider = providerOf(providers, request.provider);
-  const refusal =
-    provider.payout === null ? 'It cannot pay out. Choose another provider.' : provider.refusalOf(request);
+  const { payout } = providerOf(providers, request.provider);
+  const refusal = payout === null ? 'It cannot pay out. Choose another provider.' : payout.refusalOf(request);
   if (refusal !== null) throw new PaymentError('provider-not-able', { detail: `${request.provider}: ${refusal}` });
   if (payeeId === null) return destination ?? '';
   const payee = await db.em().findOne(PayeeEntity, { payeeId });
@@ -146,18 +146,6 @@ async function approvedBeneficiary(request: PayoutRequest, { db, wallets, provid
     throw new PaymentError('not-found', { detail });
   }
   return payee.account;
-}
-
-function reportOf(before: Payout, after: Payout, verdict: string | null): RunReport {
-  const isWaiting = !isFinal(after.status);
-  return {
-    semanticKey: after.semanticKey,
-    attempt: after.attempt,
-    from: before.status,
-    to: after.status,
-    reason: after.failureCode ?? after.reviewReason ?? verdict,
-    level: after.reviewReason !== null ? 'error' : isWaiting ? 'warn' : 'info',
-  };
 }
 
 function askedFor({ semanticKey: _key, confirm: _confirm, traceparent: _trace, ...asked }: PayoutRequest) {

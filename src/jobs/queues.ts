@@ -23,6 +23,19 @@ export const QUEUES = {
     attempts: 8,
     lockDurationMs: LOCK_MS,
   },
+  payin: {
+    purpose:
+      "Claims one pay-in, has the buyer's money taken at its provider or asks about it, and settles the verdict.",
+    concurrency: 64,
+    attempts: 8,
+    lockDurationMs: LOCK_MS,
+  },
+  refund: {
+    purpose: 'Claims one refund, has its provider pay it back or asks about it, and settles the verdict.',
+    concurrency: 64,
+    attempts: 8,
+    lockDurationMs: LOCK_MS,
+  },
   transfer: {
     purpose: 'Moves one transfer between two wallets; many share one commit.',
     concurrency: 256,
@@ -31,6 +44,12 @@ export const QUEUES = {
   },
   'webhook-in': {
     purpose: 'Applies one stored event of a provider to the operation it speaks of.',
+    concurrency: 32,
+    attempts: 8,
+    lockDurationMs: LOCK_MS,
+  },
+  'webhook-out': {
+    purpose: "Tells one endpoint of the platform's web app one event.",
     concurrency: 32,
     attempts: 8,
     lockDurationMs: LOCK_MS,
@@ -45,7 +64,15 @@ export const QUEUES = {
 
 export type QueueName = keyof typeof QUEUES;
 
-export const QUEUE_NAMES: readonly QueueName[] = ['payout', 'transfer', 'webhook-in', 'maintenance'];
+export const QUEUE_NAMES: readonly QueueName[] = [
+  'payin',
+  'payout',
+  'refund',
+  'transfer',
+  'webhook-in',
+  'webhook-out',
+  'maintenance',
+];
 
 /** The lock outlives one call to the provider and the database's work around it. */
 export function lockDurationMs(queue: QueueName, options: { readonly providerTimeoutMs: number }): number {

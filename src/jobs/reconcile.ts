@@ -3,11 +3,13 @@
 
 import { sql } from 'kysely';
 import type { Logger } from 'pino';
-import type { Pkid } from '../domain/id.ts';
+import { OPERATION_KINDS, type OperationKind, type Pkid } from '../domain/id.ts';
 import type { ProviderName } from '../domain/provider.ts';
 import type { Db } from '../runtime/db.ts';
-import type { RunnableKind, Runner } from './runner.ts';
+import type { CheckoutLife } from './checkout.ts';
+import type { Runner } from './runner.ts';
 import type { WebhookInLife } from './webhook-in.ts';
+import type { WebhookOut } from './webhook-out.ts';
 
 export interface Reconcile {
   /** Runs rounds until one is not full. Calls that come while one is under way share it. */
@@ -20,7 +22,7 @@ export interface Reconcile {
  * A round's rows, 500 in all; the next round follows at once while one is full. Each kind has its own share, so that
  * payouts that wait for a hanging provider do not keep transfers from being looked at.
  */
-const SHARES = { payout: 250, transfer: 200, event: 50 } as const;
+const SHARES = { payin: 100, payout: 125, refund: 75, transfer: 100, event: 50, checkout: 10, delivery: 40 } as const;
 /** A row whose run fails makes room for the others; its cause is seldom over sooner. */
 const POSTPONED_MS = 10_000;
 export const RECONCILE_HEARTBEAT = 'reconcile';
@@ -31,19 +33,21 @@ export function createReconcile(options: {
   db: Db;
   runner: Runner;
   events: Pick<WebhookInLife, 'apply'>;
+  checkouts: Pick<CheckoutLife, 'compensate'>;
+  deliveries: Pick<WebhookOut, 'deliver' | 'due'>;
   periodMs: number;
   /** Names this process in the heartbeat. */
   holder: string;
   log: Logger;
 }): Reconcile {
-  const { db, runner, events, periodMs, holder, log } = options;
+  const { db, runner, events, checkouts, deliveries, periodMs, holder, log } = options;
   let current: Promise<void> | null = null;
   let timer: NodeJS.Timeout | null = null;
   let isStopped = false;
 
   async function rounds(): Promise<void> {
     for (;;) {
-      const due = await readDue(db);
+      const due = [...(await readDue(db)), ...(await dueDeliveries())];
       await beat(db, { holder, periodMs });
       const isAllDone = await runAll(due);
       // Rows that still run, or failed to, are still due: looking at them again at once would spin.
@@ -69,7 +73,14 @@ export function createReconcile(options: {
 
   function runOne(row: DueRow): Promise<unknown> {
     if (row.kind === 'event') return events.apply({ provider: row.provider, eventId: row.eventId });
+    if (row.kind === 'checkout') return checkouts.compensate(row.checkoutId);
+    if (row.kind === 'delivery') return deliveries.deliver(row.deliveryId);
     return runner.run(row.kind, row.pkid, { reason: 'reconcile' });
+  }
+
+  async function dueDeliveries(): Promise<DueRow[]> {
+    const ids = await deliveries.due(SHARES.delivery);
+    return ids.map((deliveryId) => ({ kind: 'delivery', deliveryId }));
   }
 
   function round(): Promise<void> {
@@ -103,48 +114,58 @@ export function createReconcile(options: {
 const FIRST_ROUND_WITHIN_MS = 500;
 
 type DueRow =
-  | { readonly kind: RunnableKind; readonly pkid: Pkid }
+  | { readonly kind: OperationKind; readonly pkid: Pkid }
+  | { readonly kind: 'checkout'; readonly checkoutId: string }
+  | { readonly kind: 'delivery'; readonly deliveryId: string }
   | { readonly kind: 'event'; readonly provider: ProviderName; readonly eventId: string };
 
 function isFull(due: readonly DueRow[]): boolean {
   return KINDS.some((kind) => due.filter((row) => row.kind === kind).length >= SHARES[kind]);
 }
 
-const KINDS = ['payout', 'transfer', 'event'] as const satisfies readonly DueRow['kind'][];
+const KINDS = [...OPERATION_KINDS, 'event', 'checkout', 'delivery'] as const satisfies readonly DueRow['kind'][];
 
 /** Oldest first, without locks: a row's own claim decides who runs it. */
 async function readDue(db: Db): Promise<DueRow[]> {
+  const operations = OPERATION_KINDS.map(
+    (kind) => sql`
+      (SELECT ${sql.lit(kind)} AS kind, pkid::text AS id, NULL AS provider, due_at FROM ${sql.table(kind)}
+       WHERE due_at <= now() ORDER BY due_at LIMIT ${SHARES[kind]})`,
+  );
   const { rows } = await sql<
-    | { kind: RunnableKind; pkid: Pkid; provider: null; event_id: null }
-    | { kind: 'event'; pkid: null; provider: ProviderName; event_id: string }
+    | { kind: OperationKind; id: Pkid; provider: null }
+    | { kind: 'event'; id: string; provider: ProviderName }
+    | { kind: 'checkout'; id: string; provider: null }
   >`
     SELECT * FROM (
-      (SELECT 'payout' AS kind, pkid, NULL AS provider, NULL AS event_id, due_at FROM payout
-       WHERE due_at <= now() ORDER BY due_at LIMIT ${SHARES.payout})
+      ${sql.join(operations, sql` UNION ALL `)}
       UNION ALL
-      (SELECT 'transfer', pkid, NULL, NULL, due_at FROM transfer
-       WHERE due_at <= now() ORDER BY due_at LIMIT ${SHARES.transfer})
-      UNION ALL
-      (SELECT 'event', NULL, provider, event_id, due_at FROM provider_event
+      (SELECT 'event', event_id, provider, due_at FROM provider_event
        WHERE due_at <= now() ORDER BY due_at LIMIT ${SHARES.event})
+      UNION ALL
+      (SELECT 'checkout', checkout_id, NULL, due_at FROM checkout
+       WHERE due_at <= now() ORDER BY due_at LIMIT ${SHARES.checkout})
     ) due ORDER BY due_at`.execute(db.sql);
-  return rows.map((row) =>
-    row.kind === 'event'
-      ? { kind: row.kind, provider: row.provider, eventId: row.event_id }
-      : { kind: row.kind, pkid: row.pkid },
-  );
+  return rows.map((row) => {
+    if (row.kind === 'event') return { kind: row.kind, provider: row.provider, eventId: row.id };
+    return row.kind === 'checkout' ? { kind: row.kind, checkoutId: row.id } : { kind: row.kind, pkid: row.id };
+  });
 }
 
-/** Operations only: an event that failed was put off by its own claim. */
+/** Operations and checkouts: what else failed was put off by its own claim. */
 async function postpone(db: Db, failed: readonly DueRow[]): Promise<void> {
-  const pkids = failed.flatMap((row) => (row.kind === 'event' ? [] : [row.pkid]));
-  for (const table of ['payout', 'transfer'] as const) {
+  const pkids = failed.flatMap((row) => ('pkid' in row ? [row.pkid] : []));
+  for (const table of OPERATION_KINDS) {
     await sql`
       UPDATE ${sql.table(table)} SET due_at = clock_timestamp() + make_interval(secs => ${POSTPONED_MS / 1000})
       WHERE pkid IN (SELECT pkid FROM ${sql.table(table)}
                      WHERE pkid = ANY(${pkids}::uuid[]) AND due_at <= now() ORDER BY pkid FOR UPDATE)
     `.execute(db.sql);
   }
+  const checkoutIds = failed.flatMap((row) => (row.kind === 'checkout' ? [row.checkoutId] : []));
+  await sql`
+    UPDATE checkout SET due_at = clock_timestamp() + make_interval(secs => ${POSTPONED_MS / 1000})
+    WHERE checkout_id = ANY(${checkoutIds}::text[]) AND due_at <= now()`.execute(db.sql);
 }
 
 async function beat(db: Db, { holder, periodMs }: { holder: string; periodMs: number }): Promise<void> {

@@ -2,10 +2,8 @@
 // reconcile both go through here, so that together they never do more than one of them may.
 
 import type { Logger } from 'pino';
-import type { Pkid } from '../domain/id.ts';
+import type { OperationKind, Pkid } from '../domain/id.ts';
 import type { Status } from '../domain/state-machine.ts';
-
-export type RunnableKind = 'payout' | 'transfer';
 
 /** What one run of a life did to its row; null when there was nothing to do. */
 export interface RunReport {
@@ -24,21 +22,26 @@ export type RunCause = Readonly<{ reason: 'reconcile' | 'webhook' } | { job_id: 
 
 export interface Runner {
   /** Waits for its turn, then runs the life. Does nothing when that row runs here already. */
-  run(kind: RunnableKind, pkid: Pkid, cause: RunCause): Promise<void>;
+  run(kind: OperationKind, pkid: Pkid, cause: RunCause): Promise<void>;
   /** Resolves when nothing runs and nothing waits. */
   idle(): Promise<void>;
 }
 
 export function createRunner(options: {
-  lives: Readonly<Record<RunnableKind, (pkid: Pkid) => Promise<RunReport | null>>>;
-  concurrency: Readonly<Record<RunnableKind, number>>;
+  lives: Readonly<Record<OperationKind, (pkid: Pkid) => Promise<RunReport | null>>>;
+  concurrency: Readonly<Record<OperationKind, number>>;
   log: Logger;
 }): Runner {
   const { lives, concurrency, log } = options;
   const running = new Map<Pkid, Promise<void>>();
-  const limits = { payout: createLimit(concurrency.payout), transfer: createLimit(concurrency.transfer) };
+  const limits = {
+    payin: createLimit(concurrency.payin),
+    payout: createLimit(concurrency.payout),
+    refund: createLimit(concurrency.refund),
+    transfer: createLimit(concurrency.transfer),
+  } as const satisfies Record<OperationKind, unknown>;
 
-  async function turn(kind: RunnableKind, pkid: Pkid, cause: RunCause): Promise<void> {
+  async function turn(kind: OperationKind, pkid: Pkid, cause: RunCause): Promise<void> {
     const { enter, leave } = limits[kind];
     await enter();
     const startedAt = performance.now();

@@ -69,20 +69,23 @@ export function otherCurrency(wallet: { walletId: string; currency: Currency }):
   });
 }
 
-function moveStep({ pkid, fromWallet, toWallet }: Transfer): Step<Transfer, RunReport | null> {
+function moveStep({ pkid, semanticKey, fromWallet, toWallet }: Transfer): Step<Transfer, RunReport | null> {
   return {
     pkid,
     walletIds: [fromWallet, toWallet],
     decide(row, now) {
       if (isFinal(row.status)) {
-        return { movements: [], conclude: () => ({ patch: null, path: [], cause: null, result: null }) };
+        return { movements: [], conclude: () => ({ next: null, path: [], cause: null, result: null }) };
       }
       return {
         movements: [movementOf(row)],
         conclude([result]) {
           if (result === undefined) throw new PaymentError('internal', { detail: 'The ledger gave no result.' });
           const patch = endTransfer(result, now);
-          return { patch, path: ['in_process', patch.status], cause: null, result: reportOf(row, patch) };
+          const { status } = patch;
+          const events = [{ type: `transfer.${status}`, kind: 'transfer', pkid, semanticKey } as const];
+          const next = { ...row, ...patch };
+          return { next, path: ['in_process', status], cause: null, events, result: reportOf(row, patch) };
         },
       };
     },

@@ -2,13 +2,16 @@
 // for all waited operations in one query.
 
 import { sql } from 'kysely';
-import type { Pkid } from '../domain/id.ts';
+import type { OperationKind, Pkid } from '../domain/id.ts';
 import type { Journal } from '../ledger/journal.ts';
 import type { Db } from '../runtime/db.ts';
 
 export interface Waiter {
-  /** Resolves when the operation is final or the time is up, whichever comes first. Never rejects. */
-  wait(operation: { kind: 'payout' | 'transfer'; pkid: Pkid }, timeoutMs: number): Promise<void>;
+  /**
+   * Resolves when the operation is final, or a pay-in's buyer has to act, or the time is up, whichever comes first.
+   * Never rejects.
+   */
+  wait(operation: { kind: OperationKind; pkid: Pkid }, timeoutMs: number): Promise<void>;
   close(): void;
 }
 
@@ -32,7 +35,7 @@ export function createWaiter(options: { db: Db; journal: Pick<Journal, 'onFinal'
     timer = null;
     if (waited.size === 0 || isClosed) return;
     isAsking = true;
-    void finalAmong([...waited.keys()])
+    void endedAmong([...waited.keys()])
       .then((pkids) => pkids.forEach(wake))
       // The callers' own time-outs end the wait; a database that is away is not their error.
       .catch(() => {})
@@ -47,10 +50,13 @@ export function createWaiter(options: { db: Db; journal: Pick<Journal, 'onFinal'
     if (timer === null && !isAsking && waited.size > 0 && !isClosed) timer = setTimeout(poll, POLL_MS);
   }
 
-  async function finalAmong(pkids: readonly Pkid[]): Promise<Pkid[]> {
+  async function endedAmong(pkids: readonly Pkid[]): Promise<Pkid[]> {
     const keys = [...pkids];
     const { rows } = await sql<{ pkid: Pkid }>`
-      SELECT pkid FROM payout WHERE pkid = ANY(${keys}::uuid[]) AND final_at IS NOT NULL
+      SELECT pkid FROM payin
+      WHERE pkid = ANY(${keys}::uuid[]) AND (final_at IS NOT NULL OR next_action IS NOT NULL)
+      UNION ALL SELECT pkid FROM payout WHERE pkid = ANY(${keys}::uuid[]) AND final_at IS NOT NULL
+      UNION ALL SELECT pkid FROM refund WHERE pkid = ANY(${keys}::uuid[]) AND final_at IS NOT NULL
       UNION ALL SELECT pkid FROM transfer WHERE pkid = ANY(${keys}::uuid[]) AND final_at IS NOT NULL`.execute(db.sql);
     return rows.map((row) => row.pkid);
   }

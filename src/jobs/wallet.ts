@@ -61,3 +61,30 @@ function ownedAlready({ walletId, ownerId, kind, currency }: Wallet): PaymentErr
     detail: `The owner "${ownerId}" has a ${kind} wallet in ${currency}: "${walletId}". Use that one.`,
   });
 }
+
+/** The wallet into which a refund of this order may go. Throws not-found when the buyer has none in its currency. */
+export async function buyersWallet(db: Db, { checkoutId, currency }: { checkoutId: string; currency: Currency }) {
+  const { rows } = await sql<{ buyer_id: string; wallet_id: string | null }>`
+    SELECT c.buyer_id, w.wallet_id FROM checkout c
+    LEFT JOIN wallet w ON w.owner_id = c.buyer_id AND w.kind = 'buyer' AND w.currency = ${currency}
+    WHERE c.checkout_id = ${checkoutId}`.execute(db.sql);
+  const [found] = rows;
+  if (found?.wallet_id) return found.wallet_id;
+  const detail =
+    `The buyer "${found?.buyer_id ?? ''}" has no wallet in ${currency}. ` +
+    'Create one with POST /v1/wallets (kind "buyer"), or refund to the payer.';
+  throw new PaymentError('not-found', { detail });
+}
+
+/** A seller's wallet by its owner. Throws not-found when there is none in that currency. */
+export async function sellersWallet(db: Db, sellerId: string, currency: Currency): Promise<string> {
+  const { rows } = await sql<{ wallet_id: string }>`
+    SELECT wallet_id FROM wallet
+    WHERE owner_id = ${sellerId} AND kind = 'seller' AND currency = ${currency}`.execute(db.sql);
+  const [found] = rows;
+  if (found !== undefined) return found.wallet_id;
+  const detail =
+    `The seller "${sellerId}" has no wallet in ${currency}. ` +
+    'Create one with POST /v1/wallets (kind "seller", owner_id the seller).';
+  throw new PaymentError('not-found', { detail });
+}

@@ -4,12 +4,15 @@
 import { sql } from 'kysely';
 import { PaymentError } from '../domain/errors.ts';
 import { type Pkid, uuidV5 } from '../domain/id.ts';
-import { PROVIDERS, type ProviderEvent, type ProviderName } from '../domain/provider.ts';
+import { type PaymentKind, PROVIDERS, type ProviderEvent, type ProviderName } from '../domain/provider.ts';
 import { isFinal } from '../domain/state-machine.ts';
+import type { DisputeLife } from './dispute.ts';
+import type { ExternalRefunds } from './external.ts';
 import type { LifeOptions } from './life.ts';
-import { type PayoutLife, providerOf } from './payout.ts';
-import { lookAgain } from './payout-after.ts';
+import type { PayeeLife } from './payee.ts';
+import { findPayment, kindOfPkid } from './payment-lookup.ts';
 import { webhookJobId } from './queues.ts';
+import type { PaymentLives } from './review.ts';
 import type { Runner } from './runner.ts';
 
 export type WebhookInLife = ReturnType<typeof createWebhookIn>;
@@ -21,31 +24,74 @@ export interface StoredEvent {
 
 type Outcome = 'applied' | 'hinted' | 'no_effect' | 'unmatched' | 'ignored' | 'too_early';
 
+interface ClaimedEvent {
+  readonly provider: ProviderName;
+  readonly subject: ProviderEvent['subject'];
+  readonly pkid: Pkid | null;
+  readonly externId: string | null;
+}
+
 /** How long an event rests that came while a call was out. */
 const TOO_EARLY_RETRY_MS = 1000;
 
 export function createWebhookIn(
   options: LifeOptions & {
-    readonly payouts: PayoutLife;
+    readonly lives: PaymentLives;
+    readonly disputes: DisputeLife;
+    readonly payees: PayeeLife;
+    readonly externals: ExternalRefunds;
     readonly runner: Runner;
     readonly enqueueEvent: (job: { id: string } & StoredEvent) => Promise<void>;
   },
 ) {
-  const { db, providers, payouts, runner, timing, log, enqueueEvent } = options;
+  const { db, providers, lives, disputes, payees, externals, runner, timing, log, enqueueEvent } = options;
 
-  async function effectOf(pkid: Pkid): Promise<Outcome> {
-    const payout = await payouts.find(pkid);
-    if (payout === null) return 'unmatched';
-    if (isFinal(payout.status)) {
-      return lookAgain(payout, { provider: providerOf(providers, payout.provider), options });
+  async function effectOf(event: ClaimedEvent): Promise<{ outcome: Outcome; pkid: Pkid | null }> {
+    const { provider, subject, externId } = event;
+    if (subject === null) return { outcome: 'ignored', pkid: null };
+    if (subject === 'dispute' || subject === 'payee') {
+      const look = subject === 'dispute' ? disputes.look : payees.refresh;
+      return { outcome: externId === null ? 'ignored' : await look(provider, externId), pkid: null };
     }
-    const hinted = await payouts.hint(pkid);
-    await runner.run('payout', pkid, { reason: 'webhook' });
-    const seen = await payouts.find(pkid);
-    // The claim that ran meanwhile may have asked before this event, and end the payout without what the event tells,
+    const found = await paymentIn(event, subject);
+    if (found !== null) return { outcome: await effectOn(found.kind, found.pkid), pkid: found.pkid };
+    if (externId === null) return { outcome: 'ignored', pkid: null };
+    if (subject !== 'refund') return { outcome: 'unmatched', pkid: null };
+    return { outcome: await externals.adopt(provider, externId), pkid: null };
+  }
+
+  /** By our own id, whichever kind it is of, or by the provider's. */
+  async function paymentIn({ provider, pkid, externId }: ClaimedEvent, subject: PaymentKind) {
+    const kind = pkid === null ? null : await kindOfPkid(db.sql, pkid);
+    if (kind !== null && pkid !== null) return { kind, pkid };
+    const byExternId = externId === null ? null : await findPayment(db.sql, { kind: subject, provider, externId });
+    return byExternId === null ? null : { kind: subject, pkid: byExternId };
+  }
+
+  async function effectOn(kind: PaymentKind, pkid: Pkid): Promise<Outcome> {
+    const life = lives[kind];
+    const before = await life.find(pkid);
+    if (before === null) return 'unmatched';
+    if (isFinal(before.status)) return lookAgain(kind, pkid);
+    const hinted = await life.hint(pkid);
+    await runner.run(kind, pkid, { reason: 'webhook' });
+    const seen = await life.find(pkid);
+    // The claim that ran meanwhile may have asked before this event, and end the payment without what the event tells,
     // such as a return. Only a call that began after the hint has seen it.
     const isSeen = seen !== null && (seen.calls > hinted.calls || seen.status === 'initialized');
     return isSeen ? 'hinted' : 'too_early';
+  }
+
+  /** Each life knows its own kind of row. */
+  async function lookAgain(kind: PaymentKind, pkid: Pkid): Promise<Outcome> {
+    switch (kind) {
+      case 'payin':
+        return compare(lives.payin, pkid);
+      case 'payout':
+        return compare(lives.payout, pkid);
+      case 'refund':
+        return compare(lives.refund, pkid);
+    }
   }
 
   return {
@@ -61,7 +107,7 @@ export function createWebhookIn(
         const detail = 'No such provider sends webhooks here. Check the address.';
         throw new PaymentError('not-found', { detail });
       }
-      const parsed = provider.parseWebhook(delivery.raw, delivery.headers, new Date());
+      const parsed = await provider.parseWebhook(delivery.raw, delivery.headers, new Date());
       const externId = parsed.externId === null ? null : storable(parsed.externId);
       const event = { ...parsed, eventId: storable(parsed.eventId), type: storable(parsed.type), externId };
       const isNew = await store(provider.name, event, delivery.raw);
@@ -75,8 +121,7 @@ export function createWebhookIn(
     async apply({ provider, eventId }: StoredEvent): Promise<void> {
       const event = await claim({ provider, eventId });
       if (event === null) return;
-      const pkid = event.pkid ?? (await pkidByExternId(provider, event.externId));
-      const outcome = pkid === null ? strangerIn(event) : await effectOf(pkid);
+      const { outcome, pkid } = await effectOf(event);
       if (outcome === 'too_early') {
         await sql`UPDATE provider_event
           SET due_at = clock_timestamp() + make_interval(secs => ${TOO_EARLY_RETRY_MS / 1000})
@@ -93,8 +138,8 @@ export function createWebhookIn(
   async function store(provider: ProviderName, event: ProviderEvent, raw: Buffer): Promise<boolean> {
     const { rows } = await sql<{ event_id: string }>`
       INSERT INTO provider_event
-        (provider, event_id, type, extern_payment_id, pkid, body, occurred_at, received_at, due_at)
-      VALUES (${provider}, ${event.eventId}, ${event.type}, ${event.externId}, ${event.pkid}::uuid,
+        (provider, event_id, type, subject, extern_payment_id, pkid, body, occurred_at, received_at, due_at)
+      VALUES (${provider}, ${event.eventId}, ${event.type}, ${event.subject}, ${event.externId}, ${event.pkid}::uuid,
               ${storableJson(raw)}::jsonb, ${event.occurredAt.toISOString()}, clock_timestamp(),
               clock_timestamp() + make_interval(secs => ${timing.leaseMs / 1000}))
       ON CONFLICT DO NOTHING RETURNING event_id`.execute(db.sql);
@@ -102,20 +147,14 @@ export function createWebhookIn(
   }
 
   /** For a lease reconcile leaves it alone: a slow provider is not asked twice, and failing events crowd no round. */
-  async function claim(event: StoredEvent): Promise<{ pkid: Pkid | null; externId: string | null } | null> {
-    const { rows } = await sql<{ pkid: Pkid | null; extern_id: string | null }>`
+  async function claim(event: StoredEvent): Promise<ClaimedEvent | null> {
+    const { rows } = await sql<{ subject: ProviderEvent['subject']; pkid: Pkid | null; extern_id: string | null }>`
       UPDATE provider_event SET due_at = clock_timestamp() + make_interval(secs => ${timing.leaseMs / 1000})
       WHERE provider = ${event.provider} AND event_id = ${event.eventId} AND processed_at IS NULL
-      RETURNING pkid, extern_payment_id AS extern_id`.execute(db.sql);
+      RETURNING subject, pkid, extern_payment_id AS extern_id`.execute(db.sql);
     const [row] = rows;
-    return row === undefined ? null : { pkid: row.pkid, externId: row.extern_id };
-  }
-
-  async function pkidByExternId(provider: ProviderName, externId: string | null): Promise<Pkid | null> {
-    if (externId === null) return null;
-    const { rows } = await sql<{ pkid: Pkid }>`
-      SELECT pkid FROM payout WHERE extern_payment_id = ${externId} AND provider = ${provider} LIMIT 1`.execute(db.sql);
-    return rows[0]?.pkid ?? null;
+    if (row === undefined) return null;
+    return { provider: event.provider, subject: row.subject, pkid: row.pkid, externId: row.extern_id };
   }
 
   /** Somebody moved money that we know nothing of, or another system shares the account: a person must look. */
@@ -133,9 +172,12 @@ export function createWebhookIn(
 /** Any fixed value: one unknown payment is reported once, however many events speak of it. */
 const UNMATCHED_NAMESPACE = '0a0f1c1e-2f0a-5d7b-9a63-5d0e8f3c7b11';
 
-/** An account sends events of many kinds; one that names no payment is no reason to call a person. */
-function strangerIn({ externId }: { readonly externId: string | null }): Outcome {
-  return externId === null ? 'ignored' : 'unmatched';
+async function compare<Row>(
+  life: { find(pkid: Pkid): Promise<Row | null>; lookAgain(row: Row): Promise<'applied' | 'no_effect'> },
+  pkid: Pkid,
+): Promise<Outcome> {
+  const row = await life.find(pkid);
+  return row === null ? 'unmatched' : life.lookAgain(row);
 }
 
 /** PostgreSQL's text holds neither NUL nor half a surrogate pair; an event is stored all the same. */
@@ -143,8 +185,18 @@ function storable(text: string): string {
   return text.replaceAll('\u0000', '\uFFFD').toWellFormed();
 }
 
+/** A provider that sends a form, not JSON, has it kept as text. */
+function bodyIn(raw: Buffer): unknown {
+  const text = raw.toString('utf8');
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
 function storableJson(raw: Buffer): string {
-  return JSON.stringify(JSON.parse(raw.toString('utf8')), (_name, value: unknown) => {
+  return JSON.stringify(bodyIn(raw), (_name, value: unknown) => {
     if (typeof value === 'string') return storable(value);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
     return Object.fromEntries(Object.entries(value).map(([name, member]) => [storable(name), member]));

@@ -12,6 +12,7 @@ import { lockDurationMs, QUEUE_NAMES, type QueueName } from './queues.ts';
 import type { Reconcile } from './reconcile.ts';
 import type { RunCause, Runner } from './runner.ts';
 import type { StoredEvent, WebhookInLife } from './webhook-in.ts';
+import type { WebhookOut } from './webhook-out.ts';
 
 export interface Workers {
   close(graceMs: number): Promise<void>;
@@ -24,13 +25,14 @@ export async function startWorkers(options: {
   queues: Queues<QueueName>;
   runner: Runner;
   events: Pick<WebhookInLife, 'apply'>;
+  deliveries: Pick<WebhookOut, 'deliver'>;
   reconcile: Pick<Reconcile, 'round'>;
   audit: () => Promise<Audit>;
   config: Pick<Config, 'concurrency' | 'providerTimeoutMs'>;
   log: Logger;
   onRun: (run: { queue: QueueName; outcome: 'done' | 'error'; durationMs: number; queuedMs: number }) => void;
 }): Promise<Workers> {
-  const { queues, runner, events, reconcile, audit, config, log, onRun } = options;
+  const { queues, runner, events, deliveries, reconcile, audit, config, log, onRun } = options;
   /** Books that are wrong are an alarm; what is wrong is told by whoever runs the audit then. */
   async function runAudit(): Promise<void> {
     const { checks } = await audit();
@@ -40,15 +42,21 @@ export async function startWorkers(options: {
   }
 
   const processors: Record<QueueName, (job: RunningJob) => Promise<void>> = {
+    payin: (job) => runner.run('payin', pkidIn(job), causeOf(job)),
     payout: (job) => runner.run('payout', pkidIn(job), causeOf(job)),
+    refund: (job) => runner.run('refund', pkidIn(job), causeOf(job)),
     transfer: (job) => runner.run('transfer', pkidIn(job), causeOf(job)),
     'webhook-in': (job) => events.apply(eventIn(job)),
+    'webhook-out': (job) => deliveries.deliver(deliveryIn(job)),
     maintenance: (job) => (job.name === AUDIT_JOB ? runAudit() : reconcile.round()),
   };
   const concurrency: Record<QueueName, number> = {
+    payin: config.concurrency.payin,
     payout: config.concurrency.payout,
+    refund: config.concurrency.refund,
     transfer: config.concurrency.transfer,
     'webhook-in': config.concurrency.webhookIn,
+    'webhook-out': config.concurrency.webhookOut,
     maintenance: config.concurrency.maintenance,
   };
 
@@ -98,6 +106,12 @@ function pkidIn(job: RunningJob): Pkid {
   const { pkid = '' } = job.data;
   if (!isPkid(pkid)) throw new PaymentError('internal', { detail: `The job ${job.id} names no operation.` });
   return pkid;
+}
+
+function deliveryIn(job: RunningJob): string {
+  const { delivery_id: deliveryId = '' } = job.data;
+  if (!isPkid(deliveryId)) throw new PaymentError('internal', { detail: `The job ${job.id} names no delivery.` });
+  return deliveryId;
 }
 
 function eventIn(job: RunningJob): StoredEvent {

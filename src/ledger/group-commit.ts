@@ -7,6 +7,8 @@ import { PaymentError } from '../domain/errors.ts';
 
 export interface GroupItem {
   readonly pkid: string;
+  /** Further rows that it locks, such as a refund's order. */
+  readonly alsoLocks: readonly string[];
   /** Two items with one pkid are in one commit only when both merely insert it. */
   readonly isIntake: boolean;
   readonly walletIds: readonly string[];
@@ -114,18 +116,20 @@ function takeBatch<Item extends GroupItem>(
     if (items.length >= BATCH_MAX)
       return { batch: { items, pkids, walletIds }, rest: [...rest, ...waiting.slice(index)] };
     const ordinary = item.walletIds.filter((walletId) => !isPlatformWalletId(walletId));
+    const locked = [item.pkid, ...item.alsoLocks];
     const meetsOther = others.some(
-      (other) => other.pkids.has(item.pkid) || ordinary.some((walletId) => other.walletIds.has(walletId)),
+      (other) =>
+        locked.some((pkid) => other.pkids.has(pkid)) || ordinary.some((walletId) => other.walletIds.has(walletId)),
     );
-    const meetsSelf = item.isIntake ? stepped.has(item.pkid) : pkids.has(item.pkid);
+    const meetsSelf = item.isIntake ? stepped.has(item.pkid) : locked.some((pkid) => pkids.has(pkid));
     if (meetsOther || meetsSelf) {
       rest.push(item);
-      reserved.pkids.add(item.pkid);
+      for (const pkid of locked) reserved.pkids.add(pkid);
       for (const walletId of ordinary) reserved.walletIds.add(walletId);
       continue;
     }
     items.push(item);
-    pkids.add(item.pkid);
+    for (const pkid of locked) pkids.add(pkid);
     if (!item.isIntake) stepped.add(item.pkid);
     for (const walletId of ordinary) walletIds.add(walletId);
   }

@@ -4,7 +4,10 @@
 import type { Logger } from 'pino';
 import type { Pkid } from '../domain/id.ts';
 import { apply } from '../domain/movements.ts';
+import type { Order } from '../domain/order.ts';
+import type { Payin } from '../domain/payin.ts';
 import type { Payout } from '../domain/payout.ts';
+import type { Refund } from '../domain/refund.ts';
 import type { Transfer } from '../domain/transfer.ts';
 import type { Adjustment } from '../entities/adjustment.ts';
 import type { Treasury } from '../entities/treasury.ts';
@@ -12,22 +15,28 @@ import type { Db, Tx } from '../runtime/db.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { takeIntakes } from './intake.ts';
 import { type Item, stepItem } from './item.ts';
-import { type Concluded, type FinalOperation, planBookings, planSteps } from './plan.ts';
-import { lockOperations, readClock, readHolds, readRows } from './reads.ts';
-import type { Booked, Booking, Intake, Step } from './step.ts';
+import { type Concluded, type FinalOperation, planBookings, planOrders, planSteps, type See } from './plan.ts';
+import { lockOperations, readClock, readHolds, readRows, readUnapplied } from './reads.ts';
+import type { Booked, Booking, Intake, Seen, Step } from './step.ts';
 import { createPlatformWallets, lockWallets, updateWallets } from './wallets.ts';
 import { type Tables, tablesOf, writeAll } from './writes.ts';
 
 export interface Journal {
   /** Inserts a new operation; `row` makes it from the database's time. A known key is compared, never overwritten. */
+  insertPayin(pkid: Pkid, row: (now: Date) => Payin): Promise<Intake<Payin>>;
   insertPayout(pkid: Pkid, row: (now: Date) => Payout): Promise<Intake<Payout>>;
   insertTransfer(pkid: Pkid, row: (now: Date) => Transfer): Promise<Intake<Transfer>>;
+  stepPayin<Result>(step: Step<Payin, Result>): Promise<Result>;
   stepPayout<Result>(step: Step<Payout, Result>): Promise<Result>;
+  stepRefund<Result>(step: Step<Refund, Result>): Promise<Result>;
+  stepOrder<Result>(step: Step<Order, Result>): Promise<Result>;
   stepTransfer<Result>(step: Step<Transfer, Result>): Promise<Result>;
   bookAdjustment(booking: Booking<Adjustment>): Promise<Booked<Adjustment>>;
   bookTreasury(booking: Booking<Treasury>): Promise<Booked<Treasury>>;
   /** Called after the commit with every operation that became final. */
   onFinal(listener: (final: FinalOperation) => void): void;
+  /** Called after the commit with the deliveries of outgoing events that it made. */
+  onDeliveries(listener: (deliveryIds: readonly string[]) => void): void;
   drained(): Promise<void>;
 }
 
@@ -39,7 +48,8 @@ export function createJournal(options: {
   const { db, log, onBatch } = options;
   const tables = tablesOf(db);
   const platformWallets = createPlatformWallets(db);
-  const listeners: ((final: FinalOperation) => void)[] = [];
+  const finalListeners: ((final: FinalOperation) => void)[] = [];
+  const deliveryListeners: ((deliveryIds: readonly string[]) => void)[] = [];
 
   async function commit(items: readonly Item[]): Promise<void> {
     const committed = await commitAll(items).catch((error: unknown) => {
@@ -48,7 +58,9 @@ export function createJournal(options: {
       throw error;
     });
     for (const deliver of committed.deliveries) deliver();
-    for (const final of committed.finals) for (const listener of listeners) tell(listener, final);
+    for (const final of committed.finals) for (const listener of finalListeners) tell(listener, final);
+    const { deliveryIds } = committed;
+    if (deliveryIds.length > 0) for (const listener of deliveryListeners) tell(listener, deliveryIds);
   }
 
   async function commitAll(items: readonly Item[]): Promise<Committed> {
@@ -58,11 +70,11 @@ export function createJournal(options: {
   }
 
   /** What is committed stays committed: a listener's own error may not make the batch run again. */
-  function tell(listener: (final: FinalOperation) => void, final: FinalOperation): void {
+  function tell<Told>(listener: (told: Told) => void, told: Told): void {
     try {
-      listener(final);
+      listener(told);
     } catch (error) {
-      log.error({ err: error, pkid: final.pkid }, 'a listener failed');
+      log.error({ err: error }, 'a listener of the journal failed');
     }
   }
 
@@ -72,15 +84,21 @@ export function createJournal(options: {
     group.submit(item(settle));
     return settle.promise;
   };
-  const intake = { isIntake: true, walletIds: [] };
+  const intake = { isIntake: true, walletIds: [], alsoLocks: [] };
+  const booking = { isIntake: false, alsoLocks: [] };
   return {
+    insertPayin: (pkid, row) => submit((settle) => ({ lane: 'new payin', pkid, row, ...intake, ...settle })),
     insertPayout: (pkid, row) => submit((settle) => ({ lane: 'new payout', pkid, row, ...intake, ...settle })),
     insertTransfer: (pkid, row) => submit((settle) => ({ lane: 'new transfer', pkid, row, ...intake, ...settle })),
+    stepPayin: (step) => submit((settle) => ({ lane: 'payin', ...stepItem(step, settle) })),
     stepPayout: (step) => submit((settle) => ({ lane: 'payout', ...stepItem(step, settle) })),
+    stepRefund: (step) => submit((settle) => ({ lane: 'refund', ...stepItem(step, settle) })),
     stepTransfer: (step) => submit((settle) => ({ lane: 'transfer', ...stepItem(step, settle) })),
-    bookAdjustment: (booking) => submit((settle) => ({ lane: 'adjustment', isIntake: false, ...booking, ...settle })),
-    bookTreasury: (booking) => submit((settle) => ({ lane: 'treasury', isIntake: false, ...booking, ...settle })),
-    onFinal: (listener) => void listeners.push(listener),
+    stepOrder: (step) => submit((settle) => ({ lane: 'order', ...stepItem(step, settle) })),
+    bookAdjustment: (given) => submit((settle) => ({ lane: 'adjustment', ...booking, ...given, ...settle })),
+    bookTreasury: (given) => submit((settle) => ({ lane: 'treasury', ...booking, ...given, ...settle })),
+    onFinal: (listener) => void finalListeners.push(listener),
+    onDeliveries: (listener) => void deliveryListeners.push(listener),
     drained: group.drained,
   };
 }
@@ -88,6 +106,7 @@ export function createJournal(options: {
 interface Committed {
   readonly deliveries: readonly (() => void)[];
   readonly finals: readonly FinalOperation[];
+  readonly deliveryIds: readonly string[];
 }
 
 async function commitBatch(
@@ -96,45 +115,101 @@ async function commitBatch(
 ): Promise<Committed> {
   const taken = await takeIntakes(tx, {
     tables,
+    payins: items.filter((item) => item.lane === 'new payin'),
     payouts: items.filter((item) => item.lane === 'new payout'),
     transfers: items.filter((item) => item.lane === 'new transfer'),
     ownTimes,
   });
-  const payoutItems = items.filter((item) => item.lane === 'payout');
-  const transferItems = items.filter((item) => item.lane === 'transfer');
-  const adjustmentItems = items.filter((item) => item.lane === 'adjustment');
-  const treasuryItems = items.filter((item) => item.lane === 'treasury');
-  const acting = [...payoutItems, ...transferItems, ...adjustmentItems, ...treasuryItems];
-  if (acting.length === 0) return { deliveries: taken, finals: [] };
+  const lanes = lanesOf(items);
+  const acting = Object.values(lanes).flat();
+  if (acting.length === 0) return { deliveries: taken, finals: [], deliveryIds: [] };
 
-  const payouts = await lockOperations(tx, tables.payout, payoutItems);
-  const transfers = await lockOperations(tx, tables.transfer, transferItems);
-  const { balances, now: lockedAt } = await lockWallets(tx, [...new Set(acting.flatMap((item) => item.walletIds))]);
+  // Everything is locked in one order, in every process: operations, orders, wallets.
+  const payins = await lockOperations(tx, tables.payin, pkidsOf(lanes.payin));
+  const payouts = await lockOperations(tx, tables.payout, pkidsOf(lanes.payout));
+  const refunds = await lockOperations(tx, tables.refund, pkidsOf(lanes.refund));
+  const transfers = await lockOperations(tx, tables.transfer, pkidsOf(lanes.transfer));
+  const orders = await lockOperations(tx, tables.order, orderPkidsOf(lanes));
+  const walletIds = [...new Set(acting.flatMap((item) => item.walletIds))];
+  const { balances, debts, now: lockedAt } = await lockWallets(tx, walletIds);
   const now = lockedAt ?? (await readClock(tx));
   // Read only now, under the wallets' locks: two equal requests at once meet here, and the second sees the first.
-  const adjustments = await readRows(tx, tables.adjustment, pkidsOf(adjustmentItems));
-  const treasuries = await readRows(tx, tables.treasury, pkidsOf(treasuryItems));
+  const adjustments = await readRows(tx, tables.adjustment, pkidsOf(lanes.adjustment));
+  const treasuries = await readRows(tx, tables.treasury, pkidsOf(lanes.treasury));
+  const see = await sight(tx, { tables, lanes, orders });
 
   const plans = [
-    ...planSteps(payoutItems, { table: 'payout', rows: payouts, now }),
-    ...planSteps(transferItems, { table: 'transfer', rows: transfers, now }),
-    ...planBookings(adjustmentItems, { table: 'adjustment', booked: adjustments, now }),
-    ...planBookings(treasuryItems, { table: 'treasury', booked: treasuries, now }),
+    ...planSteps(lanes.payin, { table: 'payin', rows: payins, now, see }),
+    ...planSteps(lanes.payout, { table: 'payout', rows: payouts, now, see }),
+    ...planSteps(lanes.refund, { table: 'refund', rows: refunds, now, see }),
+    ...planSteps(lanes.transfer, { table: 'transfer', rows: transfers, now, see }),
+    ...planOrders(lanes.order, { orders, now, see }),
+    ...planBookings(lanes.adjustment, { table: 'adjustment', booked: adjustments, now }),
+    ...planBookings(lanes.treasury, { table: 'treasury', booked: treasuries, now }),
   ];
   const movements = plans.flatMap((plan) => plan.movements);
-  const applied = apply({ wallets: balances, holds: await readHolds(tx, movements) }, movements);
+  const applied = apply({ wallets: balances, holds: await readHolds(tx, movements), debts }, movements);
   const concluded: Concluded[] = [];
   let next = 0;
   for (const plan of plans) {
     concluded.push(plan.conclude(applied.results.slice(next, next + plan.movements.length)));
     next += plan.movements.length;
   }
-  await writeAll(tx, { tables, applied, writes: concluded.map((one) => one.writes), now });
+  const deliveryIds = await writeAll(tx, { tables, applied, writes: concluded.map((one) => one.writes), now });
   await updateWallets(tx, { before: balances, after: applied.wallets });
   return {
     deliveries: [...taken, ...concluded.map((one) => one.deliver)],
-    finals: concluded.flatMap((one) => one.final ?? []),
+    finals: concluded.flatMap((one) => one.finals),
+    deliveryIds,
   };
+}
+
+type Lanes = ReturnType<typeof lanesOf>;
+
+function lanesOf(items: readonly Item[]) {
+  return {
+    payin: items.filter((item) => item.lane === 'payin'),
+    payout: items.filter((item) => item.lane === 'payout'),
+    refund: items.filter((item) => item.lane === 'refund'),
+    transfer: items.filter((item) => item.lane === 'transfer'),
+    order: items.filter((item) => item.lane === 'order'),
+    adjustment: items.filter((item) => item.lane === 'adjustment'),
+    treasury: items.filter((item) => item.lane === 'treasury'),
+  };
+}
+
+function orderPkidsOf(lanes: Lanes): Pkid[] {
+  const companions = [...lanes.payin, ...lanes.refund, ...lanes.order].flatMap((item) => item.orderPkids);
+  return [...new Set([...pkidsOf(lanes.order), ...companions])];
+}
+
+/** Reads what items asked to see besides their own rows. */
+async function sight(
+  tx: Tx,
+  { tables, lanes, orders }: { tables: Tables; lanes: Lanes; orders: ReadonlyMap<Pkid, Order> },
+): Promise<See> {
+  const wanted = [...lanes.payin, ...lanes.refund, ...lanes.order].map((item) => item.reads);
+  const refunds = await readRows(
+    tx,
+    tables.refund,
+    wanted.flatMap(({ refund }) => refund ?? []),
+  );
+  const disputes = await readRows(
+    tx,
+    tables.dispute,
+    wanted.flatMap(({ dispute }) => dispute ?? []),
+  );
+  const unapplied = await readUnapplied(
+    tx,
+    tables.unapplied,
+    wanted.flatMap((one) => one.unapplied ?? []),
+  );
+  return ({ orderPkids, reads }): Seen => ({
+    orders: orderPkids.flatMap((pkid) => orders.get(pkid) ?? []).toSorted((a, b) => (a.pkid < b.pkid ? -1 : 1)),
+    refund: (reads.refund && refunds.get(reads.refund)) ?? null,
+    dispute: (reads.dispute && disputes.get(reads.dispute)) ?? null,
+    unapplied: (reads.unapplied && unapplied.get(reads.unapplied)) ?? null,
+  });
 }
 
 function pkidsOf(items: readonly { readonly pkid: Pkid }[]): Pkid[] {

@@ -4,11 +4,12 @@
 import { PaymentError } from '../domain/errors.ts';
 import type { OperationKind, Pkid } from '../domain/id.ts';
 import type { Movement, MovementResult } from '../domain/movements.ts';
+import type { Order } from '../domain/order.ts';
 import { isFinal, move, type Status } from '../domain/state-machine.ts';
 import type { StatusChange } from '../entities/status-change.ts';
 import type { BookingItem, StepItem } from './item.ts';
-import type { Conclusion } from './step.ts';
-import type { RowsByTable, Writes } from './writes.ts';
+import type { Conclusion, NewRefund, Seen } from './step.ts';
+import { NO_WRITES, type RowsByTable, type Writes } from './writes.ts';
 
 export interface Plan {
   readonly movements: readonly Movement[];
@@ -18,7 +19,7 @@ export interface Plan {
 export interface Concluded {
   readonly writes: Writes;
   readonly deliver: () => void;
-  readonly final: FinalOperation | null;
+  readonly finals: readonly FinalOperation[];
 }
 
 export interface FinalOperation {
@@ -38,15 +39,15 @@ interface OperationRow {
   readonly attempt?: number;
 }
 
-export function planSteps<Name extends 'payout' | 'transfer'>(
+export function planSteps<Name extends OperationKind>(
   items: readonly StepItem<RowsByTable[Name]>[],
-  { table, rows, now }: { table: Name; rows: ReadonlyMap<Pkid, RowsByTable[Name]>; now: Date },
+  { table, rows, now, see }: { table: Name; rows: ReadonlyMap<Pkid, RowsByTable[Name]>; now: Date; see: See },
 ): Plan[] {
   return items.flatMap((item) => {
     const row = rows.get(item.pkid);
     try {
       if (row === undefined) throw new PaymentError('not-found', { detail: `There is no such ${table}.` });
-      const decision = item.decide(row, now);
+      const decision = item.decide(row, now, see(item));
       return [
         {
           movements: decision.movements,
@@ -60,34 +61,93 @@ export function planSteps<Name extends 'payout' | 'transfer'>(
   });
 }
 
-function concludeStep<Name extends 'payout' | 'transfer'>(step: {
+/** Steps on an order, which has no states of its own: what changes is told with the orders. */
+export function planOrders(
+  items: readonly StepItem<Order>[],
+  { orders, now, see }: { orders: ReadonlyMap<Pkid, Order>; now: Date; see: See },
+): Plan[] {
+  return items.flatMap((item) => {
+    const order = orders.get(item.pkid);
+    try {
+      if (order === undefined) throw new PaymentError('not-found', { detail: 'There is no such order.' });
+      const decision = item.decide(order, now, see(item));
+      return [
+        {
+          movements: decision.movements,
+          conclude(results) {
+            const conclusion = decision.conclude(results);
+            const writes = { ...writesOf(conclusion), statusChanges: changesOfNew(conclusion.newRefund, now) };
+            const finals = finalsOfNew(conclusion.newRefund, now);
+            return { writes, deliver: conclusion.result.deliver, finals };
+          },
+        },
+      ];
+    } catch (error) {
+      item.reject(error);
+      return [];
+    }
+  });
+}
+
+/** What an item sees besides its own row. */
+export type See = (item: Pick<StepItem<never>, 'orderPkids' | 'reads'>) => Seen;
+
+function changesOfNew(created: NewRefund | undefined, now: Date): StatusChange[] {
+  if (created === undefined) return [];
+  const { row, path } = created;
+  return path.map((to, index) => {
+    const from = path[index - 1] ?? null;
+    return statusChangeOf({ row, table: 'refund', from, to, cause: from === null ? 'requested' : 'settled', now });
+  });
+}
+
+function finalsOfNew(created: NewRefund | undefined, now: Date): FinalOperation[] {
+  if (created === undefined || !isFinal(created.row.status)) return [];
+  const { pkid, status, createdAt } = created.row;
+  return [{ kind: 'refund', pkid, status, acceptedAt: createdAt, finalAt: now }];
+}
+
+function writesOf<Row>(conclusion: Conclusion<Row, unknown>): Writes {
+  const { orders, newRefund, dispute, unapplied, intents, answers, discrepancies, reviewActions, events } = conclusion;
+  return {
+    rows: {},
+    orders: orders ?? [],
+    newRefunds: newRefund === undefined ? [] : [newRefund.row],
+    disputes: dispute === undefined ? [] : [dispute],
+    unapplied: unapplied ?? [],
+    statusChanges: [],
+    intents: intents ?? [],
+    answers: answers ?? [],
+    discrepancies: discrepancies ?? [],
+    reviewActions: reviewActions ?? [],
+    events: events ?? [],
+  };
+}
+
+function concludeStep<Name extends OperationKind>(step: {
   table: Name;
   row: RowsByTable[Name];
   now: Date;
   conclusion: Conclusion<RowsByTable[Name], { readonly deliver: () => void }>;
 }): Concluded {
   const { table, row, now, conclusion } = step;
-  const next = conclusion.patch === null ? null : { ...row, ...conclusion.patch };
+  const { next } = conclusion;
   const writes: Writes = {
+    ...writesOf(conclusion),
     rows: next === null ? {} : { [table]: next },
-    statusChanges: statusChangesOf({ table, before: row, after: next ?? row, now, conclusion }),
-    intents: conclusion.intents ?? [],
-    answers: conclusion.answers ?? [],
-    discrepancies: conclusion.discrepancies ?? [],
-    reviewActions: conclusion.reviewActions ?? [],
+    statusChanges: [
+      ...statusChangesOf({ table, before: row, after: next ?? row, now, conclusion }),
+      ...changesOfNew(conclusion.newRefund, now),
+    ],
   };
-  return { writes, deliver: conclusion.result.deliver, final: finalOf(table, row, next, now) };
+  const finals = [...finalOf(table, row, next, now), ...finalsOfNew(conclusion.newRefund, now)];
+  return { writes, deliver: conclusion.result.deliver, finals };
 }
 
-function finalOf(
-  kind: OperationKind,
-  before: OperationRow,
-  after: OperationRow | null,
-  now: Date,
-): FinalOperation | null {
-  if (after === null || isFinal(before.status) || !isFinal(after.status)) return null;
+function finalOf(kind: OperationKind, before: OperationRow, after: OperationRow | null, now: Date): FinalOperation[] {
+  if (after === null || isFinal(before.status) || !isFinal(after.status)) return [];
   const acceptedAt = after.confirmedAt ?? after.createdAt;
-  return { kind, pkid: after.pkid, status: after.status, acceptedAt, finalAt: now };
+  return [{ kind, pkid: after.pkid, status: after.status, acceptedAt, finalAt: now }];
 }
 
 /** One status change for each status that was passed; `move` refuses what the table of moves does not allow. */
@@ -144,12 +204,11 @@ export function planBookings<Name extends 'adjustment' | 'treasury'>(
   return items.map((item) => {
     const row = item.row(now);
     const existing = booked.get(item.pkid);
-    const empty = { rows: {}, statusChanges: [], intents: [], answers: [], discrepancies: [], reviewActions: [] };
     if (existing !== undefined) {
       const type = existing.fingerprint.equals(row.fingerprint) ? 'replayed' : 'key_reused';
       return {
         movements: [],
-        conclude: () => ({ writes: empty, deliver: () => item.resolve({ type, row: existing }), final: null }),
+        conclude: () => ({ writes: NO_WRITES, deliver: () => item.resolve({ type, row: existing }), finals: [] }),
       };
     }
     return {
@@ -157,10 +216,10 @@ export function planBookings<Name extends 'adjustment' | 'treasury'>(
       conclude([result]) {
         if (result?.type !== 'done') {
           const code = result?.code ?? 'unbalanced';
-          return { writes: empty, deliver: () => item.resolve({ type: 'refused', code }), final: null };
+          return { writes: NO_WRITES, deliver: () => item.resolve({ type: 'refused', code }), finals: [] };
         }
-        const writes = { ...empty, rows: { [table]: row } };
-        return { writes, deliver: () => item.resolve({ type: 'created', row }), final: null };
+        const writes = { ...NO_WRITES, rows: { [table]: row } };
+        return { writes, deliver: () => item.resolve({ type: 'created', row }), finals: [] };
       },
     };
   });

@@ -3,6 +3,7 @@
 import { sql } from 'kysely';
 import type { Pkid } from '../domain/id.ts';
 import type { Hold, Movement } from '../domain/movements.ts';
+import type { Unapplied } from '../entities/unapplied.ts';
 import type { Sql, Tx } from '../runtime/db.ts';
 import { parseRow, type Table } from './table.ts';
 
@@ -14,16 +15,17 @@ export async function readClock(client: Sql): Promise<Date> {
   return new Date(row.now);
 }
 
-/** Locks the rows in primary key order, whatever order the items came in. */
+/** Locks the rows in primary key order, whatever order they came in. */
 export async function lockOperations<Row extends { readonly pkid: Pkid }>(
   tx: Tx,
   table: Table<Row>,
-  items: readonly { readonly pkid: Pkid }[],
+  pkids: readonly Pkid[],
 ): Promise<ReadonlyMap<Pkid, Row>> {
-  if (items.length === 0) return new Map();
-  const pkids = items.map((item) => item.pkid);
+  if (pkids.length === 0) return new Map();
   const { rows } = await sql<Record<string, unknown>>`
-    SELECT * FROM ${sql.table(table.name)} WHERE pkid = ANY(${pkids}::uuid[]) ORDER BY pkid FOR UPDATE`.execute(tx);
+    SELECT * FROM ${sql.table(table.name)} WHERE pkid = ANY(${[...pkids]}::uuid[]) ORDER BY pkid FOR UPDATE`.execute(
+    tx,
+  );
   return byPkid(rows.map((raw) => parseRow(table, raw)));
 }
 
@@ -37,6 +39,18 @@ export async function readRows<Row extends { readonly pkid: Pkid }>(
   const { rows } = await sql<Record<string, unknown>>`
     SELECT * FROM ${sql.table(table.name)} WHERE pkid = ANY(${[...pkids]}::uuid[])`.execute(client);
   return byPkid(rows.map((raw) => parseRow(table, raw)));
+}
+
+/** Unapplied money by its id; the operation it came with is locked. */
+export async function readUnapplied(
+  client: Sql,
+  table: Table<Unapplied>,
+  unappliedIds: readonly Pkid[],
+): Promise<ReadonlyMap<Pkid, Unapplied>> {
+  if (unappliedIds.length === 0) return new Map();
+  const { rows } = await sql<Record<string, unknown>>`
+    SELECT * FROM unapplied WHERE unapplied_id = ANY(${[...unappliedIds]}::uuid[])`.execute(client);
+  return new Map(rows.map((raw) => parseRow(table, raw)).map((row) => [row.unappliedId, row]));
 }
 
 /** The holds that movements end. Their operations are locked, so the holds need no lock of their own. */

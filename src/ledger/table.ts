@@ -87,6 +87,19 @@ export async function updateAll<Row extends object>(
   }
 }
 
+/** Inserts rows, and writes the named properties where a row of that key exists. */
+export async function upsertAll<Row extends object>(
+  tx: Sql,
+  table: Table<Row>,
+  { rows, properties }: { rows: readonly Row[]; properties: readonly (keyof Row & string)[] },
+): Promise<void> {
+  if (rows.length === 0) return;
+  const keys = sql.join(table.columns.filter((column) => column.isKey).map(({ name }) => sql.ref(name)));
+  const changed = table.columns.filter((column) => properties.includes(column.property));
+  const assignments = sql.join(changed.map(({ name }) => sql`${sql.ref(name)} = excluded.${sql.ref(name)}`));
+  await sql`${insertSelect(table, rows)} ON CONFLICT (${keys}) DO UPDATE SET ${assignments}`.execute(tx);
+}
+
 function insertSelect<Row extends object>(table: Table<Row>, rows: readonly Row[]): RawBuilder<RawRow> {
   const names = sql.join(table.columns.map(({ name }) => sql.ref(name)));
   const values = sql.join(table.columns.map(({ name, type }) => sql`u.${sql.ref(name)}${cast(type)}`));

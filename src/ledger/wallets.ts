@@ -1,19 +1,23 @@
 // Locking wallets, always in the same order, and creating platform wallets before the first batch that needs them.
 
 import { sql } from 'kysely';
-import { isPlatformWalletId, parsePlatformWalletId } from '../domain/chart.ts';
+import { debtWalletId, isPlatformWalletId, parsePlatformWalletId } from '../domain/chart.ts';
 import type { Currency } from '../domain/money.ts';
 import type { Balance } from '../domain/movements.ts';
 import type { Db, Tx } from '../runtime/db.ts';
 
 export interface LockedWallets {
   readonly balances: ReadonlyMap<string, Balance>;
+  /** Of each seller's wallet among them the debt's, where there is one: it is locked too, to be paid back first. */
+  readonly debts: ReadonlyMap<string, string>;
   /** The database's clock, read when the last lock was held; null when there was nothing to lock. */
   readonly now: Date | null;
 }
 
 interface RawWallet {
   wallet_id: string;
+  owner_id: string;
+  kind: string;
   currency: Currency;
   posted: string;
   held: string;
@@ -28,18 +32,27 @@ interface RawWallet {
  * The clock stands outside the locking select, whose own list is evaluated before each row's lock is waited for.
  */
 export async function lockWallets(tx: Tx, walletIds: readonly string[]): Promise<LockedWallets> {
-  if (walletIds.length === 0) return { balances: new Map(), now: null };
+  if (walletIds.length === 0) return { balances: new Map(), debts: new Map(), now: null };
   const { rows } = await sql<RawWallet>`
     SELECT locked.*, clock_timestamp() AS now FROM (
-      SELECT wallet_id, currency, posted, held, seq, allow_negative
-      FROM wallet WHERE wallet_id = ANY(${walletIds}::text[])
+      SELECT wallet_id, owner_id, kind, currency, posted, held, seq, allow_negative
+      FROM wallet WHERE wallet_id = ANY(ARRAY(
+        SELECT unnest(${walletIds}::text[])
+        UNION SELECT '@debt:' || owner_id || ':' || currency FROM wallet
+              WHERE wallet_id = ANY(${walletIds}::text[]) AND kind IN ('seller', 'buyer')))
       ORDER BY wallet_id LIKE '@%', wallet_id FOR NO KEY UPDATE
     ) locked`.execute(tx);
   const balances = new Map(rows.map((row) => [row.wallet_id, parseBalance(row)]));
   const missing = walletIds.filter((walletId) => !balances.has(walletId));
   if (missing.length > 0) throw new Error(`No such wallet: ${missing.join(', ')}. Create it before it is used.`);
+  const debts = new Map(
+    rows
+      .filter(({ kind }) => kind === 'seller' || kind === 'buyer')
+      .map((row) => [row.wallet_id, debtWalletId(row.owner_id, row.currency)] as const)
+      .filter(([, debtId]) => balances.has(debtId)),
+  );
   const last = rows.at(-1);
-  return { balances, now: last === undefined ? null : new Date(last.now) };
+  return { balances, debts, now: last === undefined ? null : new Date(last.now) };
 }
 
 /** Writes the balances that changed. */

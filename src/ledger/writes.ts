@@ -1,8 +1,13 @@
 // The writing half of a batch: one statement a table, rows in primary key order.
 
 import { sql } from 'kysely';
+import type { Dispute } from '../domain/dispute.ts';
 import type { Applied, Hold } from '../domain/movements.ts';
+import type { Order } from '../domain/order.ts';
+import type { OutgoingEvent } from '../domain/outgoing.ts';
+import type { Payin } from '../domain/payin.ts';
 import type { Payout } from '../domain/payout.ts';
+import type { Refund } from '../domain/refund.ts';
 import type { Transfer } from '../domain/transfer.ts';
 import type { Adjustment } from '../entities/adjustment.ts';
 import type { Discrepancy } from '../entities/discrepancy.ts';
@@ -12,11 +17,24 @@ import type { ProviderCall } from '../entities/provider-call.ts';
 import type { ReviewAction } from '../entities/review-action.ts';
 import type { StatusChange } from '../entities/status-change.ts';
 import type { Treasury } from '../entities/treasury.ts';
+import type { Unapplied } from '../entities/unapplied.ts';
 import type { Db, Tx } from '../runtime/db.ts';
+import {
+  ANSWER_CHANGES,
+  DISPUTE_CHANGES,
+  ORDER_CHANGES,
+  PAYIN_CHANGES,
+  PAYMENT_CHANGES,
+  TRANSFER_CHANGES,
+  UNAPPLIED_CHANGES,
+} from './changes.ts';
+import { outgoingTablesOf, writeOutgoing } from './outgoing.ts';
 import type { CallAnswer } from './step.ts';
-import { insertAll, insertOnce, type Table, tableOf, updateAll } from './table.ts';
+import { insertAll, insertOnce, type Table, tableOf, updateAll, upsertAll } from './table.ts';
 
 export interface RowsByTable {
+  readonly payin: Payin;
+  readonly refund: Refund;
   readonly payout: Payout;
   readonly transfer: Transfer;
   readonly adjustment: Adjustment;
@@ -26,18 +44,43 @@ export interface RowsByTable {
 /** What one item of a batch writes besides postings, entries, holds and balances. */
 export interface Writes {
   readonly rows: Partial<RowsByTable>;
+  readonly orders: readonly Order[];
+  readonly newRefunds: readonly Refund[];
+  readonly disputes: readonly Dispute[];
+  readonly unapplied: readonly Unapplied[];
   readonly statusChanges: readonly StatusChange[];
   readonly intents: readonly ProviderCall[];
   readonly answers: readonly CallAnswer[];
   readonly discrepancies: readonly Discrepancy[];
   readonly reviewActions: readonly ReviewAction[];
+  readonly events: readonly OutgoingEvent[];
 }
+
+export const NO_WRITES: Writes = {
+  rows: {},
+  orders: [],
+  newRefunds: [],
+  disputes: [],
+  unapplied: [],
+  statusChanges: [],
+  intents: [],
+  answers: [],
+  discrepancies: [],
+  reviewActions: [],
+  events: [],
+};
 
 export type Tables = ReturnType<typeof tablesOf>;
 
 export function tablesOf(db: Db) {
   return {
+    payin: tableOf<Payin>(db, 'Payin'),
     payout: tableOf<Payout>(db, 'Payout'),
+    refund: tableOf<Refund>(db, 'Refund'),
+    order: tableOf<Order>(db, 'Order'),
+    dispute: tableOf<Dispute>(db, 'Dispute'),
+    unapplied: tableOf<Unapplied>(db, 'Unapplied'),
+    ...outgoingTablesOf(db),
     transfer: tableOf<Transfer>(db, 'Transfer'),
     adjustment: tableOf<Adjustment>(db, 'Adjustment'),
     treasury: tableOf<Treasury>(db, 'Treasury'),
@@ -50,115 +93,58 @@ export function tablesOf(db: Db) {
   };
 }
 
-/** What was asked for stays as it was; everything else of an operation may change. */
-const PAYOUT_CHANGES = [
-  'status',
-  'externPaymentId',
-  'arrival',
-  'failureCode',
-  'failureDetail',
-  'reviewReason',
-  'reviewSince',
-  'waiting',
-  'attempt',
-  'leased',
-  'hinted',
-  'dueAt',
-  'crashes',
-  'unknowns',
-  'pendings',
-  'calls',
-  'firstSentAt',
-  'lastSentAt',
-  'confirmSentAt',
-  'storedError',
-  'errorReplays',
-  'sawSuccess',
-  'sawDecline',
-  'cancelRequestedAt',
-  'returnedMinor',
-  'confirmedAt',
-  'updatedAt',
-  'finalAt',
-] as const satisfies readonly (keyof Payout)[];
-const TRANSFER_CHANGES = [
-  'status',
-  'failureCode',
-  'failureDetail',
-  'dueAt',
-  'updatedAt',
-  'finalAt',
-] as const satisfies readonly (keyof Transfer)[];
-const ANSWER_CHANGES = [
-  'answeredAt',
-  'latencyMs',
-  'outcome',
-  'reason',
-  'httpStatus',
-  'externPaymentId',
-  'verdict',
-] as const satisfies readonly (keyof CallAnswer)[];
-
+/** Returns the deliveries that outgoing events made, to be told to the queue after the commit. */
 export async function writeAll(
   tx: Tx,
   { tables, applied, writes, now }: { tables: Tables; applied: Applied; writes: readonly Writes[]; now: Date },
-): Promise<void> {
-  const createdAt = now;
-  await insertAll(
-    tx,
-    tables.posting,
-    applied.postings.map(({ kind, pkid, ...head }) => ({
-      ...head,
-      operationKind: kind,
-      operationPkid: pkid,
-      createdAt,
-    })),
-  );
-  // All entries of a posting go in one statement: its trigger checks that they sum to zero.
-  await insertAll(
-    tx,
-    tables.entry,
-    applied.entries.map((entry) => ({ ...entry, createdAt })),
-  );
+): Promise<string[]> {
+  await writePostings(tx, { tables, applied, now });
   await writeHolds(tx, applied, now);
-  const rows = writes.map((one) => one.rows);
-  await insertAll(
-    tx,
-    tables.adjustment,
-    rows.flatMap((row) => row.adjustment ?? []),
-  );
-  await insertAll(
-    tx,
-    tables.treasury,
-    rows.flatMap((row) => row.treasury ?? []),
-  );
-  await updateAll(tx, tables.payout, { rows: rows.flatMap((row) => row.payout ?? []), properties: PAYOUT_CHANGES });
-  await updateAll(tx, tables.transfer, {
-    rows: rows.flatMap((row) => row.transfer ?? []),
-    properties: TRANSFER_CHANGES,
-  });
-  await insertAll(
-    tx,
-    tables.statusChange,
-    writes.flatMap((one) => one.statusChanges),
-  );
-  await insertAll(
-    tx,
-    tables.providerCall,
-    writes.flatMap((one) => one.intents),
-  );
+  await writeRows(tx, { tables, writes });
+  const all = <Name extends keyof Writes>(name: Name) => writes.map((one) => one[name]);
+  await insertAll(tx, tables.statusChange, all('statusChanges').flat());
+  await insertAll(tx, tables.providerCall, all('intents').flat());
   const calls: Table<CallAnswer> = answersOf(tables.providerCall);
-  await updateAll(tx, calls, { rows: writes.flatMap((one) => one.answers), properties: ANSWER_CHANGES });
-  await insertOnce(
-    tx,
-    tables.discrepancy,
-    writes.flatMap((one) => one.discrepancies),
-  );
-  await insertAll(
-    tx,
-    tables.reviewAction,
-    writes.flatMap((one) => one.reviewActions),
-  );
+  await updateAll(tx, calls, { rows: all('answers').flat(), properties: ANSWER_CHANGES });
+  await insertOnce(tx, tables.discrepancy, all('discrepancies').flat());
+  await insertAll(tx, tables.reviewAction, all('reviewActions').flat());
+  return writeOutgoing(tx, { tables, events: all('events').flat(), now });
+}
+
+async function writePostings(
+  tx: Tx,
+  { tables, applied, now }: { tables: Tables; applied: Applied; now: Date },
+): Promise<void> {
+  const postings = applied.postings.map(({ kind, pkid, ...head }) => ({
+    ...head,
+    operationKind: kind,
+    operationPkid: pkid,
+    createdAt: now,
+  }));
+  await insertAll(tx, tables.posting, postings);
+  // All entries of a posting go in one statement: its trigger checks that they sum to zero.
+  const entries = applied.entries.map((entry) => ({ ...entry, createdAt: now }));
+  await insertAll(tx, tables.entry, entries);
+}
+
+async function writeRows(tx: Tx, { tables, writes }: { tables: Tables; writes: readonly Writes[] }): Promise<void> {
+  const rowsOf = <Name extends keyof RowsByTable>(name: Name): RowsByTable[Name][] =>
+    writes.flatMap((one) => one.rows[name] ?? []);
+  await insertAll(tx, tables.adjustment, rowsOf('adjustment'));
+  await insertAll(tx, tables.treasury, rowsOf('treasury'));
+  await updateAll(tx, tables.payin, { rows: rowsOf('payin'), properties: PAYIN_CHANGES });
+  await updateAll(tx, tables.payout, { rows: rowsOf('payout'), properties: PAYMENT_CHANGES });
+  await updateAll(tx, tables.refund, { rows: rowsOf('refund'), properties: PAYMENT_CHANGES });
+  await updateAll(tx, tables.transfer, { rows: rowsOf('transfer'), properties: TRANSFER_CHANGES });
+  const orders = writes.flatMap((one) => one.orders);
+  await updateAll(tx, tables.order, { rows: orders, properties: ORDER_CHANGES });
+  // Before the refunds, which refer to it.
+  const unapplied = writes.flatMap((one) => one.unapplied);
+  await upsertAll(tx, tables.unapplied, { rows: unapplied, properties: UNAPPLIED_CHANGES });
+  const newRefunds = writes.flatMap((one) => one.newRefunds);
+  await insertAll(tx, tables.refund, newRefunds);
+  const disputes = writes.flatMap((one) => one.disputes);
+  await upsertAll(tx, tables.dispute, { rows: disputes, properties: DISPUTE_CHANGES });
 }
 
 /** The same table, seen as the answers that complete its rows. */

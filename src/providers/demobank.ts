@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { PaymentError } from '../domain/errors.ts';
 import { isPkid } from '../domain/id.ts';
 import { type Currency, isCurrency } from '../domain/money.ts';
-import type { Answer, CallLimits, Provider, ProviderEvent, Reference, SendOrder } from '../domain/provider.ts';
+import type { Answer, CallLimits, PayoutOrder, Provider, ProviderEvent, Reference } from '../domain/provider.ts';
 import { createHttp, type HttpAnswer } from './http.ts';
 import { headerOf, signedJson, verifySignature } from './signature.ts';
 import { notTaken, type ProviderLog, parseAnswer, providerText, uncertain } from './surprise.ts';
@@ -80,7 +80,7 @@ export function createDemobank({ secretKey, webhookSecrets, baseUrl, keyRetentio
   }
 
   /** The first stage: the payment is made, and no money moves before it is confirmed. */
-  async function sendPayout({ pkid, key, money, beneficiary }: SendOrder, limits: CallLimits): Promise<Answer> {
+  async function sendPayout({ pkid, key, money, beneficiary }: PayoutOrder, limits: CallLimits): Promise<Answer> {
     const body = {
       reference: pkid,
       amount: money.amountMinor.toString(),
@@ -141,16 +141,23 @@ export function createDemobank({ secretKey, webhookSecrets, baseUrl, keyRetentio
   return {
     name: 'demobank',
     live: false,
-    stages: 2,
-    keyRetentionMs: keyRetentionMs ?? KEY_RETENTION_MS,
-    canFindByKey: true,
-    cancelable: true,
-    usualMs: USUAL_MS,
-    payout: { sendPayout, confirmPayout },
     payin: null,
-    refusalOf: () => null,
-    cancel,
-    find: (reference, limits) => look(reference, deadlineOf(limits)),
+    payout: {
+      stages: 2,
+      keyRetentionMs: keyRetentionMs ?? KEY_RETENTION_MS,
+      canFindByKey: true,
+      cancelable: true,
+      usualMs: USUAL_MS,
+      refusalOf: () => null,
+      send: sendPayout,
+      confirm: confirmPayout,
+      cancel,
+      find: (reference, limits) => look(reference, deadlineOf(limits)),
+    },
+    refund: null,
+    findPayee: null,
+    findDispute: null,
+    findRefund: null,
     balance,
     parseWebhook: (raw, headers, receivedAt) => parseEvent({ raw, headers, secrets: webhookSecrets, receivedAt }),
   };
@@ -185,6 +192,7 @@ function answerOfPayment({ payment, pkid, log }: Shown): Answer {
         beneficiary: payment.destination,
         reversedMinor: BigInt(payment.returned),
         arrival: null,
+        fee: null,
         otherExternIds: [],
       };
     case 'declined':
@@ -212,12 +220,14 @@ function declinedBy({ status, fault }: HttpAnswer, externId: string | null): Ans
 
 function declined({ code, message, externId }: { code: string; message: string; externId: string | null }): Answer {
   const detail = providerText(message) || `Declined by Demobank (${providerText(code) || 'no reason given'}).`;
-  if (code === 'insufficient_funds') return { type: 'declined', code: 'provider_insufficient_funds', detail, externId };
-  return { type: 'declined', code: 'declined', detail, externId };
+  if (code === 'insufficient_funds')
+    return { type: 'declined', code: 'provider_insufficient_funds', detail, externId, isOpen: false };
+  return { type: 'declined', code: 'declined', detail, externId, isOpen: false };
 }
 
 function canceled(externId: string): Answer {
-  return { type: 'declined', code: 'canceled', detail: 'Cancelled at Demobank before it was confirmed.', externId };
+  const detail = 'Cancelled at Demobank before it was confirmed.';
+  return { type: 'declined', code: 'canceled', detail, externId, isOpen: false };
 }
 
 function pathOf(externId: string): string {
@@ -237,5 +247,5 @@ function parseEvent({ raw, headers, secrets, receivedAt }: Delivery): ProviderEv
   if (!result.success) throw new PaymentError('validation-failed', { cause: result.error });
   const { id, type, created, data } = result.data;
   const pkid = isPkid(data.reference) ? data.reference : null;
-  return { eventId: id, type, externId: data.id, pkid, occurredAt: new Date(created * 1000) };
+  return { eventId: id, type, subject: 'payout', externId: data.id, pkid, occurredAt: new Date(created * 1000) };
 }

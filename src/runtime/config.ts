@@ -28,7 +28,15 @@ export type Config = Readonly<
     keyRetentionMs: number | null;
     unsafeDurability: boolean;
     shutdownGraceMs: number;
-    concurrency: Readonly<{ payout: number; transfer: number; webhookIn: number; maintenance: number }>;
+    concurrency: Readonly<{
+      payin: number;
+      payout: number;
+      refund: number;
+      transfer: number;
+      webhookIn: number;
+      webhookOut: number;
+      maintenance: number;
+    }>;
   }
 >;
 
@@ -52,7 +60,15 @@ const sendDeadlineShareOfLease = 10;
 // The process must be gone 10 s after a signal; the rest is for the embedded database and the exit itself.
 const shutdownGraceMs = 8_000;
 // Jobs one process works on at once. Transfers are pure database work that shares commits, so many fit.
-const concurrency = { payout: 64, transfer: 256, webhookIn: 32, maintenance: 2 } as const;
+const concurrency = {
+  payin: 64,
+  payout: 64,
+  refund: 64,
+  transfer: 256,
+  webhookIn: 32,
+  webhookOut: 32,
+  maintenance: 2,
+} as const;
 
 export function readConfig(env: Environment = process.env): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));

@@ -8,22 +8,28 @@ import type { Logger } from 'pino';
 import { PaymentError } from '../domain/errors.ts';
 import { AdjustmentEntity } from '../entities/adjustment.ts';
 import { ApiKeyEntity } from '../entities/api-key.ts';
+import { CheckoutEntity } from '../entities/checkout.ts';
 import { DeliveryEntity } from '../entities/delivery.ts';
 import { DiscrepancyEntity } from '../entities/discrepancy.ts';
+import { DisputeEntity } from '../entities/dispute.ts';
 import { EntryEntity } from '../entities/entry.ts';
 import { HeartbeatEntity } from '../entities/heartbeat.ts';
 import { HoldEntity } from '../entities/hold.ts';
 import { migrations } from '../entities/migrations/list.ts';
+import { OrderEntity } from '../entities/order.ts';
 import { OutgoingEventEntity } from '../entities/outgoing-event.ts';
 import { PayeeEntity } from '../entities/payee.ts';
+import { PayinEntity } from '../entities/payin.ts';
 import { PayoutEntity } from '../entities/payout.ts';
 import { PostingEntity } from '../entities/posting.ts';
 import { ProviderCallEntity } from '../entities/provider-call.ts';
 import { ProviderEventEntity } from '../entities/provider-event.ts';
+import { RefundEntity } from '../entities/refund.ts';
 import { ReviewActionEntity } from '../entities/review-action.ts';
 import { StatusChangeEntity } from '../entities/status-change.ts';
 import { TransferEntity } from '../entities/transfer.ts';
 import { TreasuryEntity } from '../entities/treasury.ts';
+import { UnappliedEntity } from '../entities/unapplied.ts';
 import { WalletEntity } from '../entities/wallet.ts';
 import { WebhookEndpointEntity } from '../entities/webhook-endpoint.ts';
 
@@ -47,20 +53,26 @@ const ENTITIES = [
   AdjustmentEntity,
   ApiKeyEntity,
   DeliveryEntity,
+  CheckoutEntity,
   DiscrepancyEntity,
+  DisputeEntity,
   EntryEntity,
   HeartbeatEntity,
   HoldEntity,
   OutgoingEventEntity,
+  OrderEntity,
   PayeeEntity,
+  PayinEntity,
   PayoutEntity,
   PostingEntity,
   ProviderCallEntity,
   ProviderEventEntity,
+  RefundEntity,
   ReviewActionEntity,
   StatusChangeEntity,
   TransferEntity,
   TreasuryEntity,
+  UnappliedEntity,
   WalletEntity,
   WebhookEndpointEntity,
 ];

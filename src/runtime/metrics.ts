@@ -58,6 +58,13 @@ export function createMetrics() {
     buckets: SECONDS,
     registers,
   });
+  const deliverySeconds = new Histogram({
+    name: 'remit_webhook_delivery_seconds',
+    help: 'Attempts to deliver outgoing webhooks, by result.',
+    labelNames: ['result'],
+    buckets: SECONDS,
+    registers,
+  });
   const requestSeconds = new Histogram({
     name: 'remit_http_request_seconds',
     help: 'HTTP requests by route, method and status.',
@@ -84,6 +91,9 @@ export function createMetrics() {
     job(run: { queue: string; outcome: string; durationMs: number; queuedMs: number }) {
       jobSeconds.observe({ queue: run.queue, outcome: run.outcome }, run.durationMs / 1000);
       queuedSeconds.observe({ queue: run.queue }, run.queuedMs / 1000);
+    },
+    delivery({ result, durationMs }: { result: string; durationMs: number }) {
+      deliverySeconds.observe({ result }, durationMs / 1000);
     },
     request(request: { route: string; method: string; status: number; durationMs: number }) {
       const { route, method, status, durationMs } = request;

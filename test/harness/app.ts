@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { type App, openApp } from '../../src/app.ts';
+import { sandboxSecrets } from '../../src/cli/sandbox.ts';
 import { equityWalletId } from '../../src/domain/chart.ts';
 import { fingerprintOf } from '../../src/domain/fingerprint.ts';
 import { pkidOf, postingIdOf } from '../../src/domain/id.ts';
@@ -12,6 +13,8 @@ import { type Currency, parseCurrency } from '../../src/domain/money.ts';
 import type { Payout } from '../../src/domain/payout.ts';
 import type { ProviderName } from '../../src/domain/provider.ts';
 import { isFinal } from '../../src/domain/state-machine.ts';
+import { claimStep } from '../../src/jobs/payment-steps.ts';
+import { payoutRules } from '../../src/jobs/payout.ts';
 import { startWorkers } from '../../src/jobs/worker.ts';
 import { readConfig } from '../../src/runtime/config.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
@@ -45,15 +48,13 @@ export async function startRemit(
   const folder = mkdtempSync(join(tmpdir(), 'remit-app-'));
   const database = await createDatabase();
   const config = readConfig({ REMIT_DATA_DIR: folder, REMIT_UNSAFE_DURABILITY: '1', ...TIMES, ...env });
-  const [stripeSecret = ''] = config.stripe.webhookSecrets;
-  const [demobankSecret = ''] = config.demobank.webhookSecrets;
   const openSandbox = (port: number, file: string) =>
     startSandbox({
       port,
       host: '127.0.0.1',
       dataFile: join(folder, file),
       webhookUrl: null,
-      webhookSecrets: { stripe: stripeSecret, demobank: demobankSecret },
+      webhookSecrets: sandboxSecrets(config),
     });
   const sandbox = await openSandbox(0, 'sandbox.jsonl');
   let answering = sandbox;
@@ -106,6 +107,7 @@ export async function startRemit(
     async stop() {
       await app.reconcile.stop();
       await workers?.close(2_000);
+      await app.deliveries.close(0);
       await app.runner.idle();
       app.waiter.close();
       await app.journal.drained();
@@ -116,6 +118,14 @@ export async function startRemit(
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Takes the row as a worker would that dies right after it. */
+export async function claimPayout(app: App, seen: Payout) {
+  const rules = payoutRules(app);
+  const companions = await rules.companionsOf(seen);
+  const { timing } = app;
+  return app.journal.stepPayout(claimStep(seen, { rules, companions, obstacle: null, timing }));
 }
 
 async function book(

@@ -12,6 +12,7 @@ import type { PostingHead } from '../../src/domain/movements.ts';
 import type { Provider, ProviderName } from '../../src/domain/provider.ts';
 import type { Adjustment } from '../../src/entities/adjustment.ts';
 import type { Treasury } from '../../src/entities/treasury.ts';
+import { createFunds } from '../../src/jobs/funds.ts';
 import type { LifeOptions } from '../../src/jobs/life.ts';
 import { createTransferLife, type TransferLife } from '../../src/jobs/transfer.ts';
 import { createJournal, type Journal } from '../../src/ledger/journal.ts';
@@ -89,6 +90,8 @@ async function makeTeller(url: string): Promise<Teller> {
   const wallets = createWalletDirectory(db);
   const outside = {
     paces: new Map(),
+    breakers: new Map(),
+    funds: createFunds({ log }),
     onAccepted: () => undefined,
     enqueue: async () => undefined,
     onProviderCall: () => undefined,

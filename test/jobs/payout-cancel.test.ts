@@ -3,8 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Pkid, pkidOf } from '../../src/domain/id.ts';
 import type { Payout } from '../../src/domain/payout.ts';
-import { claimStep } from '../../src/jobs/payout-steps.ts';
-import { startRemit, type TestRemit } from '../harness/app.ts';
+import { claimPayout, startRemit, type TestRemit } from '../harness/app.ts';
 
 let remit: TestRemit;
 beforeAll(async () => {
@@ -15,7 +14,7 @@ afterAll(() => remit.stop());
 test('a payout cancelled between claim and second step fails before any money moves', async () => {
   const { app } = remit;
   const pkid = await requested('late');
-  await app.journal.stepPayout(claimStep(await read(pkid), app.timing));
+  await claimPayout(app, await read(pkid));
   expect(await app.payouts.cancel(pkid, 'late')).toMatchObject({ isRequested: true });
   await runUntilFinal(pkid);
   expect(await read(pkid)).toMatchObject({ status: 'failed', failureCode: 'canceled' });

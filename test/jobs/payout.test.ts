@@ -5,9 +5,9 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Pkid, pkidOf, stepKeyOf } from '../../src/domain/id.ts';
 import type { Payout } from '../../src/domain/payout.ts';
-import { createPayoutLife } from '../../src/jobs/payout.ts';
-import { answerStep, claimStep } from '../../src/jobs/payout-steps.ts';
-import { startRemit, type TestRemit } from '../harness/app.ts';
+import { answerStep } from '../../src/jobs/payment-steps.ts';
+import { createPayoutLife, payoutRules } from '../../src/jobs/payout.ts';
+import { claimPayout, startRemit, type TestRemit } from '../harness/app.ts';
 
 const AMOUNT = 1_000n;
 let remit: TestRemit;
@@ -49,10 +49,10 @@ describe('a payout', () => {
         money: { amountMinor: AMOUNT, currency: (await read(pkid)).currency },
         beneficiary: 'acct_ok_1',
       };
-      const sent = await adapter?.payout?.sendPayout(order, { timeoutMs: 1_000 });
+      const sent = await adapter?.payout?.send(order, { timeoutMs: 1_000 });
       if (sent?.type === 'pending')
-        await adapter?.payout?.confirmPayout(
-          { pkid, externId: sent.externId, key: stepKeyOf(pkid, 'confirm') },
+        await adapter?.payout?.confirm(
+          { pkid, externId: sent.externId, key: stepKeyOf(pkid, 'confirm'), payinExternId: null },
           { timeoutMs: 1_000 },
         );
       expect(bookRows(pkid)).toHaveLength(1);
@@ -65,7 +65,7 @@ describe('a payout', () => {
   test('of which a worker without its lease reports another payment as paid is shown to a person', async () => {
     const { journal, timing, providers, reviews } = remit.app;
     const pkid = await payoutTo('two-references', 'acct_ok_1');
-    const late = await journal.stepPayout(claimStep(await read(pkid), timing));
+    const late = await claimPayout(remit.app, await read(pkid));
     const stripe = providers.get('stripe');
     if (late.type !== 'call' || stripe === undefined) throw new Error('The payout was not claimed.');
     await runUntilFinal(pkid);
@@ -77,9 +77,13 @@ describe('a payout', () => {
       beneficiary,
       reversedMinor: 0n,
       arrival: null,
+      fee: null,
       otherExternIds: [],
     } as const;
-    await journal.stepPayout(answerStep({ call: late, answer, latencyMs: 1 }, stripe, timing));
+    const rules = payoutRules(remit.app);
+    const companions = await rules.companionsOf(late.row);
+    const context = { rules, companions, provider: stripe, timing };
+    await journal.stepPayout(answerStep({ call: late, answer, latencyMs: 1 }, context));
     const { discrepancies } = await reviews.attention();
     expect(discrepancies).toContainEqual(
       expect.objectContaining({ semantic_key: 'two-references', reason: 'second_reference', amount: '1000' }),
@@ -126,8 +130,8 @@ describe('a payout', () => {
 
   test('cancelled while it rests fails, and confirming it afterwards is refused', async () => {
     const pkid = await payoutTo('rest', 'acct_ok_1', 'stripe', { confirm: false });
-    const { payout } = await remit.app.payouts.cancel(pkid, 'rest');
-    expect(payout).toMatchObject({ status: 'failed', failureCode: 'canceled' });
+    const { row } = await remit.app.payouts.cancel(pkid, 'rest');
+    expect(row).toMatchObject({ status: 'failed', failureCode: 'canceled' });
     await expect(remit.app.payouts.confirm(pkid, 'rest')).rejects.toMatchObject({ code: 'invalid-state' });
     await expect(remit.app.payouts.cancel(pkid, 'rest')).resolves.toMatchObject({ isRequested: false });
   });
@@ -156,15 +160,15 @@ describe('a payout', () => {
       externPaymentId: null,
       actor: 'tester',
     } as const;
-    const resolved = await remit.app.reviews.resolvePayout(pkid, resolution);
+    const resolved = await remit.app.payouts.resolve(pkid, resolution);
     expect(resolved).toMatchObject({ status: 'failed', failureCode: 'resolved_by_operator' });
     const { rows } = await sql`SELECT actor, reason, verdict FROM review_action WHERE pkid = ${pkid}`.execute(
       remit.app.db.sql,
     );
     expect(rows).toEqual([{ actor: 'tester', reason: 'the bank confirmed in writing', verdict: 'failed' }]);
-    await expect(remit.app.reviews.resolvePayout(pkid, resolution)).resolves.toMatchObject({ status: 'failed' });
+    await expect(remit.app.payouts.resolve(pkid, resolution)).resolves.toMatchObject({ status: 'failed' });
     const other = { ...resolution, verdict: 'succeeded', externPaymentId: 'tr_1' } as const;
-    await expect(remit.app.reviews.resolvePayout(pkid, other)).rejects.toMatchObject({ code: 'invalid-state' });
+    await expect(remit.app.payouts.resolve(pkid, other)).rejects.toMatchObject({ code: 'invalid-state' });
   });
 
   test('that the provider takes back after success is booked back once, however often it is looked at', async () => {
@@ -245,7 +249,7 @@ async function payoutTo(
 async function claimAndDie(pkid: Pkid): Promise<void> {
   await sql`UPDATE payout SET due_at = now() - interval '1 second' WHERE pkid = ${pkid}`.execute(remit.app.db.sql);
   const seen = await read(pkid);
-  await remit.app.journal.stepPayout(claimStep(seen, remit.app.timing));
+  await claimPayout(remit.app, seen);
   await sql`UPDATE payout SET due_at = now() - interval '1 second' WHERE pkid = ${pkid}`.execute(remit.app.db.sql);
 }
 

@@ -114,7 +114,12 @@ function started(): TestRemit {
 /** As another worker process would have it: its own runner, the same rows. */
 function secondReconcile() {
   const { app } = started();
-  const lives = { payout: app.payouts.run, transfer: app.transfers.run };
+  const lives = {
+    payin: app.payins.run,
+    payout: app.payouts.run,
+    refund: app.refunds.run,
+    transfer: app.transfers.run,
+  };
   const runner = createRunner({ lives, concurrency: app.config.concurrency, log: app.log });
   return createReconcile({ ...app, runner, periodMs: app.config.reconcileMs, holder: 'second' });
 }

@@ -5,8 +5,7 @@ import Stripe from 'stripe';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pkidOf } from '../../src/domain/id.ts';
 import { closeDiscrepancy } from '../../src/jobs/discrepancy.ts';
-import { claimStep } from '../../src/jobs/payout-steps.ts';
-import { startRemit, type TestRemit } from '../harness/app.ts';
+import { claimPayout, startRemit, type TestRemit } from '../harness/app.ts';
 
 const AMOUNT = 1_000n;
 let remit: TestRemit;
@@ -39,7 +38,7 @@ describe('a provider event', () => {
     const pkid = await requested('early', 'acct_ok_1');
     const seen = await app.payouts.find(pkid);
     if (seen === null) throw new Error('The payout was not made.');
-    await app.journal.stepPayout(claimStep(seen, app.timing));
+    await claimPayout(app, seen);
     await app.events.receive(eventOf('evt_early', 'transfer.created', 'tr_unknown_yet', pkid));
     await app.events.apply({ provider: 'stripe', eventId: 'evt_early' });
     expect(await app.payouts.find(pkid)).toMatchObject({ status: 'in_process', leased: true, hinted: true });

@@ -1,65 +1,48 @@
-// The records a payout leaves besides its row: the intent of each provider call, its answer, and discrepancies.
+// The records a payment leaves besides its row: the intent of each provider call, its answer, and discrepancies.
 
-import { type Pkid, stepKeyOf, uuidV5 } from '../domain/id.ts';
-import type { Currency } from '../domain/money.ts';
-import { intentPatch, type Payout, type PayoutPatch } from '../domain/payout.ts';
-import type { ProviderName, Succeeded } from '../domain/provider.ts';
+import { stepKeyOf, uuidV5 } from '../domain/id.ts';
+import { intentPatch, type Payment } from '../domain/payment.ts';
+import type { PaymentKind, Succeeded } from '../domain/provider.ts';
 import type { Step as CallStep, Evidence } from '../domain/verdict.ts';
 import type { Discrepancy } from '../entities/discrepancy.ts';
 import type { ProviderCall } from '../entities/provider-call.ts';
 import type { CallAnswer } from '../ledger/step.ts';
 
-export interface PayoutRequest {
-  readonly semanticKey: string;
-  readonly walletId: string;
-  readonly amountMinor: bigint;
-  readonly currency: Currency;
-  readonly provider: ProviderName;
-  readonly payeeId: string | null;
-  readonly destination: string | null;
-  readonly expiresAt: Date | null;
-  readonly metadata: Readonly<Record<string, unknown>>;
-  readonly traceparent: string | null;
-  /** True confirms in the same commit. */
-  readonly confirm: boolean;
-}
-
-/** A call that is intended and committed; `payout` is the row as that commit left it. */
-export interface IntendedCall {
-  readonly payout: Payout;
+/** A call that is intended and committed; `row` is the payment as that commit left it. */
+export interface IntendedCall<Row extends Payment> {
+  readonly row: Row;
   readonly step: CallStep;
   readonly number: number;
   readonly key: string;
   /** The stamps before this intent, to be put back when the call certainly did not leave. */
-  readonly before: Pick<Payout, 'firstSentAt' | 'lastSentAt' | 'confirmSentAt'>;
+  readonly before: Pick<Payment, 'firstSentAt' | 'lastSentAt' | 'confirmSentAt'>;
+}
+
+/** What came back from a call, with how long it took. */
+export interface Answered<Row extends Payment> {
+  readonly call: IntendedCall<Row>;
+  readonly answer: Evidence['answer'];
+  readonly latencyMs: number;
 }
 
 /** Longer texts of a provider are cut. */
 const DETAIL_MAX = 500;
 
-/** What came back from a call, with how long it took. */
-export interface Answered {
-  readonly call: IntendedCall;
-  readonly answer: Evidence['answer'];
-  readonly latencyMs: number;
-}
-
-export function intend(
-  row: Payout,
+export function intend<Row extends Payment>(
+  kind: PaymentKind,
+  row: Row,
   { step: wanted, now }: { step: CallStep; now: Date },
-): { patch: PayoutPatch; intent: ProviderCall; intended: IntendedCall } {
+): { intent: ProviderCall; intended: IntendedCall<Row> } {
   // A cancel that was asked for before the second step's intent wins over it.
   const step = wanted === 'confirm' && row.cancelRequestedAt !== null && row.confirmSentAt === null ? 'cancel' : wanted;
-  const patch = intentPatch(row, step, now);
-  const payout = { ...row, ...patch };
+  const next = { ...row, ...intentPatch(row, step, now) };
   const key = step === 'send' || step === 'find' ? row.pkid : stepKeyOf(row.pkid, step);
   const { firstSentAt, lastSentAt, confirmSentAt } = row;
   return {
-    patch,
     intent: {
       pkid: row.pkid,
-      number: payout.calls,
-      operationKind: 'payout',
+      number: next.calls,
+      operationKind: kind,
       provider: row.provider,
       attempt: row.attempt,
       step,
@@ -73,17 +56,17 @@ export function intend(
       externPaymentId: null,
       verdict: null,
     },
-    intended: { payout, step, number: payout.calls, key, before: { firstSentAt, lastSentAt, confirmSentAt } },
+    intended: { row: next, step, number: next.calls, key, before: { firstSentAt, lastSentAt, confirmSentAt } },
   };
 }
 
-export function answerRow(
-  { call, answer, latencyMs }: Answered,
+export function answerRow<Row extends Payment>(
+  { call, answer, latencyMs }: Answered<Row>,
   { verdict, now }: { verdict: string; now: Date },
 ): CallAnswer {
   const surprise = answer.type === 'surprise' ? answer.surprise : null;
   return {
-    pkid: call.payout.pkid,
+    pkid: call.row.pkid,
     number: call.number,
     answeredAt: now,
     latencyMs: Math.round(latencyMs),
@@ -96,7 +79,8 @@ export function answerRow(
 }
 
 export function discrepancyOf(
-  row: Payout,
+  kind: PaymentKind,
+  row: Payment,
   found: { reason: string; detail: string; success: Succeeded | null; now: Date },
 ): Discrepancy {
   const externId = found.success?.externId ?? row.externPaymentId;
@@ -104,7 +88,7 @@ export function discrepancyOf(
     discrepancyId: uuidV5(row.pkid, `discrepancy:${found.reason}:${externId ?? ''}`),
     reason: found.reason,
     provider: row.provider,
-    operationKind: 'payout',
+    operationKind: kind,
     pkid: row.pkid,
     semanticKey: row.semanticKey,
     externPaymentId: externId,
@@ -118,23 +102,12 @@ export function discrepancyOf(
   };
 }
 
-/** The row a request makes: at rest, or with `confirm` on its way. */
-export function newPayout(
-  facts: {
-    pkid: Pkid;
-    request: PayoutRequest;
-    beneficiary: string;
-    approval: Buffer;
-    fingerprint: Buffer;
-    leaseMs: number;
-  },
+/** The fields of a payment that nobody has asked a provider for yet: at rest, or with `isConfirmed` on its way. */
+export function untouched(
+  { isConfirmed, expiresAt, leaseMs }: { isConfirmed: boolean; expiresAt: Date | null; leaseMs: number },
   now: Date,
-): Payout {
-  const { request, leaseMs, ...rest } = facts;
-  const { confirm, ...fields } = request;
+) {
   return {
-    ...fields,
-    ...rest,
     status: 'initialized',
     externPaymentId: null,
     arrival: null,
@@ -147,7 +120,7 @@ export function newPayout(
     leased: false,
     hinted: false,
     // Confirmed: should the queue lose it, reconcile runs it then. At rest: it fails when it expires, or rests on.
-    dueAt: confirm ? new Date(now.getTime() + leaseMs) : request.expiresAt,
+    dueAt: isConfirmed ? new Date(now.getTime() + leaseMs) : expiresAt,
     crashes: 0,
     unknowns: 0,
     pendings: 0,
@@ -158,12 +131,16 @@ export function newPayout(
     storedError: null,
     errorReplays: 0,
     sawSuccess: false,
-    sawDecline: false,
+    declineCode: null,
+    declineDetail: null,
     cancelRequestedAt: null,
     returnedMinor: 0n,
-    confirmedAt: confirm ? now : null,
+    feeMinor: null,
+    feeExternId: null,
+    confirmedAt: isConfirmed ? now : null,
+    expiresAt,
     createdAt: now,
     updatedAt: now,
     finalAt: null,
-  };
+  } as const satisfies Partial<Payment>;
 }

@@ -1,0 +1,219 @@
+// The life of a dispute: the provider tells of it, and what it says when it is asked is booked: the money is taken from
+// the orders, and given back when the dispute is won.
+
+import { costsWalletId, providerWalletId } from '../domain/chart.ts';
+import { type Dispute, takenIn } from '../domain/dispute.ts';
+import { PaymentError } from '../domain/errors.ts';
+import { pkidOf, postingIdOf } from '../domain/id.ts';
+import type { Line, Movement } from '../domain/movements.ts';
+import { giveBackToOrder, type Order } from '../domain/order.ts';
+import type { Payin } from '../domain/payin.ts';
+import type { DisputeView, Provider, ProviderName } from '../domain/provider.ts';
+import type { Decision, Seen } from '../ledger/step.ts';
+import type { LifeOptions } from './life.ts';
+import { type PayinLife, takeFromAll } from './payin.ts';
+import { findPayment } from './payment-lookup.ts';
+import type { Companions } from './payment-rules.ts';
+import { locking, refuseRefusals } from './payment-steps.ts';
+import { providerOf } from './provider-of.ts';
+
+export type DisputeLife = ReturnType<typeof createDisputeLife>;
+
+type Outcome = 'applied' | 'no_effect' | 'unmatched';
+
+export function createDisputeLife(options: LifeOptions, payins: Pick<PayinLife, 'find' | 'companionsOf'>) {
+  const { db, journal, providers, timing } = options;
+
+  async function findPayin(provider: ProviderName, { payinExternId, payinPkid }: DisputeView): Promise<Payin | null> {
+    const byExternId = { kind: 'payin', provider, externId: payinExternId } as const;
+    const pkid = payinPkid ?? (await findPayment(db.sql, byExternId));
+    return pkid === null ? null : payins.find(pkid);
+  }
+
+  return {
+    /** Asks the provider about the dispute and books what it says. Throws `unavailable` without a usable answer. */
+    async look(name: ProviderName, externId: string): Promise<Outcome> {
+      const view = await ask(providerOf(providers, name), externId, timing.providerTimeoutMs);
+      if (view === null) return 'no_effect';
+      const payin = await findPayin(name, view);
+      if (payin === null) return 'unmatched';
+      if (payin.status !== 'succeeded') {
+        throw new PaymentError('unavailable', { detail: 'A dispute came before its pay-in. It is looked at again.' });
+      }
+      const companions = await payins.companionsOf(payin);
+      const pkid = pkidOf('dispute', disputeIdOf(name, externId));
+      const fee = view.fee?.money.currency;
+      const feeWallets = fee === undefined ? [] : [providerWalletId(name, fee), costsWalletId(name, fee)];
+      return journal.stepPayin({
+        pkid: payin.pkid,
+        ...locking(companions, feeWallets),
+        reads: { dispute: pkid },
+        decide: (row, now, seen) => book(row, { view, companions, seen, now }),
+      });
+    },
+  };
+}
+
+async function ask(provider: Provider, externId: string, timeoutMs: number): Promise<DisputeView | null> {
+  if (provider.findDispute === null) return null;
+  try {
+    return await provider.findDispute(externId, { timeoutMs });
+  } catch (cause) {
+    if (!(cause instanceof PaymentError) || cause.surprise === undefined) throw cause;
+    throw new PaymentError('unavailable', { detail: `${provider.name} gave no answer. It is asked again.`, cause });
+  }
+}
+
+interface Facts {
+  readonly view: DisputeView;
+  readonly companions: Companions;
+  readonly seen: Seen;
+  readonly now: Date;
+}
+
+interface Booked {
+  readonly dispute: Dispute;
+  readonly orders: readonly Order[];
+  readonly movements: readonly Movement[];
+  readonly types: readonly ('dispute.opened' | 'dispute.won' | 'dispute.lost')[];
+}
+
+function book(payin: Payin, facts: Facts): Decision<Payin, Outcome> {
+  const known = facts.seen.dispute;
+  const opened = known === null ? open(payin, facts) : { dispute: known, orders: [], movements: [], types: [] };
+  const booked = facts.view.status === opened.dispute.status ? opened : end(payin, facts, opened);
+  const isSame = booked.movements.length === 0 && booked.types.length === 0;
+  const subject = { kind: 'dispute', pkid: booked.dispute.pkid, semanticKey: booked.dispute.disputeId } as const;
+  return {
+    movements: booked.movements,
+    conclude(results) {
+      refuseRefusals(results);
+      const result = isSame ? 'no_effect' : 'applied';
+      const dispute = { ...booked.dispute, evidenceDue: facts.view.evidenceDue, updatedAt: facts.now };
+      const events = booked.types.map((type) => ({ type, ...subject }) as const);
+      return { next: null, path: [], cause: null, orders: booked.orders, dispute, events, result };
+    },
+  };
+}
+
+/** The whole is taken, outside of the fee formula: from what is pending, else from the seller, else their debt. */
+function open(payin: Payin, { view, companions, seen, now }: Facts): Booked {
+  const { provider } = payin;
+  const disputeId = disputeIdOf(provider, view.externId);
+  const pkid = pkidOf('dispute', disputeId);
+  const { orders, lines, taken, uncoveredMinor } = takeFromAll(
+    { row: payin, seen, companions, now },
+    view.money.amountMinor,
+  );
+  const [only, ...others] = taken;
+  const dispute: Dispute = {
+    disputeId,
+    pkid,
+    provider,
+    externId: view.externId,
+    payinPkid: payin.pkid,
+    orderId: others.length > 0 ? null : (orders.find((order) => order.pkid === only?.orderPkid)?.orderId ?? null),
+    amountMinor: view.money.amountMinor,
+    currency: view.money.currency,
+    feeMinor: view.fee?.money.amountMinor ?? 0n,
+    status: 'open',
+    evidenceDue: view.evidenceDue,
+    parts: taken
+      .map((part) => ({ ...part, amount: part.amountMinor.toString() }))
+      .map(({ amountMinor: _, ...part }) => part),
+    uncoveredMinor,
+    createdAt: now,
+    updatedAt: now,
+  };
+  const fee = view.fee === null || view.fee.money.amountMinor <= 0n ? [] : [feeMovement(dispute, view.fee.money)];
+  return {
+    dispute,
+    orders,
+    movements: [movement(dispute, { step: 'open', lines }), ...fee],
+    types: ['dispute.opened'],
+  };
+}
+
+function end(payin: Payin, { view, seen, now }: Facts, before: Booked): Booked {
+  const { dispute, movements, types } = before;
+  // A decided dispute stays decided; what a provider says against that is for people to see at the provider.
+  if (dispute.status !== 'open' || view.status === 'open') return before;
+  const ended: Dispute = { ...dispute, status: view.status };
+  if (view.status === 'lost') return { ...before, dispute: ended, types: [...types, 'dispute.lost'] };
+  const { provider } = payin;
+  const current = new Map([...seen.orders, ...before.orders].map((order) => [order.pkid, order]));
+  const lines: Line[] = backToOurselves(payin, dispute);
+  for (const taken of takenIn(dispute)) {
+    const order = current.get(taken.orderPkid);
+    if (order === undefined) throw new PaymentError('internal', { detail: 'A disputed order is gone. Run the audit.' });
+    const given = giveBackToOrder(order, { ...taken, provider }, now);
+    current.set(order.pkid, given.order);
+    lines.push(...given.lines);
+  }
+  const repaid = [...current.values()][0]?.walletId;
+  const back = movement(dispute, { step: 'won', lines, ...(repaid === undefined ? {} : { repays: repaid }) });
+  return {
+    dispute: ended,
+    orders: [...current.values()],
+    movements: [...movements, back],
+    types: [...types, 'dispute.won'],
+  };
+}
+
+/** What we gave because nobody else could, and what was taken from a wallet that the pay-in had loaded. */
+function backToOurselves(payin: Payin, { uncoveredMinor, amountMinor }: Dispute): Line[] {
+  const { provider, currency, walletId } = payin;
+  const minor = walletId === null ? uncoveredMinor : amountMinor;
+  if (minor === 0n) return [];
+  return [
+    { walletId: providerWalletId(provider, currency), amountMinor: -minor },
+    { walletId: walletId ?? costsWalletId(provider, currency), amountMinor: minor },
+  ];
+}
+
+function movement(
+  dispute: Dispute,
+  { step, lines, repays }: { step: 'open' | 'won'; lines: readonly Line[]; repays?: string },
+): Movement {
+  const { pkid, disputeId, currency } = dispute;
+  return {
+    type: 'post',
+    posting: {
+      postingId: postingIdOf(pkid, step),
+      event: step === 'open' ? 'dispute.opened' : 'dispute.won',
+      kind: 'dispute',
+      pkid,
+      semanticKey: disputeId,
+      reverses: step === 'open' ? null : postingIdOf(pkid, 'open'),
+    },
+    currency,
+    lines,
+    ...(repays === undefined ? {} : { repays }),
+  };
+}
+
+function feeMovement(
+  { pkid, disputeId, provider }: Dispute,
+  { amountMinor, currency }: DisputeView['money'],
+): Movement {
+  return {
+    type: 'post',
+    posting: {
+      postingId: postingIdOf(pkid, 'fee'),
+      event: 'provider.fee',
+      kind: 'dispute',
+      pkid,
+      semanticKey: disputeId,
+      reverses: null,
+    },
+    currency,
+    lines: [
+      { walletId: costsWalletId(provider, currency), amountMinor: -amountMinor },
+      { walletId: providerWalletId(provider, currency), amountMinor },
+    ],
+  };
+}
+
+function disputeIdOf(provider: ProviderName, externId: string): string {
+  return `${provider}:${externId}`;
+}

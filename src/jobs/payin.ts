@@ -1,0 +1,210 @@
+// A pay-in: request -> claim -> the provider takes the buyer's money, perhaps after the buyer did something -> the
+// sellers' pending wallets, or the loaded wallet, have it.
+
+import { costsWalletId, debtWalletId, providerWalletId } from '../domain/chart.ts';
+import { shareOut } from '../domain/dispute.ts';
+import { PaymentError } from '../domain/errors.ts';
+import { fingerprintOf } from '../domain/fingerprint.ts';
+import { pkidOf } from '../domain/id.ts';
+import type { Currency } from '../domain/money.ts';
+import type { Line } from '../domain/movements.ts';
+import { type Order, payOrder, type Taken, takeFromOrder, walletsOfOrder } from '../domain/order.ts';
+import { PAYIN_EXPIRES_MS, type Payin, payinMovement } from '../domain/payin.ts';
+import { approvalOf, moneyOf } from '../domain/payment.ts';
+import type { ProviderName } from '../domain/provider.ts';
+import { isFinal } from '../domain/state-machine.ts';
+import { createRowLoader } from '../ledger/loader.ts';
+import type { Intake } from '../ledger/step.ts';
+import type { LifeOptions } from './life.ts';
+import { readOrders } from './order-rows.ts';
+import { createPaymentLife } from './payment.ts';
+import { untouched } from './payment-records.ts';
+import { type Effects, eventOf, type Held, headOf, type PaymentRules } from './payment-rules.ts';
+import { providerOf } from './provider-of.ts';
+import { noSuchWallet, otherCurrency } from './transfer.ts';
+import { strayMoney } from './unapplied-money.ts';
+
+export interface PayinRequest {
+  readonly semanticKey: string;
+  readonly checkoutId: string | null;
+  readonly walletId: string | null;
+  readonly amountMinor: bigint;
+  readonly currency: Currency;
+  readonly provider: ProviderName;
+  readonly token: string | null;
+  readonly returnUrl: string | null;
+  readonly cancelUrl: string | null;
+  readonly statementDescriptor: string | null;
+  readonly buyer: Payin['buyer'];
+  /** Null: an hour from now. */
+  readonly expiresAt: Date | null;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly traceparent: string | null;
+  /** False leaves it at rest, to be confirmed later. */
+  readonly confirm: boolean;
+}
+
+export type PayinLife = ReturnType<typeof createPayinLife>;
+
+export function createPayinLife(options: LifeOptions) {
+  const { journal, timing, enqueue, onAccepted } = options;
+  const life = createPaymentLife(payinRules(options), options);
+  return {
+    ...life,
+
+    /** Commits the intention. `taken` when the checkout has another pay-in that did not fail. */
+    async request(request: PayinRequest): Promise<Intake<Payin>> {
+      await refuseImpossible(request, options);
+      const pkid = pkidOf('payin', request.semanticKey);
+      const beneficiary = request.checkoutId ?? request.walletId ?? '';
+      const intake = await journal.insertPayin(pkid, (now) => {
+        const { confirm, ...fields } = request;
+        const expiresAt = request.expiresAt ?? new Date(now.getTime() + PAYIN_EXPIRES_MS);
+        const approval = approvalOf({ money: request, provider: request.provider, beneficiary });
+        const rest = untouched({ isConfirmed: confirm, expiresAt, leaseMs: timing.leaseMs }, now);
+        const fingerprint = fingerprintOf(askedFor(request));
+        return { ...fields, pkid, origin: 'api', beneficiary, approval, fingerprint, nextAction: null, ...rest };
+      });
+      if (intake.type === 'created') onAccepted('payin');
+      if (!request.confirm || intake.type === 'key_reused' || intake.type === 'taken') return intake;
+      if (intake.type === 'replayed') return { ...intake, row: await life.confirmReplay(intake.row) };
+      await enqueue({ kind: 'payin', pkid, semanticKey: request.semanticKey });
+      return intake;
+    },
+  };
+}
+
+function payinRules(options: LifeOptions): PaymentRules<Payin> {
+  const { db, tables, journal } = options;
+  return {
+    kind: 'payin',
+    direction: 'in',
+    rows: createRowLoader(db.sql, tables.payin),
+    step: journal.stepPayin,
+    accountOf: (provider) => provider.payin,
+    async send(provider, row, { key, limits }) {
+      if (provider.payin === null) throw new PaymentError('internal', { detail: `${provider.name} takes no money.` });
+      const { pkid, semanticKey, token, returnUrl, cancelUrl, statementDescriptor } = row;
+      const buyer = row.buyer ?? { email: null, ip: null };
+      const order = {
+        pkid,
+        semanticKey,
+        key,
+        money: moneyOf(row),
+        token,
+        returnUrl,
+        cancelUrl,
+        statementDescriptor,
+        buyer,
+      };
+      return provider.payin.send(order, limits);
+    },
+    payinExternIdOf: () => null,
+    obstacleTo: async () => null,
+    async companionsOf(row) {
+      const { provider, currency, walletId } = row;
+      const orders = await ordersOf(row, options);
+      const loaded = walletId === null ? null : await options.wallets.find(walletId);
+      // A debt can only arise from money that came in before.
+      const debtId = loaded === null || !isFinal(row.status) ? null : debtWalletId(loaded.ownerId, currency);
+      const platform = [providerWalletId(provider, currency), costsWalletId(provider, currency)];
+      const people = [walletId, debtId].filter((id) => id !== null);
+      return {
+        walletIds: [...platform, ...people, ...orders.flatMap(walletsOfOrder)],
+        orderPkids: orders.map(({ pkid }) => pkid),
+        unappliedId: null,
+        debtId,
+      };
+    },
+    claimMovements: () => [],
+    learn(row, answer) {
+      const nextAction = answer.type === 'action_required' ? answer.nextAction : null;
+      return { ...row, nextAction };
+    },
+    news: (before, after) =>
+      before.nextAction === null && after.nextAction !== null ? [eventOf('payin', 'payin.action_required', after)] : [],
+    succeed: ({ row, seen, now }) => ({
+      movements: [payinMovement(row, seen.orders)],
+      orders: seen.orders.map((order) => payOrder(order, row.pkid, now)),
+      events: [eventOf('payin', 'payin.succeeded', row)],
+    }),
+    fail: ({ row }) => ({ movements: [], events: [eventOf('payin', 'payin.failed', row)] }),
+    takeBack: reverse,
+    strayMoney: (held, success, reason) => strayMoney('payin', held, { success, reason }),
+  };
+}
+
+/** The provider took back more of it: from the orders as a dispute would, or from the wallet that it loaded. */
+function reverse(held: Held<Payin>, { amountMinor, totalMinor }: { amountMinor: bigint; totalMinor: bigint }): Effects {
+  const { row } = held;
+  const { orders, lines } = takeFromAll(held, amountMinor);
+  return {
+    movements: [
+      {
+        type: 'post',
+        posting: headOf('payin', row, { step: `return:${totalMinor}`, event: 'payin.reversed', reverses: true }),
+        currency: row.currency,
+        lines,
+      },
+    ],
+    orders,
+    events: [eventOf('payin', 'payin.reversed', row)],
+  };
+}
+
+/** Whose money it was, order by order; what none of them can give, we give. */
+export function takeFromAll(
+  { row, seen, companions, now }: Held<Payin>,
+  amountMinor: bigint,
+): { orders: Order[]; lines: Line[]; taken: Taken[]; uncoveredMinor: bigint } {
+  const { provider, currency } = row;
+  const { debtId } = companions;
+  if (row.walletId !== null) {
+    const orFrom = debtId === null ? {} : { orFrom: debtId };
+    const lines = [
+      { walletId: row.walletId, amountMinor: -amountMinor, ...orFrom },
+      { walletId: providerWalletId(provider, currency), amountMinor },
+    ];
+    return { orders: [], lines, taken: [], uncoveredMinor: 0n };
+  }
+  const { shares, restMinor } = shareOut(seen.orders, amountMinor);
+  const taken = shares.map((share) => takeFromOrder(share.order, { amountMinor: share.amountMinor, provider }, now));
+  const uncovered = [
+    { walletId: costsWalletId(provider, currency), amountMinor: -restMinor },
+    { walletId: providerWalletId(provider, currency), amountMinor: restMinor },
+  ];
+  return {
+    orders: taken.map(({ order }) => order),
+    lines: [...taken.flatMap(({ lines }) => lines), ...(restMinor > 0n ? uncovered : [])],
+    taken: taken.map((one) => one.taken),
+    uncoveredMinor: restMinor,
+  };
+}
+
+async function ordersOf({ checkoutId }: { checkoutId: string | null }, { db, tables }: LifeOptions): Promise<Order[]> {
+  return checkoutId === null ? [] : readOrders(db.sql, tables.order, checkoutId);
+}
+
+async function refuseImpossible(request: PayinRequest, { wallets, providers }: LifeOptions): Promise<void> {
+  const { walletId, currency } = request;
+  if (walletId !== null) {
+    const wallet = await wallets.find(walletId);
+    if (wallet === null) throw noSuchWallet(walletId);
+    if (wallet.currency !== currency) throw otherCurrency(wallet);
+  }
+  refuseUnable(request, providers);
+}
+
+/** Throws provider-not-able when the provider cannot take this money from anybody. */
+export function refuseUnable(
+  { provider, ...money }: { provider: ProviderName; amountMinor: bigint; currency: Currency },
+  providers: LifeOptions['providers'],
+): void {
+  const { payin } = providerOf(providers, provider);
+  const refusal = payin === null ? 'It takes no payments. Choose another provider.' : payin.refusalOf(money);
+  if (refusal !== null) throw new PaymentError('provider-not-able', { detail: `${provider}: ${refusal}` });
+}
+
+function askedFor({ semanticKey: _key, confirm: _confirm, traceparent: _trace, ...asked }: PayinRequest) {
+  return asked;
+}

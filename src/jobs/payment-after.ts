@@ -1,0 +1,120 @@
+// After a payment is final, the world may still take the money back, or claim what contradicts our books. A look at
+// the provider decides: what came back is a new posting, a contradiction a discrepancy; the status stays.
+
+import { PaymentError } from '../domain/errors.ts';
+import { moneyOf, type Payment } from '../domain/payment.ts';
+import type { Answer, Provider, Succeeded } from '../domain/provider.ts';
+import { isFinal } from '../domain/state-machine.ts';
+import type { Decision } from '../ledger/step.ts';
+import type { LifeOptions } from './life.ts';
+import { callProvider } from './payment-call.ts';
+import { type Answered, answerRow, discrepancyOf, intend } from './payment-records.ts';
+import { type Held, NO_EFFECTS, type PaymentRules, together } from './payment-rules.ts';
+import { chargedBy, feeEffects, returnEffects } from './payment-settle.ts';
+import { change, locking, refuseRefusals, unchanged, walletsOf } from './payment-steps.ts';
+
+/** Whether the look changed anything. Throws `unavailable` when the provider gave no usable answer. */
+export async function lookAgain<Row extends Payment>(
+  final: Row,
+  { rules, provider, options }: { rules: PaymentRules<Row>; provider: Provider; options: LifeOptions },
+): Promise<'applied' | 'no_effect'> {
+  const call = await rules.step({
+    pkid: final.pkid,
+    walletIds: [],
+    decide(row, now) {
+      const { intent, intended } = intend(rules.kind, row, { step: 'find', now });
+      return change({ next: intended.row, cause: null, intents: [intent], result: intended });
+    },
+  });
+  const answered = await callProvider(call, { rules, provider, startedAt: performance.now(), options });
+  const companions = await rules.companionsOf(final);
+  const compared = await rules.step({
+    pkid: final.pkid,
+    ...locking(companions, walletsOf(final, answered.answer)),
+    decide: (row, now, seen) => compare({ row, seen, companions, now }, rules, answered),
+  });
+  if (compared !== 'no_answer') return compared;
+  throw new PaymentError('unavailable', { detail: `${provider.name} gave no answer. It is asked again.` });
+}
+
+type Compared = 'applied' | 'no_effect' | 'no_answer';
+
+function compare<Row extends Payment>(
+  held: Held<Row>,
+  rules: PaymentRules<Row>,
+  answered: Answered<Row>,
+): Decision<Row, Compared> {
+  const { row, now } = held;
+  const { answer } = answered;
+  if (!isFinal(row.status)) throw new PaymentError('internal', { detail: 'Only a final payment is compared again.' });
+  const answers = [answerRow(answered, { verdict: 'compared', now })];
+  if (answer.type === 'surprise') return unchanged('no_answer', answers);
+  const shown = shownNow(row, rules, answer);
+  if (row.status === 'succeeded' && shown?.externId === row.externPaymentId) {
+    const effects = together(feeEffects(held, rules, shown), returnEffects(held, rules, shown));
+    if (effects.movements.length === 0) return unchanged('no_effect', answers);
+    const { movements, ...records } = effects;
+    return {
+      movements,
+      conclude(results) {
+        refuseRefusals(results);
+        const next = { ...row, ...chargedBy(row, shown), updatedAt: now };
+        return { next, path: [], cause: 'returned', ...records, answers, result: 'applied' };
+      },
+    };
+  }
+  return contradict(held, rules, { answer, answers });
+}
+
+/** Some providers show a refund that came back as one that failed: all of it was taken back. */
+function shownNow<Row extends Payment>(row: Row, { kind }: PaymentRules<Row>, answer: Answer): Succeeded | null {
+  if (answer.type === 'succeeded') return answer;
+  if (kind !== 'refund' || answer.type !== 'declined' || row.externPaymentId === null) return null;
+  return {
+    type: 'succeeded',
+    externId: row.externPaymentId,
+    money: moneyOf(row),
+    beneficiary: null,
+    reversedMinor: row.amountMinor,
+    arrival: null,
+    fee: null,
+    otherExternIds: [],
+  };
+}
+
+function contradict<Row extends Payment>(
+  held: Held<Row>,
+  rules: PaymentRules<Row>,
+  { answer, answers }: { answer: Answer; answers: ReturnType<typeof answerRow>[] },
+): Decision<Row, Compared> {
+  const { row, now } = held;
+  const contradiction = contradictionIn(row, answer);
+  if (contradiction === null) return unchanged('no_effect', answers);
+  const success = answer.type === 'succeeded' ? answer : null;
+  const discrepancies = [discrepancyOf(rules.kind, row, { ...contradiction, success, now })];
+  const stray = success === null ? NO_EFFECTS : rules.strayMoney(held, success, contradiction.reason);
+  const { movements, ...records } = together({ movements: [], discrepancies }, stray);
+  return {
+    movements,
+    conclude(results) {
+      refuseRefusals(results);
+      return { next: null, path: [], cause: null, ...records, answers, result: 'applied' };
+    },
+  };
+}
+
+function contradictionIn(row: Payment, answer: Answer): { reason: string; detail: string } | null {
+  if (row.status === 'failed' && answer.type === 'succeeded' && answer.reversedMinor < answer.money.amountMinor) {
+    const detail = 'The operation is failed here, but the provider shows it as paid. Have it taken back there.';
+    return { reason: 'paid_but_failed', detail };
+  }
+  if (row.status === 'succeeded' && answer.type === 'succeeded') {
+    const detail = `The payment on file is ${row.externPaymentId}; ${answer.externId} is paid too. Have it taken back.`;
+    return { reason: 'second_reference', detail };
+  }
+  if (row.status === 'succeeded' && answer.type !== 'action_required') {
+    const detail = `The operation succeeded here, but the provider now says "${answer.type}". Compare the two accounts.`;
+    return { reason: 'contradicts_final', detail };
+  }
+  return null;
+}

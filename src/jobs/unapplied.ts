@@ -1,0 +1,152 @@
+// What a person does with money that fits nothing: it goes to a wallet, or back to its payer.
+
+import { sql } from 'kysely';
+import { isPlatformWalletId, unappliedWalletId } from '../domain/chart.ts';
+import { PaymentError } from '../domain/errors.ts';
+import { fingerprintOf } from '../domain/fingerprint.ts';
+import { pkidOf, postingIdOf } from '../domain/id.ts';
+import type { Payin } from '../domain/payin.ts';
+import type { Refund } from '../domain/refund.ts';
+import type { Unapplied } from '../entities/unapplied.ts';
+import { createRowLoader } from '../ledger/loader.ts';
+import type { Conclusion, Decision, Step } from '../ledger/step.ts';
+import { parseRow } from '../ledger/table.ts';
+import { closeDiscrepanciesOf } from './discrepancy.ts';
+import type { LifeOptions } from './life.ts';
+import { refuseRefusals } from './payment-steps.ts';
+import { newRefund } from './refund-request.ts';
+import { noSuchWallet, otherCurrency } from './transfer.ts';
+
+export interface UnappliedResolution {
+  /** The wallet that gets the money, or null to send it back to its payer. */
+  readonly applyTo: string | null;
+  readonly reason: string;
+  readonly actor: string;
+}
+
+export type UnappliedLife = ReturnType<typeof createUnappliedLife>;
+
+export function createUnappliedLife(options: LifeOptions) {
+  const { db, tables, journal, wallets, enqueue, timing } = options;
+  const payins = createRowLoader(db.sql, tables.payin);
+  const refunds = createRowLoader(db.sql, tables.refund);
+
+  async function find(unappliedId: string): Promise<Unapplied> {
+    const { rows } = await sql<Record<string, unknown>>`
+      SELECT * FROM unapplied WHERE unapplied_id = ${unappliedId}::uuid`.execute(db.sql);
+    const [raw] = rows;
+    if (raw !== undefined) return parseRow(tables.unapplied, raw);
+    throw new PaymentError('not-found', {
+      detail: 'There is no such unapplied money. List it with GET /v1/unapplied.',
+    });
+  }
+
+  /** Under the lock of the operation that it came with. */
+  async function decideOn(seen: Unapplied, walletIds: string[], decide: Decide): Promise<Unapplied> {
+    const { pkid, unappliedId, operationKind } = seen;
+    const step = <Row>(): Step<Row, Unapplied> => ({
+      pkid,
+      walletIds,
+      reads: { unapplied: unappliedId },
+      decide: (_row, now, beside): Decision<Row, Unapplied> => decide(beside.unapplied ?? seen, now),
+    });
+    return operationKind === 'refund' ? journal.stepRefund(step<Refund>()) : journal.stepPayin(step<Payin>());
+  }
+
+  async function applyToWallet(seen: Unapplied, walletId: string, { reason, actor }: UnappliedResolution) {
+    const wallet = await wallets.find(walletId);
+    if (wallet === null || (isPlatformWalletId(walletId) && wallet.kind !== 'pending')) throw noSuchWallet(walletId);
+    if (wallet.currency !== seen.currency) throw otherCurrency(wallet);
+    const from = unappliedWalletId(seen.currency);
+    return decideOn(seen, [from, walletId], (row, now) => {
+      refuseResolved(row);
+      const next = { ...row, resolvedAt: now, resolvedBy: actor, resolvedReason: reason, appliedTo: walletId };
+      const posting = {
+        postingId: postingIdOf(row.unappliedId, 'apply'),
+        event: 'unapplied.resolved',
+        kind: row.operationKind,
+        pkid: row.pkid,
+        semanticKey: row.semanticKey,
+        reverses: null,
+      };
+      const money = { amountMinor: row.amountMinor, currency: row.currency };
+      return {
+        movements: [{ type: 'transfer', posting, from, to: walletId, money }],
+        conclude(results) {
+          refuseRefusals(results);
+          return untouchedRow({ unapplied: [next], result: next });
+        },
+      };
+    });
+  }
+
+  async function sendBack(seen: Unapplied, { reason }: UnappliedResolution): Promise<Unapplied> {
+    const payin = await payinOf(seen);
+    const semanticKey = `unapplied:${seen.unappliedId}`;
+    const pkid = pkidOf('refund', semanticKey);
+    const { amountMinor } = seen;
+    const request = { semanticKey, orderId: '', amountMinor, destination: 'payer', reason } as const;
+    const asked = { ...request, metadata: {}, traceparent: null };
+    const origin = { origin: 'api', externId: null, walletId: null, order: null, beforeDelivery: false } as const;
+    const resolved = await decideOn(seen, [], (row, now) => {
+      refuseResolved(row);
+      const fingerprint = fingerprintOf({ unappliedId: row.unappliedId });
+      const leaseMs = timing.leaseMs;
+      // A payment of its own is sent back as itself; a refund that came back, through the pay-in that it was of.
+      const externPaymentId = row.operationKind === 'refund' ? payin.externPaymentId : row.externPaymentId;
+      const from = { ...payin, externPaymentId, currency: row.currency };
+      const facts = {
+        pkid,
+        request: asked,
+        payin: from,
+        fingerprint,
+        leaseMs,
+        unappliedId: row.unappliedId,
+        ...origin,
+      };
+      const refund = newRefund(facts, now);
+      const next = { ...row, refundPkid: pkid, resolvedReason: reason };
+      return {
+        movements: [],
+        conclude: () =>
+          untouchedRow({ unapplied: [next], newRefund: { row: refund, path: ['initialized'] }, result: next }),
+      };
+    });
+    await enqueue({ kind: 'refund', pkid, semanticKey });
+    return resolved;
+  }
+
+  async function payinOf({ pkid, operationKind }: Unapplied): Promise<Payin> {
+    const payinPkid = operationKind === 'refund' ? (await refunds.load(pkid))?.payinPkid : pkid;
+    const payin = payinPkid === undefined ? null : await payins.load(payinPkid);
+    if (payin !== null) return payin;
+    throw new PaymentError('internal', { detail: 'The pay-in of unapplied money is gone. Run the audit.' });
+  }
+
+  return {
+    find,
+
+    /** Where the money belongs. Throws not-found, invalid-currency, and invalid-state when that is decided. */
+    async resolve(unappliedId: string, resolution: UnappliedResolution): Promise<Unapplied> {
+      const seen = await find(unappliedId);
+      const { applyTo } = resolution;
+      const resolved = await (applyTo === null ? sendBack(seen, resolution) : applyToWallet(seen, applyTo, resolution));
+      await closeDiscrepanciesOf(db, { pkid: seen.pkid, ...resolution });
+      return resolved;
+    },
+  };
+}
+
+type Decide = <Row>(row: Unapplied, now: Date) => Decision<Row, Unapplied>;
+
+function untouchedRow<Row, Result>(
+  rest: Omit<Conclusion<Row, Result>, 'next' | 'path' | 'cause'>,
+): Conclusion<Row, Result> {
+  return { next: null, path: [], cause: null, ...rest };
+}
+
+function refuseResolved({ resolvedAt, refundPkid, appliedTo }: Unapplied): void {
+  if (resolvedAt === null && refundPkid === null) return;
+  const where = appliedTo === null ? 'on its way back to its payer' : `in the wallet "${appliedTo}"`;
+  throw new PaymentError('invalid-state', { detail: `This money is ${where}. There is nothing left to decide.` });
+}
