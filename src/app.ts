@@ -2,6 +2,7 @@
 // the command's choice.
 
 import type { Logger } from 'pino';
+import { renderSubject } from './api/views/subject.ts';
 import { jobIdOf } from './domain/id.ts';
 import { createCheckoutLife } from './jobs/checkout.ts';
 import { createDisputeLife } from './jobs/dispute.ts';
@@ -105,7 +106,7 @@ export async function openApp(options: AppOptions) {
   const deliveries = createWebhookOut({
     db,
     log,
-    render: async () => ({}),
+    render: renderSubject({ ...life, ...lives }),
     allowHosts,
     onAttempt: metrics.delivery,
   });

@@ -152,7 +152,7 @@ function warnOfMixture(config: Config, log: Logger): void {
   if (played.length === 0 || !REAL_PROVIDERS.some((name) => isReal(config[name]))) return;
   log.warn(
     { provider: played.join(',') },
-    'these providers are the sandbox beside real ones, and its money is not real: set their credentials, or do not use them',
+    'these providers are the sandbox beside real ones, and its money is not real: set their credentials',
   );
 }
 

@@ -1,6 +1,6 @@
-// The ledger's rules: locked balances and an ordered list of movements in, new balances and entries out.
-// Pure and deterministic. A refused movement changes nothing, but for the debt that was paid back before it was checked,
-// and does not disturb the ones after it.
+// The ledger's rules: locked balances and an ordered list of movements in, new balances and entries out. Pure and
+// deterministic. A refused movement changes nothing, but for the debt that was paid back before it was checked, and
+// does not disturb the ones after it.
 
 import { type Kind, type Pkid, type PostingId, postingIdOf } from './id.ts';
 import type { Currency, Money } from './money.ts';

@@ -134,7 +134,9 @@ function judgeDecline(evidence: Evidence, answer: Extract<Answer, { type: 'decli
   return { type: 'failed', code: 'expired', detail: 'The provider cancelled the payment before it was confirmed.' };
 }
 
-/** A payment that can still be paid is cancelled at the provider before it counts as failed; a cancel is not repeated. */
+/**
+ * A payment that can still be paid is cancelled at the provider before it counts as failed; a cancel is not repeated.
+ */
 function cancelNext(evidence: Evidence): Verdict {
   return evidence.step === 'cancel' ? { type: 'unknown', notBefore: null } : { type: 'act', step: 'cancel' };
 }

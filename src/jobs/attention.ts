@@ -60,7 +60,8 @@ export async function readAttention(db: Db, providers: Iterable<Provider>): Prom
         )}
       ) s
       JOIN unnest(${usual.map(({ kind }) => kind)}::text[], ${usual.map(({ name }) => name)}::text[],
-                  ${usual.map(({ usualMs }) => usualMs)}::bigint[]) AS u (kind, provider, usual_ms) USING (kind, provider)
+                  ${usual.map(({ usualMs }) => usualMs)}::bigint[]) AS u (kind, provider, usual_ms)
+        USING (kind, provider)
       WHERE since < now() - make_interval(secs => u.usual_ms / 1000.0)
       ORDER BY since LIMIT ${ROWS_MAX}`.execute(db.sql),
   ]);

@@ -1,5 +1,5 @@
-// The life of a checkout: made with its orders, paid by one pay-in, and when it is cancelled, compensated: the pay-in is
-// taken back or its undelivered orders are refunded. Compensation is looked at again until nothing is left to do.
+// The life of a checkout: made with its orders, paid by one pay-in, and when it is cancelled, compensated: the pay-in
+// is taken back or its undelivered orders are refunded. Compensation is looked at again until nothing is left to do.
 
 import { sql } from 'kysely';
 import { PaymentError } from '../domain/errors.ts';
@@ -191,7 +191,7 @@ async function refuseTaken(tx: Tx, orders: readonly Order[]): Promise<void> {
     LIMIT 1`.execute(tx);
   const [taken] = rows;
   if (taken === undefined) return;
-  const detail = `The order "${taken.order_id}" belongs to the checkout "${taken.checkout_id}". Choose another order_id.`;
+  const detail = `The order "${taken.order_id}" belongs to the checkout "${taken.checkout_id}". Choose another id.`;
   throw new PaymentError('invalid-state', { detail });
 }
 

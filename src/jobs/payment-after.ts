@@ -113,7 +113,7 @@ function contradictionIn(row: Payment, answer: Answer): { reason: string; detail
     return { reason: 'second_reference', detail };
   }
   if (row.status === 'succeeded' && answer.type !== 'action_required') {
-    const detail = `The operation succeeded here, but the provider now says "${answer.type}". Compare the two accounts.`;
+    const detail = `The operation succeeded here, but the provider now says "${answer.type}". Compare the two.`;
     return { reason: 'contradicts_final', detail };
   }
   return null;

@@ -52,7 +52,7 @@ export function resolvePayment<Row extends Payment>(
   }
   if (verdict === 'succeeded' && rules.direction === 'in' && row.reviewReason === 'success_differs') {
     const detail =
-      'Another amount came in, and it is kept as unapplied money. Resolve this as failed, and the money under /v1/unapplied.';
+      'Another amount came in and is kept as unapplied. Resolve this as failed, and the money under /v1/unapplied.';
     throw new PaymentError('invalid-state', { detail });
   }
   const next = { ...row, ...resolvedPatch(row, { ...resolution, now }) };

@@ -146,7 +146,9 @@ export function locking(companions: Companions, more: readonly string[] = []) {
   };
 }
 
-/** The platform's wallets that an answer may move: its fee, and money in it that fits nothing, have their own currency. */
+/**
+ * The platform's wallets that an answer may move: its fee, and money in it that fits nothing, have their own currency.
+ */
 export function walletsOf({ provider, currency }: Payment, answer: Evidence['answer']): string[] {
   if (answer.type !== 'succeeded') return [];
   const fee = answer.fee?.money.currency;

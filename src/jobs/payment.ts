@@ -1,6 +1,6 @@
-// The life that payouts, pay-ins and refunds share, in the order it happens: confirm or cancel, claim, call, settle, and
-// what comes after. A worker and reconcile run the same function; it may be started twice, killed anywhere and started
-// again.
+// The life that payouts, pay-ins and refunds share, in the order it happens: confirm or cancel, claim, call, settle,
+// and what comes after. A worker and reconcile run the same function; it may be started twice, killed anywhere and
+// started again.
 
 import { PaymentError } from '../domain/errors.ts';
 import type { Pkid } from '../domain/id.ts';

@@ -87,7 +87,7 @@ const secretNames: ReadonlySet<string> = new Set([
 const rateFix = 'Set requests per second as a number above 0 and at most 100000, or leave it out.';
 const credentialFix = 'Set printable characters without spaces';
 const addressFix = (own: string) =>
-  `Set an https:// address without user, query or fragment (http:// only for this machine), or leave it out for ${own}.`;
+  `Set an https:// address without user, query or fragment (http:// only for this machine), or none for ${own}.`;
 
 const fixes: Readonly<Record<VariableName, string>> = {
   PORT: 'Set a port from 1 to 65535 (0 takes any free one), or leave it out for 3000.',

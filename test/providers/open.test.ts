@@ -140,7 +140,7 @@ describe.each([
   });
 });
 
-it('a live provider with an address of its own goes there and not to the sandbox, and gets none of its secrets', async () => {
+it('a live provider with its own address goes there, not to the sandbox, and gets none of its secrets', async () => {
   const stage = await openStage({}, '');
   const other = await openStage({}, '');
   const env = {

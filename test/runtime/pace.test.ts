@@ -50,7 +50,7 @@ test.each([{ perSecond: 1_000 }, { perSecond: null }])(
   },
 );
 
-test('a pause reaches those who already wait: who cannot wait that long is told at once, the others keep their order', async () => {
+test('a pause reaches those who already wait: some are told at once, the others keep their order', async () => {
   const pace = createPace(50);
   await pace.turn({ timeoutMs: 0 });
   const told: string[] = [];
