@@ -1,5 +1,6 @@
 // What handlers work with: the options of the API and the lives and readers that are made from them.
 
+import type { Checkout } from '../entities/checkout.ts';
 import type { Payee } from '../entities/payee.ts';
 import type { Wallet } from '../entities/wallet.ts';
 import { type AdjustmentLife, createAdjustmentLife } from '../jobs/adjustment.ts';
@@ -18,6 +19,7 @@ export interface Api extends ApiOptions {
   readonly webhookEndpoints: WebhookEndpoints;
   readonly walletTable: Table<Wallet>;
   readonly payeeTable: Table<Payee>;
+  readonly checkoutTable: Table<Checkout>;
 }
 
 export function createContext(options: ApiOptions): Api {
@@ -32,5 +34,6 @@ export function createContext(options: ApiOptions): Api {
       createWebhookEndpoints({ db: options.db, allowHosts: [], enqueue: async () => undefined }),
     walletTable: tableOf<Wallet>(options.db, 'Wallet'),
     payeeTable: tableOf<Payee>(options.db, 'Payee'),
+    checkoutTable: tableOf<Checkout>(options.db, 'Checkout'),
   };
 }

@@ -31,6 +31,8 @@ interface EndpointSpec<
   readonly batchOf?: string;
   /** The body names an operation by semantic_key, which may come as a header. */
   readonly isNamed?: boolean;
+  /** What stands in the way of it has an address, which a 409 gives. */
+  readonly isConflictLocated?: boolean;
   readonly answer: Answer;
   /** Status -> what it means here. */
   readonly statuses: Readonly<Record<number, string>>;
@@ -67,6 +69,7 @@ export interface Endpoint {
   readonly query: z.ZodObject;
   readonly body: z.ZodType;
   readonly isNamed: boolean;
+  readonly isConflictLocated: boolean;
   readonly answer: z.ZodType;
   readonly statuses: Readonly<Record<number, string>>;
   readonly errors: readonly ErrorCode[];
@@ -91,6 +94,7 @@ export function endpoint<
   return {
     ...spec,
     isNamed: spec.isNamed ?? false,
+    isConflictLocated: spec.isConflictLocated ?? false,
     async respond(request, { caller, requestId }, api) {
       requireScope(caller, spec.scope);
       const body = await readBody(request, spec);

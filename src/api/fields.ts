@@ -40,6 +40,14 @@ export const amount = coded(parseAmount).openapi({
   example: '1500',
 });
 
+/** Our part of an order: unlike an amount it may be nothing. */
+export const fee = coded((value) => (value === '0' ? 0n : parseAmount(value))).openapi({
+  type: 'string',
+  pattern: '^(0|[1-9][0-9]{0,17})$',
+  description: 'Our commission in minor units, at most the amount. Without it: "0".',
+  example: '150',
+});
+
 export const signedAmount = coded(parseSignedAmount).openapi({
   type: 'string',
   pattern: '^-?[1-9][0-9]{0,17}$',

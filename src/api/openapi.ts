@@ -132,7 +132,7 @@ function routeOf(endpoint: Endpoint): RouteConfig {
       ...(isNamed && { headers: keyHeader }),
       ...(hasBody && { body: { required: true, content: { 'application/json': { schema: body } } } }),
     },
-    responses: { ...answersOf(endpoint), ...problemsOf(errorsOf(endpoint, hasBody)) },
+    responses: { ...answersOf(endpoint), ...problemsOf(errorsOf(endpoint, hasBody), endpoint) },
   };
 }
 
@@ -158,14 +158,16 @@ function errorsOf({ errors, isNamed }: Endpoint, hasBody: boolean): ErrorCode[] 
 }
 
 /** One response for each status, which lists the codes that it can carry. */
-function problemsOf(codes: readonly ErrorCode[]): Responses {
+function problemsOf(codes: readonly ErrorCode[], { isConflictLocated = false } = {}): Responses {
   const byStatus = Map.groupBy([...codes].sort(), (code) => ERRORS[code].status);
   return Object.fromEntries(
     [...byStatus].map(([status, sameStatus]) => {
       const description = sameStatus.map((code) => `\`${code}\`: ${ERRORS[code].title}.`).join(' ');
       const examples = Object.fromEntries(sameStatus.map((code) => [code, { value: exampleOf(code) }]));
       const content = { 'application/problem+json': { schema: problemView, examples } };
-      const headers = { ...COMMON_HEADERS, ...(status === 429 || status === 503 ? RETRY_AFTER : {}) };
+      const isLater = status === 429 || status === 503;
+      const isLocated = isConflictLocated && status === 409;
+      const headers = { ...COMMON_HEADERS, ...(isLater ? RETRY_AFTER : {}), ...(isLocated ? LOCATION : {}) };
       return [String(status), { description, headers, content }];
     }),
   );

@@ -1,11 +1,15 @@
 // What the API is built from: one plain object. The parts that other folders provide are named as interfaces here.
 
 import type { Hono } from 'hono';
-import type { Pkid } from '../domain/id.ts';
-import type { Payout } from '../domain/payout.ts';
+import type { OperationKind, Pkid } from '../domain/id.ts';
 import type { Provider, ProviderName } from '../domain/provider.ts';
+import type { CheckoutLife } from '../jobs/checkout.ts';
+import type { OrderLife } from '../jobs/order.ts';
+import type { PayinLife } from '../jobs/payin.ts';
 import type { PayoutLife } from '../jobs/payout.ts';
+import type { RefundLife } from '../jobs/refund.ts';
 import type { TransferLife } from '../jobs/transfer.ts';
+import type { UnappliedLife } from '../jobs/unapplied.ts';
 import type { WebhookEndpoints } from '../jobs/webhook-out-endpoint.ts';
 import type { Journal } from '../ledger/journal.ts';
 import type { WalletDirectory } from '../ledger/wallet-directory.ts';
@@ -21,6 +25,11 @@ export interface ApiOptions {
   readonly wallets: WalletDirectory;
   readonly payouts: PayoutLife;
   readonly transfers: TransferLife;
+  readonly checkouts: CheckoutLife;
+  readonly orders: OrderLife;
+  readonly payins: PayinLife;
+  readonly refunds: RefundLife;
+  readonly unapplied: UnappliedLife;
   readonly providers: ReadonlyMap<ProviderName, Provider>;
   readonly config: Pick<Config, 'rateLimitRps'>;
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
@@ -30,6 +39,8 @@ export interface ApiOptions {
   readonly events: Events;
   /** Without it no private host may be registered, and a resend waits for reconcile. */
   readonly webhookEndpoints?: WebhookEndpoints;
+  /** Tells the queue of outgoing events that were written outside of the journal. */
+  readonly onDeliveries: (deliveryIds: readonly string[]) => void;
   readonly audit: () => Promise<AuditReport>;
   readonly readiness: () => Promise<Readiness>;
   /** Serves /admin/queues; its routes carry the whole path. */
@@ -46,22 +57,12 @@ export interface ApiMetrics {
 }
 
 export interface Waiter {
-  /** Resolves when the operation is final or the time is up, whichever comes first. */
-  wait(operation: { kind: 'payout' | 'transfer'; pkid: Pkid }, timeoutMs: number): Promise<void>;
+  /** Resolves when the operation is final, a pay-in's buyer has to act, or the time is up, whichever comes first. */
+  wait(operation: { kind: OperationKind; pkid: Pkid }, timeoutMs: number): Promise<void>;
 }
 
 export interface Reviews {
-  /** Asks the provider as soon as possible. */
-  query(kind: 'payout' | 'transfer', pkid: Pkid, actor: string): Promise<void>;
-  resolvePayout(pkid: Pkid, resolution: Resolution): Promise<Payout>;
   attention(): Promise<AttentionView>;
-}
-
-export interface Resolution {
-  readonly verdict: 'succeeded' | 'failed';
-  readonly reason: string;
-  readonly externPaymentId: string | null;
-  readonly actor: string;
 }
 
 /** Rows already in the shape of the answer. */

@@ -68,33 +68,43 @@ export interface PageRequest {
   readonly created_lt?: Date | undefined;
 }
 
+interface PageOptions<Row> {
+  readonly table: Table<Row>;
+  readonly id: keyof Row & string;
+  /** The filters, each a condition. */
+  readonly where: readonly RawBuilder<unknown>[];
+  readonly page: PageRequest;
+}
+
 /** One page of a table; `id` is the column that makes the order total. */
-export async function readPage<Row extends { readonly createdAt: Date }>(
+export function readPage<Row extends { readonly createdAt: Date }>(
   client: Sql,
-  options: {
-    table: Table<Row>;
-    id: keyof Row & string;
-    /** The filters, each a condition. */
-    where: readonly RawBuilder<unknown>[];
-    page: PageRequest;
-  },
+  options: PageOptions<Row>,
 ): Promise<Page<Row>> {
-  const { table, id, where, page } = options;
+  return readPageBy(client, { ...options, time: { column: 'created_at', of: (row) => row.createdAt } });
+}
+
+/** The same for a table whose rows have another time by which they are new. */
+export async function readPageBy<Row extends object>(
+  client: Sql,
+  options: PageOptions<Row> & { readonly time: { readonly column: string; of(row: Row): Date } },
+): Promise<Page<Row>> {
+  const { table, id, where, page, time: newness } = options;
+  const at = sql.ref(newness.column);
   const column = table.columns.find(({ property }) => property === id);
   if (column === undefined) throw new TypeError(`${table.name} has no property ${id}.`);
   const order = sql.ref(column.name);
   const conditions = given([
     ...where,
-    page.created_gte && sql`created_at >= ${page.created_gte.toISOString()}::timestamptz`,
-    page.created_lt && sql`created_at < ${page.created_lt.toISOString()}::timestamptz`,
-    page.cursor &&
-      sql`(created_at, ${order}) < (${page.cursor.at}::timestamptz, ${castId(page.cursor.id, column.type)})`,
+    page.created_gte && sql`${at} >= ${page.created_gte.toISOString()}::timestamptz`,
+    page.created_lt && sql`${at} < ${page.created_lt.toISOString()}::timestamptz`,
+    page.cursor && sql`(${at}, ${order}) < (${page.cursor.at}::timestamptz, ${castId(page.cursor.id, column.type)})`,
   ]);
   const { rows: raws } = await sql<Record<string, unknown>>`
     SELECT * FROM ${sql.table(table.name)} ${whereAll(conditions)}
-    ORDER BY created_at DESC, ${order} DESC LIMIT ${page.limit + 1}`.execute(client);
+    ORDER BY ${at} DESC, ${order} DESC LIMIT ${page.limit + 1}`.execute(client);
   const rows = raws.map((raw) => parseRow(table, raw));
-  return cut(rows, page.limit, (row) => ({ at: row.createdAt.toISOString(), id: String(row[id]) }));
+  return cut(rows, page.limit, (row) => ({ at: newness.of(row).toISOString(), id: String(row[id]) }));
 }
 
 /** The conditions of the filters that were given. */

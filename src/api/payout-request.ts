@@ -1,11 +1,11 @@
 // From the body of a payout to what its life is asked: who may send to a free destination, and what an expiry may be.
 
 import { z } from '@hono/zod-openapi';
-import { PaymentError } from '../domain/errors.ts';
 import { pkidOf } from '../domain/id.ts';
-import type { PayoutRequest } from '../jobs/payout-records.ts';
+import type { PayoutRequest } from '../jobs/payout.ts';
 import { type Caller, requireScope } from './auth.ts';
 import type { Api } from './context.ts';
+import { refuseExpiry } from './expiry.ts';
 import { account, amount, chosenId, currency, metadata, provider, semanticKey, time } from './fields.ts';
 
 export const payoutBody = z
@@ -36,7 +36,7 @@ export async function payoutRequestOf(
   // Outside the sandbox free text decides where money goes, so it takes an operator.
   if (body.destination !== undefined && api.providers.get(body.provider)?.live === true)
     requireScope(caller, 'operate');
-  await refusePastExpiry(body, api);
+  await refuseBadExpiry(body, api);
   return {
     semanticKey: body.semantic_key,
     walletId: body.wallet_id,
@@ -53,9 +53,8 @@ export async function payoutRequestOf(
 }
 
 /** A replay may well come after the expiry of what it repeats. */
-async function refusePastExpiry({ semantic_key, expires_at }: z.output<typeof payoutBody>, api: Api): Promise<void> {
-  if (expires_at === undefined || expires_at.getTime() > Date.now()) return;
+async function refuseBadExpiry({ semantic_key, expires_at }: z.output<typeof payoutBody>, api: Api): Promise<void> {
+  if (expires_at === undefined) return;
   if ((await api.payouts.find(pkidOf('payout', semantic_key))) !== null) return;
-  const detail = 'The time has passed already. Send one in the future, or leave it out.';
-  throw new PaymentError('validation-failed', { detail, errors: [{ pointer: '/expires_at', detail }] });
+  refuseExpiry(expires_at, { withinMs: null });
 }

@@ -15,6 +15,8 @@ const CARD_SEARCHED: ReadonlySet<string> = new Set([
   'destination',
   'account',
   'token',
+  'statement_descriptor',
+  'email',
 ]);
 
 interface Finding extends FieldError {

@@ -2,13 +2,10 @@
 
 import { z } from '@hono/zod-openapi';
 import { endpoint, noBody, none } from '../endpoint.ts';
-import { externPaymentId, semanticKey, text, wait } from '../fields.ts';
-import { payoutView, presentPayout } from '../views/payout.ts';
+import { payinDoor, payoutDoor, refundDoor } from '../payment-doors.ts';
+import { keyParams, operationsOf } from '../payment-endpoints.ts';
 import { readTimeline, timelineView } from '../views/timeline.ts';
-import { findPayout, viewAfter } from './payouts.ts';
 import { findTransfer } from './transfers.ts';
-
-const params = z.strictObject({ semantic_key: semanticKey });
 
 const attentionView = z
   .object({
@@ -29,31 +26,13 @@ const auditView = z
   })
   .openapi('Audit', { example: { ok: true, checks: [{ id: 'A1', title: 'Postings sum to zero', violations: [] }] } });
 
-const payoutTimeline = endpoint({
-  method: 'get',
-  path: '/v1/payouts/{semantic_key}/timeline',
-  tag: 'Operations',
-  summary: 'Everything that happened to a payout, in order',
-  scope: 'read',
-  params,
-  query: none,
-  body: noBody,
-  answer: timelineView,
-  statuses: { 200: 'Oldest first.' },
-  errors: ['not-found'],
-  async handle(request, api) {
-    const { pkid } = await findPayout(request.params.semantic_key, api);
-    return { status: 200, body: await readTimeline(api.db, pkid) };
-  },
-});
-
 const transferTimeline = endpoint({
   method: 'get',
   path: '/v1/transfers/{semantic_key}/timeline',
   tag: 'Operations',
   summary: 'Everything that happened to a transfer, in order',
   scope: 'read',
-  params,
+  params: keyParams,
   query: none,
   body: noBody,
   answer: timelineView,
@@ -62,58 +41,6 @@ const transferTimeline = endpoint({
   async handle(request, api) {
     const { pkid } = await findTransfer(request.params.semantic_key, api);
     return { status: 200, body: await readTimeline(api.db, pkid) };
-  },
-});
-
-const query = endpoint({
-  method: 'post',
-  path: '/v1/payouts/{semantic_key}/query',
-  tag: 'Operations',
-  summary: 'Ask the provider now',
-  scope: 'write',
-  params,
-  query: z.strictObject({ wait }),
-  body: noBody,
-  answer: payoutView,
-  statuses: { 202: 'It is asked as soon as possible.' },
-  errors: ['not-found', 'invalid-state'],
-  async handle(request, api) {
-    const { semantic_key } = request.params;
-    const { pkid } = await findPayout(semantic_key, api);
-    await api.reviews.query('payout', pkid, request.caller.keyId);
-    const payout = await findPayout(semantic_key, api);
-    const location = `/v1/payouts/${semantic_key}`;
-    return { status: 202, location, body: await viewAfter(payout, request.query.wait, api) };
-  },
-});
-
-const resolve = endpoint({
-  method: 'post',
-  path: '/v1/payouts/{semantic_key}/resolve',
-  tag: 'Operations',
-  summary: 'Decide what the machine cannot',
-  scope: 'operate',
-  params,
-  query: none,
-  body: z
-    .strictObject({
-      verdict: z.enum(['succeeded', 'failed']),
-      reason: text,
-      extern_payment_id: externPaymentId.optional(),
-    })
-    .openapi('Resolution'),
-  answer: payoutView,
-  statuses: { 200: 'It is final.' },
-  errors: ['not-found', 'invalid-state'],
-  async handle({ params: named, body, caller }, api) {
-    const { pkid } = await findPayout(named.semantic_key, api);
-    const payout = await api.reviews.resolvePayout(pkid, {
-      verdict: body.verdict,
-      reason: body.reason,
-      externPaymentId: body.extern_payment_id ?? null,
-      actor: caller.keyId,
-    });
-    return { status: 200, body: await presentPayout(payout, api.db.sql) };
   },
 });
 
@@ -165,4 +92,11 @@ const audit = endpoint({
   },
 });
 
-export const operationRoutes = [payoutTimeline, transferTimeline, query, resolve, attention, audit];
+export const operationRoutes = [
+  ...operationsOf(payoutDoor),
+  ...operationsOf(payinDoor),
+  ...operationsOf(refundDoor),
+  transferTimeline,
+  attention,
+  audit,
+];

@@ -3,6 +3,7 @@
 import { z } from '@hono/zod-openapi';
 import { sql } from 'kysely';
 import { PaymentError } from '../../domain/errors.ts';
+import { PAYEE_STATUSES } from '../../domain/provider.ts';
 import { PayeeEntity } from '../../entities/payee.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
 import { account, chosenId, filterId, filterProvider, metadata, provider } from '../fields.ts';
@@ -67,7 +68,7 @@ const list = endpoint({
     ...createdQuery,
     owner_id: filterId.optional(),
     provider: filterProvider.optional(),
-    status: z.enum(['pending', 'payable', 'blocked']).optional(),
+    status: z.enum(PAYEE_STATUSES).optional(),
   }),
   body: noBody,
   answer: pageOf(payeeView, 'Payee'),

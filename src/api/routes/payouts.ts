@@ -2,22 +2,16 @@
 
 import { z } from '@hono/zod-openapi';
 import { sql } from 'kysely';
-import { PaymentError } from '../../domain/errors.ts';
-import { pkidOf } from '../../domain/id.ts';
-import type { Payout } from '../../domain/payout.ts';
-import { isFinal } from '../../domain/state-machine.ts';
 import { batchItems, batchView, takeBatch } from '../batch.ts';
-import type { Api } from '../context.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
-import { externPaymentId, filterProvider, semanticKey, status, wait, walletId } from '../fields.ts';
+import { externPaymentId, filterProvider, status, walletId } from '../fields.ts';
 import { intakeReply, taken } from '../intake-reply.ts';
 import { createdQuery, given, pageOf, pageQuery, readPage } from '../pages.ts';
+import { locationOf, payoutDoor, viewAfter } from '../payment-doors.ts';
+import { cancelOf, confirmOf, getOf, waiting } from '../payment-endpoints.ts';
 import { payoutBody, payoutRequestOf } from '../payout-request.ts';
 import { parseItem } from '../validation.ts';
-import { type PayoutView, payoutView, presentPayout, presentPayouts } from '../views/payout.ts';
-
-const params = z.strictObject({ semantic_key: semanticKey });
-const waiting = z.strictObject({ wait });
+import { payoutView, presentPayouts } from '../views/payout.ts';
 
 const create = endpoint({
   method: 'post',
@@ -47,8 +41,8 @@ const create = endpoint({
     return intakeReply({
       isReplayed,
       created: body.confirm ? 202 : 201,
-      location: `/v1/payouts/${row.semanticKey}`,
-      body: await viewAfter(row, waitMs, api),
+      location: locationOf(payoutDoor, row),
+      body: await viewAfter(payoutDoor, { row, waitMs }, api),
     });
   },
 });
@@ -76,65 +70,6 @@ const createMany = endpoint({
       },
     });
     return { status: 202, body: results };
-  },
-});
-
-const confirm = endpoint({
-  method: 'post',
-  path: '/v1/payouts/{semantic_key}/confirm',
-  tag: 'Payouts',
-  summary: 'Send it; twice is no change',
-  scope: 'write',
-  params,
-  query: waiting,
-  body: noBody,
-  answer: payoutView,
-  statuses: { 202: 'It is on its way, or was already.' },
-  errors: ['not-found', 'invalid-state'],
-  async handle(request, api) {
-    const { semantic_key } = request.params;
-    const { pkid } = await findPayout(semantic_key, api);
-    const payout = await api.payouts.confirm(pkid, semantic_key);
-    return { status: 202, location: locationOf(payout), body: await viewAfter(payout, request.query.wait, api) };
-  },
-});
-
-const cancel = endpoint({
-  method: 'post',
-  path: '/v1/payouts/{semantic_key}/cancel',
-  tag: 'Payouts',
-  summary: 'Cancel it while that is possible',
-  scope: 'write',
-  params,
-  query: waiting,
-  body: noBody,
-  answer: payoutView,
-  statuses: { 200: 'It failed as `canceled`.', 202: 'The provider was asked and decides.' },
-  errors: ['not-found', 'invalid-state'],
-  async handle(request, api) {
-    const { semantic_key } = request.params;
-    const { pkid } = await findPayout(semantic_key, api);
-    const { payout } = await api.payouts.cancel(pkid, semantic_key);
-    const body = await viewAfter(payout, request.query.wait, api);
-    return { status: isFinal(payout.status) ? 200 : 202, location: locationOf(payout), body };
-  },
-});
-
-const get = endpoint({
-  method: 'get',
-  path: '/v1/payouts/{semantic_key}',
-  tag: 'Payouts',
-  summary: 'Read a payout',
-  scope: 'read',
-  params,
-  query: waiting,
-  body: noBody,
-  answer: payoutView,
-  statuses: { 200: 'The payout as it is now, or as it is when the wait ends.' },
-  errors: ['not-found'],
-  async handle(request, api) {
-    const payout = await findPayout(request.params.semantic_key, api);
-    return { status: 200, body: await viewAfter(payout, request.query.wait, api) };
   },
 });
 
@@ -169,21 +104,4 @@ const list = endpoint({
   },
 });
 
-export const payoutRoutes = [create, createMany, confirm, cancel, get, list];
-
-export async function findPayout(key: string, api: Api): Promise<Payout> {
-  const payout = await api.payouts.find(pkidOf('payout', key));
-  if (payout === null) throw new PaymentError('not-found', { detail: 'There is no such payout. Check the key.' });
-  return payout;
-}
-
-/** The payout when it is final or the wait is over. */
-export async function viewAfter(payout: Payout, waitMs: number | undefined, api: Api): Promise<PayoutView> {
-  if (waitMs === undefined || isFinal(payout.status)) return presentPayout(payout, api.db.sql);
-  await api.waiter.wait({ kind: 'payout', pkid: payout.pkid }, waitMs);
-  return presentPayout(await findPayout(payout.semanticKey, api), api.db.sql);
-}
-
-function locationOf({ semanticKey: key }: Payout): string {
-  return `/v1/payouts/${key}`;
-}
+export const payoutRoutes = [create, createMany, confirmOf(payoutDoor), cancelOf(payoutDoor), getOf(payoutDoor), list];

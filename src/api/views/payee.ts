@@ -1,7 +1,7 @@
 // A payee as the API shows it.
 
 import { z } from '@hono/zod-openapi';
-import { PROVIDERS } from '../../domain/provider.ts';
+import { PAYEE_STATUSES, PROVIDERS } from '../../domain/provider.ts';
 import type { Payee } from '../../entities/payee.ts';
 
 export const payeeView = z
@@ -10,7 +10,7 @@ export const payeeView = z
     owner_id: z.string(),
     provider: z.enum(PROVIDERS),
     account: z.string(),
-    status: z.enum(['pending', 'payable', 'blocked']),
+    status: z.enum(PAYEE_STATUSES),
     blocked_reason: z.string().nullable(),
     onboarding_url: z.string().nullable(),
     created_at: z.string(),

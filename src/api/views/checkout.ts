@@ -1,0 +1,111 @@
+// A checkout as the API shows it, with its orders and pay-ins. Of its payment_info only the provider is shown.
+
+import { z } from '@hono/zod-openapi';
+import { sql } from 'kysely';
+import { CHECKOUT_STATUSES, statusOfCheckout } from '../../domain/checkout.ts';
+import type { Order } from '../../domain/order.ts';
+import type { Payin } from '../../domain/payin.ts';
+import { PROVIDERS } from '../../domain/provider.ts';
+import type { Checkout } from '../../entities/checkout.ts';
+import { parseRow } from '../../ledger/table.ts';
+import type { Tables } from '../../ledger/writes.ts';
+import type { Sql } from '../../runtime/db.ts';
+import { isoOrNull } from './operation.ts';
+import { orderStatusSql, orderView, presentOrder } from './order.ts';
+import { payinView, presentPayins } from './payin.ts';
+
+export const checkoutView = z
+  .object({
+    checkout_id: z.string(),
+    buyer_id: z.string(),
+    currency: z.string(),
+    total: z.string(),
+    status: z.enum(CHECKOUT_STATUSES),
+    payment_info: z.object({ provider: z.enum(PROVIDERS) }).openapi({ description: 'The token is never shown.' }),
+    orders: z.array(orderView),
+    payins: z.array(payinView).openapi({ description: 'The one that did not fail comes first.' }),
+    canceled_at: z.string().nullable(),
+    created_at: z.string(),
+    metadata: z.record(z.string(), z.unknown()),
+  })
+  .openapi('Checkout', {
+    example: {
+      checkout_id: 'checkout-77',
+      buyer_id: 'buyer-7',
+      currency: 'USD',
+      total: '1500',
+      status: 'open',
+      payment_info: { provider: 'stripe' },
+      orders: [],
+      payins: [],
+      canceled_at: null,
+      created_at: '2026-01-31T11:59:00.000Z',
+      metadata: {},
+    },
+  });
+
+export type CheckoutView = z.input<typeof checkoutView>;
+
+export async function presentCheckouts(
+  checkouts: readonly Checkout[],
+  { client, tables }: { client: Sql; tables: Tables },
+): Promise<CheckoutView[]> {
+  const ids = checkouts.map((checkout) => checkout.checkoutId);
+  const [orders, payins] = await Promise.all([
+    readOrdersOf(ids, { client, tables }),
+    readPayinsOf(ids, { client, tables }),
+  ]);
+  const views = new Map((await presentPayins([...payins.values()].flat(), client)).map((view) => [view.pkid, view]));
+  return checkouts.map((checkout) => {
+    const mine = { orders: orders.get(checkout.checkoutId) ?? [], payins: payins.get(checkout.checkoutId) ?? [] };
+    return {
+      checkout_id: checkout.checkoutId,
+      buyer_id: checkout.buyerId,
+      currency: checkout.currency,
+      total: checkout.totalMinor.toString(),
+      status: statusOfCheckout({ canceledAt: checkout.canceledAt ?? null, ...mine }),
+      payment_info: { provider: checkout.paymentInfo.provider },
+      orders: mine.orders.map(presentOrder),
+      payins: mine.payins.flatMap(({ pkid }) => views.get(pkid) ?? []),
+      canceled_at: isoOrNull(checkout.canceledAt ?? null),
+      created_at: checkout.createdAt.toISOString(),
+      metadata: checkout.metadata,
+    };
+  });
+}
+
+async function readOrdersOf(
+  checkoutIds: readonly string[],
+  { client, tables }: { client: Sql; tables: Tables },
+): Promise<Map<string, Order[]>> {
+  const { rows } = await sql<Record<string, unknown>>`
+    SELECT * FROM seller_order WHERE checkout_id = ANY(${[...checkoutIds]}::text[]) ORDER BY order_id`.execute(client);
+  return Map.groupBy(
+    rows.map((raw) => parseRow(tables.order, raw)),
+    ({ checkoutId }) => checkoutId,
+  );
+}
+
+async function readPayinsOf(
+  checkoutIds: readonly string[],
+  { client, tables }: { client: Sql; tables: Tables },
+): Promise<Map<string, Payin[]>> {
+  const { rows } = await sql<Record<string, unknown>>`
+    SELECT * FROM payin WHERE checkout_id = ANY(${[...checkoutIds]}::text[])
+    ORDER BY status = 'failed', created_at DESC, pkid DESC`.execute(client);
+  return Map.groupBy(
+    rows.map((raw) => parseRow(tables.payin, raw)),
+    ({ checkoutId }) => checkoutId ?? '',
+  );
+}
+
+/** statusOfCheckout as an expression over a row of checkout; a test holds the two together. */
+export const checkoutStatusSql = sql<string>`CASE
+  WHEN checkout.canceled_at IS NOT NULL THEN 'canceled'
+  WHEN NOT EXISTS (SELECT FROM seller_order WHERE seller_order.checkout_id = checkout.checkout_id
+                   AND ${orderStatusSql} NOT IN ('delivered', 'refunded')) THEN 'closed'
+  WHEN NOT EXISTS (SELECT FROM seller_order WHERE seller_order.checkout_id = checkout.checkout_id
+                   AND seller_order.paid_at IS NULL) THEN 'paid'
+  WHEN EXISTS (SELECT FROM payin WHERE payin.checkout_id = checkout.checkout_id
+               AND payin.status <> 'failed') THEN 'paying'
+  ELSE 'open' END`;
