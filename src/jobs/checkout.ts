@@ -4,11 +4,12 @@
 import { sql } from 'kysely';
 import { PaymentError } from '../domain/errors.ts';
 import { fingerprintOf } from '../domain/fingerprint.ts';
-import { pkidOf } from '../domain/id.ts';
+import { pkidOf, uuidV5 } from '../domain/id.ts';
 import type { Currency } from '../domain/money.ts';
 import { type Order, refundableMinor } from '../domain/order.ts';
 import type { Payin } from '../domain/payin.ts';
 import type { ProviderName } from '../domain/provider.ts';
+import type { Refund } from '../domain/refund.ts';
 import { isFinal } from '../domain/state-machine.ts';
 import type { Checkout } from '../entities/checkout.ts';
 import { readClock } from '../ledger/reads.ts';
@@ -50,7 +51,7 @@ export type PayRequest = Omit<
 export type CheckoutLife = ReturnType<typeof createCheckoutLife>;
 
 /** While a pay-in is being taken back, or refunds are under way. */
-const COMPENSATE_RETRY_S = 5;
+const COMPENSATE_RETRY_S = 2;
 
 export function createCheckoutLife(
   options: LifeOptions & { readonly payins: PayinLife; readonly refunds: RefundLife },
@@ -78,19 +79,25 @@ export function createCheckoutLife(
       await payins.cancel(payin.pkid, payin.semanticKey).catch(ignoreInvalidState);
     }
     const orders = await readOrders(db.sql, tables.order, checkoutId);
-    for (const order of orders) await compensateOrder(order);
+    const stuck = new Set<string>();
+    for (const order of orders) if (!(await compensateOrder(order))) stuck.add(order.orderId);
     const isOpen = (await payinsOf(checkoutId)).some(({ status }) => !isFinal(status));
-    const isLeft = (await readOrders(db.sql, tables.order, checkoutId)).some(isUncompensated);
+    const isLeft = (await readOrders(db.sql, tables.order, checkoutId)).some(
+      (order) => isUncompensated(order) && !stuck.has(order.orderId),
+    );
     await sql`
       UPDATE checkout SET due_at = CASE WHEN ${isOpen || isLeft}
         THEN clock_timestamp() + make_interval(secs => ${COMPENSATE_RETRY_S}) END
       WHERE checkout_id = ${checkoutId} AND due_at IS NOT NULL`.execute(db.sql);
   }
 
-  /** What is left of an order goes back under a key of its own, so that a second look finds the first one's refund. */
-  async function compensateOrder(order: Order): Promise<void> {
+  /**
+   * What is left of an order goes back under a key of its own, so that a second look finds the first one's refund.
+   * False when that refund has failed: trying on would change nothing, so a person has to look.
+   */
+  async function compensateOrder(order: Order): Promise<boolean> {
     const amountMinor = refundableMinor(order);
-    if (!isUncompensated(order) || amountMinor === 0n) return;
+    if (!isUncompensated(order) || amountMinor === 0n) return true;
     const semanticKey = `cancel:${order.pkid}:${amountMinor}`;
     const request = {
       semanticKey,
@@ -99,7 +106,24 @@ export function createCheckoutLife(
       destination: 'payer',
       reason: CANCELED,
     } as const;
-    await refunds.request({ ...request, metadata: {}, traceparent: null }).catch(ignoreInvalidState);
+    const asked = { ...request, metadata: {}, traceparent: null };
+    const intake = await refunds.request(asked).catch(ignoreInvalidState);
+    if (intake?.row.status !== 'failed') return true;
+    await reportUncompensated(order, intake.row);
+    return false;
+  }
+
+  async function reportUncompensated({ orderId, currency }: Order, refund: Refund): Promise<void> {
+    const { pkid, semanticKey, provider, amountMinor, failureDetail } = refund;
+    const detail =
+      `The refund of the order "${orderId}" of a cancelled checkout failed: ${failureDetail ?? 'no reason given'} ` +
+      "Refund it under a new key, or into the buyer's wallet, and close this.";
+    await sql`
+      INSERT INTO discrepancy (discrepancy_id, reason, provider, operation_kind, pkid, semantic_key, amount, currency,
+                               detail, opened_at)
+      VALUES (${uuidV5(pkid, 'discrepancy:not_compensated')}::uuid, 'not_compensated', ${provider}, 'refund',
+              ${pkid}::uuid, ${semanticKey}, ${amountMinor.toString()}, ${currency}, ${detail}, clock_timestamp())
+      ON CONFLICT DO NOTHING`.execute(db.sql);
   }
 
   /** The one that did not fail comes first. */

@@ -1,6 +1,7 @@
 // A pay-in: request -> claim -> the provider takes the buyer's money, perhaps after the buyer did something -> the
 // sellers' pending wallets, or the loaded wallet, have it.
 
+import { sql } from 'kysely';
 import { costsWalletId, debtWalletId, providerWalletId } from '../domain/chart.ts';
 import { shareOut } from '../domain/dispute.ts';
 import { PaymentError } from '../domain/errors.ts';
@@ -100,7 +101,13 @@ function payinRules(options: LifeOptions): PaymentRules<Payin> {
       return provider.payin.send(order, limits);
     },
     payinExternIdOf: () => null,
-    obstacleTo: async () => null,
+    // Read before the claim: a cancel that commits later finds this pay-in and takes it back.
+    async obstacleTo({ checkoutId }) {
+      if (checkoutId === null) return null;
+      const { rows } = await sql<{ is_canceled: boolean }>`
+        SELECT canceled_at IS NOT NULL AS is_canceled FROM checkout WHERE checkout_id = ${checkoutId}`.execute(db.sql);
+      return rows[0]?.is_canceled === true ? { code: 'canceled', detail: 'The checkout was cancelled.' } : null;
+    },
     async companionsOf(row) {
       const { provider, currency, walletId } = row;
       const orders = await ordersOf(row, options);

@@ -8,6 +8,7 @@ import type { Order } from '../domain/order.ts';
 import type { EventType, OutgoingEvent } from '../domain/outgoing.ts';
 import type { Payment } from '../domain/payment.ts';
 import type { Answer, CallLimits, PaymentKind, Payments, Provider, Succeeded } from '../domain/provider.ts';
+import type { FailureCode } from '../domain/state-machine.ts';
 import type { Discrepancy } from '../entities/discrepancy.ts';
 import type { Unapplied } from '../entities/unapplied.ts';
 import type { Loader } from '../ledger/loader.ts';
@@ -39,6 +40,12 @@ export interface Held<Row> {
   readonly now: Date;
 }
 
+/** Why a payment ends before it was ever sent. */
+export interface Obstacle {
+  readonly code: FailureCode;
+  readonly detail: string;
+}
+
 export interface PaymentRules<Row extends Payment> {
   readonly kind: PaymentKind;
   readonly direction: 'in' | 'out';
@@ -50,7 +57,7 @@ export interface PaymentRules<Row extends Payment> {
   /** Refunds only: the provider's id of the pay-in. */
   payinExternIdOf(row: Row): string | null;
   /** Why it may not be sent after all, such as a payee who was blocked meanwhile; asked before the first claim. */
-  obstacleTo(row: Row): Promise<string | null>;
+  obstacleTo(row: Row): Promise<Obstacle | null>;
   /** Read before the locks: which rows and wallets an end would touch. */
   companionsOf(row: Row): Promise<Companions>;
   /** What is held back at the first claim. */

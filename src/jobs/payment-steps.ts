@@ -18,7 +18,7 @@ import { isFinal, type Status } from '../domain/state-machine.ts';
 import { type Step as CallStep, type Evidence, judge } from '../domain/verdict.ts';
 import type { CallAnswer, Conclusion, Decision, Seen, Step } from '../ledger/step.ts';
 import { type Answered, answerRow, discrepancyOf, type IntendedCall, intend } from './payment-records.ts';
-import { type Companions, eventOf, type PaymentRules } from './payment-rules.ts';
+import { type Companions, eventOf, type Obstacle, type PaymentRules } from './payment-rules.ts';
 import { settle } from './payment-settle.ts';
 
 export type Claimed<Row extends Payment> =
@@ -29,7 +29,7 @@ export type Claimed<Row extends Payment> =
 /** `obstacle` is why it may not be sent, read before; it ends a payment that was never sent. */
 export function claimStep<Row extends Payment>(
   seenRow: Row,
-  context: { rules: PaymentRules<Row>; companions: Companions; obstacle: string | null; timing: Timing },
+  context: { rules: PaymentRules<Row>; companions: Companions; obstacle: Obstacle | null; timing: Timing },
 ): Step<Row, Claimed<Row>> {
   const { rules, companions, obstacle, timing } = context;
   const { kind } = rules;
@@ -43,8 +43,8 @@ export function claimStep<Row extends Payment>(
       if (claim.type === 'expired')
         return endUnsent<Row>({ ...row, ...claim.patch }, { rules, seen, companions, cause: 'expired', now });
       if (claim.isFirst && obstacle !== null) {
-        const failed = failedPatch(now, { code: 'payee_not_payable', detail: obstacle });
-        return endUnsent<Row>({ ...row, ...failed }, { rules, seen, companions, cause: 'payee_not_payable', now });
+        const failed = failedPatch(now, obstacle);
+        return endUnsent<Row>({ ...row, ...failed }, { rules, seen, companions, cause: obstacle.code, now });
       }
       const claimed: Row = { ...row, ...claim.patch };
       const { intent, intended } = intend(kind, claimed, { step: firstStep(claimed), now });

@@ -77,7 +77,10 @@ export function payoutRules(options: LifeOptions): PaymentRules<Payout> {
       return provider.payout.send({ pkid, semanticKey, key, money: moneyOf(row), beneficiary }, limits);
     },
     payinExternIdOf: () => null,
-    obstacleTo: (row) => obstacleOfPayee(row, options),
+    async obstacleTo(row) {
+      const detail = await obstacleOfPayee(row, options);
+      return detail === null ? null : { code: 'payee_not_payable', detail };
+    },
     companionsOf: async (row) => ({
       walletIds: [row.walletId, platformWallet(row)],
       orderPkids: [],

@@ -163,4 +163,12 @@ describe('a cancelled checkout', () => {
     await shop.cancel('stillborn');
     await expect(shop.tryPay('stillborn', 'too-late')).rejects.toMatchObject({ code: 'invalid-state' });
   });
+
+  test('whose refund fails is shown to a person, and not asked again for ever', async () => {
+    await shop.paidOrder('unrefundable', { amountMinor: 3_000n, feeMinor: 0n, token: 'pm_refund_decline' });
+    await shop.cancel('unrefundable');
+    await shop.compensated('unrefundable');
+    const { discrepancies } = await shop.app.reviews.attention();
+    expect(discrepancies).toContainEqual(expect.objectContaining({ reason: 'not_compensated', amount: '3000' }));
+  });
 });
