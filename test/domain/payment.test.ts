@@ -1,81 +1,24 @@
-// The rules of a payout's row: what confirm, cancel, claim and settle change, and when somebody must look again.
+// The rules of a payment's row: what confirm, cancel, claim and an intent to call change.
 
 import { describe, expect, test } from 'vitest';
-import { pkidOf } from '../../src/domain/id.ts';
 import { parseCurrency } from '../../src/domain/money.ts';
 import {
-  approvalOf,
-  cancelPayout,
-  claimPayout,
-  confirmPayout,
+  cancelPayment,
+  claimPayment,
+  confirmPayment,
   firstStep,
-  hintPatch,
   intentPatch,
   isApproved,
-  type Payout,
-  settlePatch,
-} from '../../src/domain/payout.ts';
-import { SUCCESS } from './evidence.ts';
-
-const NOW = new Date('2026-03-01T12:00:00Z');
-const later = (seconds: number) => new Date(NOW.getTime() + seconds * 1000);
-const TIMING = { leaseMs: 60_000, sendDeadlineMs: 5_000 };
-const USD = parseCurrency('USD');
-const money = { amountMinor: 1500n, currency: USD };
-
-const AT_REST: Payout = {
-  pkid: pkidOf('payout', 'order:42'),
-  semanticKey: 'order:42',
-  status: 'initialized',
-  walletId: 'seller',
-  ...money,
-  provider: 'stripe',
-  payeeId: null,
-  destination: 'acct_1',
-  beneficiary: 'acct_1',
-  approval: approvalOf({ money, provider: 'stripe', beneficiary: 'acct_1' }),
-  fingerprint: Buffer.alloc(32),
-  metadata: {},
-  traceparent: null,
-  externPaymentId: null,
-  arrival: null,
-  failureCode: null,
-  failureDetail: null,
-  reviewReason: null,
-  reviewSince: null,
-  waiting: null,
-  attempt: 0,
-  leased: false,
-  hinted: false,
-  dueAt: null,
-  crashes: 0,
-  unknowns: 0,
-  pendings: 0,
-  calls: 0,
-  firstSentAt: null,
-  lastSentAt: null,
-  confirmSentAt: null,
-  storedError: null,
-  errorReplays: 0,
-  sawSuccess: false,
-  sawDecline: false,
-  cancelRequestedAt: null,
-  returnedMinor: 0n,
-  confirmedAt: null,
-  expiresAt: null,
-  createdAt: NOW,
-  updatedAt: NOW,
-  finalAt: null,
-};
-const CONFIRMED: Payout = { ...AT_REST, confirmedAt: NOW, dueAt: later(60) };
-const CLAIMED: Payout = { ...CONFIRMED, status: 'in_process', attempt: 1, leased: true };
-const WAITING: Payout = { ...CLAIMED, leased: false, dueAt: NOW, firstSentAt: NOW, lastSentAt: NOW };
-const FAILED: Payout = { ...AT_REST, status: 'failed', failureCode: 'declined', confirmedAt: NOW, finalAt: NOW };
-const SUCCEEDED: Payout = { ...CLAIMED, leased: false, status: 'succeeded', dueAt: null, finalAt: NOW };
+  isExpiring,
+  type Payment,
+  returnedOf,
+} from '../../src/domain/payment.ts';
+import { settlePatch } from '../../src/domain/payment-settle.ts';
+import { AT_REST, CLAIMED, CONFIRMED, FAILED, later, NOW, PAYOUT, SUCCEEDED, WAITING } from './payment-rows.ts';
 
 describe('confirm', () => {
   test('sets it on its way, due after a lease should the queue lose it', () => {
-    expect(confirmPayout(AT_REST, NOW, TIMING)).toEqual({ confirmedAt: NOW, dueAt: later(60), updatedAt: NOW });
+    expect(confirmPayment(AT_REST, NOW, PAYOUT)).toEqual({ confirmedAt: NOW, dueAt: later(60), updatedAt: NOW });
   });
   test.each([
     ['confirmed', CONFIRMED],
@@ -83,32 +26,32 @@ describe('confirm', () => {
     ['succeeded', SUCCEEDED],
     ['failed after its confirm', FAILED],
   ])('a second time, %s, changes nothing', (_, payout) => {
-    expect(confirmPayout(payout, NOW, TIMING)).toBeNull();
+    expect(confirmPayment(payout, NOW, PAYOUT)).toBeNull();
   });
   test.each([
     ['a cancelled one', { ...FAILED, failureCode: 'canceled' as const }, /cancelled\. Make a new one/],
     ['one past its time', { ...AT_REST, expiresAt: NOW }, /expired\. Make a new one/],
     ['one that expired', { ...FAILED, failureCode: 'expired' as const, confirmedAt: null }, /expired\. Make a new one/],
   ])('%s is refused', (_, payout, advice) => {
-    expect(() => confirmPayout(payout, NOW, TIMING)).toThrow(advice);
+    expect(() => confirmPayment(payout, NOW, PAYOUT)).toThrow(advice);
   });
 });
 
 describe('cancel', () => {
   test.each([AT_REST, CONFIRMED])('fails it while nobody has claimed it', (payout) => {
-    const decision = cancelPayout(payout, NOW, { cancelable: false });
+    const decision = cancelPayment(payout, NOW, { cancelable: false });
     const patch = { status: 'failed', failureCode: 'canceled', dueAt: null, finalAt: NOW };
     expect(decision).toMatchObject({ type: 'failed', patch });
   });
   test('asks for it where the provider can, and the present claim will look at once', () => {
     const patch = { cancelRequestedAt: NOW, hinted: true, updatedAt: NOW };
-    expect(cancelPayout(CLAIMED, NOW, { cancelable: true })).toEqual({ type: 'requested', patch });
+    expect(cancelPayment(CLAIMED, NOW, { cancelable: true })).toEqual({ type: 'requested', patch });
   });
   test.each([
     { ...FAILED, failureCode: 'canceled' as const },
     { ...CLAIMED, cancelRequestedAt: NOW },
   ])('twice changes nothing', (payout) => {
-    expect(cancelPayout(payout, NOW, { cancelable: true })).toEqual({ type: 'unchanged' });
+    expect(cancelPayment(payout, NOW, { cancelable: true })).toEqual({ type: 'unchanged' });
   });
   test.each([
     ['at a provider that cannot', CLAIMED, false],
@@ -116,7 +59,9 @@ describe('cancel', () => {
     ['when it has succeeded', SUCCEEDED, true],
     ['when it has failed', FAILED, true],
   ])('%s is refused', (_, payout, cancelable) => {
-    expect(() => cancelPayout(payout, NOW, { cancelable })).toThrow(expect.objectContaining({ code: 'invalid-state' }));
+    expect(() => cancelPayment(payout, NOW, { cancelable })).toThrow(
+      expect.objectContaining({ code: 'invalid-state' }),
+    );
   });
 });
 
@@ -129,30 +74,30 @@ describe('claim', () => {
     ['failed', FAILED],
     ['succeeded', SUCCEEDED],
   ])('takes nothing: %s', (_, payout) => {
-    expect(claimPayout(payout, NOW, TIMING)).toEqual({ type: 'idle' });
+    expect(claimPayment(payout, NOW, PAYOUT)).toEqual({ type: 'idle' });
   });
 
   test('the first one needs no due time and makes the row ours for a lease', () => {
     const patch = { status: 'in_process', attempt: 1, leased: true, hinted: false, crashes: 0, dueAt: later(60) };
-    expect(claimPayout(CONFIRMED, NOW, TIMING)).toMatchObject({ type: 'claimed', isFirst: true, patch });
+    expect(claimPayment(CONFIRMED, NOW, PAYOUT)).toMatchObject({ type: 'claimed', isFirst: true, patch });
   });
 
   test('a later one raises the fencing token', () => {
     const patch = { attempt: 2, leased: true, crashes: 0, dueAt: later(60) };
-    expect(claimPayout(WAITING, NOW, TIMING)).toMatchObject({ type: 'claimed', isFirst: false, patch });
+    expect(claimPayment(WAITING, NOW, PAYOUT)).toMatchObject({ type: 'claimed', isFirst: false, patch });
   });
 
   test('an unconfirmed one past its time fails as expired', () => {
     const patch = { status: 'failed', failureCode: 'expired', finalAt: NOW, dueAt: null };
     const payout = { ...AT_REST, expiresAt: NOW, dueAt: NOW };
-    expect(claimPayout(payout, NOW, TIMING)).toMatchObject({ type: 'expired', patch });
+    expect(claimPayment(payout, NOW, PAYOUT)).toMatchObject({ type: 'expired', patch });
   });
 
   test('five leases in a row that ran out bring a person, and one settle starts the count again', () => {
-    let payout: Payout = CONFIRMED;
+    let payout: Payment = CONFIRMED;
     const reasons: (string | null)[] = [];
     for (let claim = 1; claim <= 6; claim += 1) {
-      const decision = claimPayout(payout, payout.dueAt ?? NOW, TIMING);
+      const decision = claimPayment(payout, payout.dueAt ?? NOW, PAYOUT);
       if (decision.type !== 'claimed') throw new Error('A due row was not claimed.');
       payout = { ...payout, ...decision.patch };
       reasons.push(payout.reviewReason);
@@ -160,7 +105,7 @@ describe('claim', () => {
     expect(reasons).toEqual([null, null, null, null, null, 'crashed_repeatedly']);
     const settled = { ...payout, ...settlePatch(payout, { type: 'unknown', notBefore: null }, NOW).patch };
     expect(settled).toMatchObject({ crashes: 0, reviewReason: 'crashed_repeatedly', reviewSince: expect.any(Date) });
-    expect(claimPayout(settled, later(3600), TIMING)).toMatchObject({ patch: { crashes: 0 } });
+    expect(claimPayment(settled, later(3600), PAYOUT)).toMatchObject({ patch: { crashes: 0 } });
   });
 
   test.each([
@@ -171,7 +116,7 @@ describe('claim', () => {
   ])('a row that is not what was approved is held back for a person (%#)', (change) => {
     const payout = { ...CONFIRMED, ...change };
     expect(isApproved(payout)).toBe(false);
-    const decision = claimPayout(payout, NOW, TIMING);
+    const decision = claimPayment(payout, NOW, PAYOUT);
     expect(decision).toMatchObject({ patch: { reviewReason: 'approval_differs', reviewSince: NOW } });
     if (decision.type === 'claimed') expect(firstStep({ ...payout, ...decision.patch })).toBe('find');
   });
@@ -198,76 +143,46 @@ test('an intent to send is stamped once as first and each time as last; a look-u
   }
 });
 
-describe('settle', () => {
-  const secondsUntilDue = (payout: Payout, verdict: Parameters<typeof settlePatch>[1]) => {
-    const { patch, outcome } = settlePatch(payout, verdict, NOW);
-    expect(outcome).toBe('waits');
-    expect(patch).toMatchObject({ leased: false, hinted: false, crashes: 0 });
-    return ((patch.dueAt?.getTime() ?? 0) - NOW.getTime()) / 1000;
-  };
-  const unknown = { type: 'unknown', notBefore: null } as const;
+describe('a pay-in whose buyer did not come', () => {
+  const PAYIN = { ...PAYOUT, kind: 'payin' } as const;
+  const LATE: Payment = { ...WAITING, expiresAt: NOW };
 
-  test('success ends it, and the review', () => {
-    const payout: Payout = { ...CLAIMED, reviewReason: 'key_expired', reviewSince: NOW };
-    const { patch, outcome } = settlePatch(payout, { type: 'succeeded', success: SUCCESS, arrival: null }, NOW);
-    expect(outcome).toBe('succeeded');
-    const review = { reviewReason: null, reviewSince: null };
-    const rest = { leased: false, dueAt: null, finalAt: NOW, externPaymentId: SUCCESS.externId };
-    expect(patch).toMatchObject({ status: 'succeeded', ...rest, ...review });
+  test('is cancelled from its time on, so that the provider closes its page first', () => {
+    const decision = claimPayment(LATE, NOW, PAYIN);
+    expect(decision).toMatchObject({ type: 'claimed', patch: { status: 'in_process', cancelRequestedAt: NOW } });
+    if (decision.type !== 'claimed') return;
+    const claimed = { ...LATE, ...decision.patch };
+    expect([isExpiring(claimed), firstStep(claimed)]).toEqual([true, 'find']);
   });
 
-  test('failure ends it with a reason, and long texts of a provider are cut', () => {
-    const verdict = { type: 'failed', code: 'declined', detail: 'x'.repeat(10_000) } as const;
-    const { patch, outcome } = settlePatch(CLAIMED, verdict, NOW);
-    expect(outcome).toBe('failed');
-    expect(patch).toMatchObject({
-      status: 'failed',
-      failureCode: 'declined',
-      leased: false,
-      dueAt: null,
-      finalAt: NOW,
-    });
-    expect(patch.failureDetail).toHaveLength(500);
+  test.each([
+    ['before its time', { ...LATE, expiresAt: later(1) }],
+    ['without a time', { ...LATE, expiresAt: null }],
+    ['once the money may be on its way', { ...LATE, confirmSentAt: NOW }],
+  ])('is not cancelled %s', (_, payin) => {
+    const decision = claimPayment(payin, NOW, PAYIN);
+    expect(decision.type === 'claimed' && 'cancelRequestedAt' in decision.patch).toBe(false);
   });
 
-  test('unknown is asked again after 1, 2, 5, 10, 30 s, then every minute', () => {
-    const waits = [0, 1, 2, 3, 4, 5, 6, 99].map((unknowns) => secondsUntilDue({ ...CLAIMED, unknowns }, unknown));
-    expect(waits).toEqual([1, 2, 5, 10, 30, 60, 60, 60]);
+  test('and was cancelled by a person before, does not count as expired', () => {
+    const canceled = { ...LATE, cancelRequestedAt: later(-1) };
+    const decision = claimPayment(canceled, NOW, PAYIN);
+    expect(decision).toMatchObject({ type: 'claimed' });
+    if (decision.type === 'claimed') expect(isExpiring({ ...canceled, ...decision.patch })).toBe(false);
   });
 
-  test('pending is asked again after 10 s, 1 m, 10 m, 1 h, then every 6 h', () => {
-    const waits = [0, 1, 2, 3, 4, 5, 99].map((pendings) =>
-      secondsUntilDue({ ...CLAIMED, pendings }, { type: 'pending' }),
-    );
-    expect(waits).toEqual([10, 60, 600, 3600, 21_600, 21_600, 21_600]);
+  test('leaves payouts alone: what was confirmed in time goes on', () => {
+    const decision = claimPayment(LATE, NOW, PAYOUT);
+    expect(decision.type === 'claimed' && 'cancelRequestedAt' in decision.patch).toBe(false);
   });
+});
 
-  test('unknown is not asked later than when a look-up can first prove something', () => {
-    const payout = { ...CLAIMED, unknowns: 4 };
-    expect(secondsUntilDue(payout, { type: 'unknown', notBefore: later(7) })).toBe(7);
-    expect(secondsUntilDue(payout, { type: 'unknown', notBefore: later(700) })).toBe(30);
-    expect(secondsUntilDue(payout, { type: 'unknown', notBefore: later(-7) })).toBe(30);
-  });
+test('a message names what it is about', () => {
+  expect(() => confirmPayment({ ...AT_REST, expiresAt: NOW }, NOW, { ...PAYOUT, kind: 'payin' })).toThrow(
+    /The payin is/,
+  );
+});
 
-  test('not taken comes back when the provider says, else on the ladder', () => {
-    expect(secondsUntilDue({ ...CLAIMED, unknowns: 3 }, { type: 'not_taken', retryAfterMs: 4_000 })).toBe(4);
-    expect(secondsUntilDue({ ...CLAIMED, unknowns: 3 }, { type: 'not_taken', retryAfterMs: 0 })).toBe(0);
-    expect(secondsUntilDue({ ...CLAIMED, unknowns: 3 }, { type: 'not_taken', retryAfterMs: null })).toBe(10);
-  });
-
-  test('a review is looked at again every minute, since its first day', () => {
-    const verdict = { type: 'review', reason: 'key_expired', detail: '', success: null } as const;
-    expect(secondsUntilDue(CLAIMED, verdict)).toBe(60);
-    expect(settlePatch(CLAIMED, verdict, NOW).patch).toMatchObject({ reviewReason: 'key_expired', reviewSince: NOW });
-    const known: Payout = { ...CLAIMED, reviewReason: 'crashed_repeatedly', reviewSince: later(-900) };
-    expect(settlePatch(known, verdict, NOW).patch).toMatchObject({ reviewSince: later(-900) });
-    expect(secondsUntilDue({ ...known, pendings: 4 }, { type: 'pending' })).toBe(60);
-  });
-
-  test('a hint that came during the claim makes it due at once, and one outside of it too', () => {
-    const hinted = { ...CLAIMED, ...hintPatch(CLAIMED, NOW) };
-    expect(hinted).toMatchObject({ hinted: true, dueAt: CLAIMED.dueAt });
-    expect(secondsUntilDue(hinted, unknown)).toBe(0);
-    expect(hintPatch({ ...WAITING, dueAt: later(3600) }, NOW)).toEqual({ dueAt: NOW, updatedAt: NOW });
-  });
+test('never more is taken back than was paid', () => {
+  expect([0n, 1n, 1500n, 1501n].map((minor) => returnedOf(SUCCEEDED, minor))).toEqual([0n, 1n, 1500n, 1500n]);
 });

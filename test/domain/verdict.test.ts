@@ -9,6 +9,7 @@ import {
   CREATED,
   declined,
   EARLY,
+  FIRST_NO,
   GRACE_S,
   LATE,
   NOW,
@@ -50,7 +51,7 @@ describe('success', () => {
     ],
     [
       'after a decline',
-      { ...SENT, answer: SUCCESS, sawDecline: true },
+      { ...SENT, answer: SUCCESS, decline: FIRST_NO },
       { type: 'review', reason: 'success_and_decline' },
     ],
   ])('%s', (_, evidence, verdict) => {
