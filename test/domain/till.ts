@@ -215,6 +215,13 @@ export function openTill({ currency, orders: facts }: { currency: Currency; orde
   };
 }
 
+/** A till with one order of Ann's, paid. */
+export function paidTill([currency, amountMinor, feeMinor]: readonly [Currency, bigint, bigint]): Till {
+  const till = openTill({ currency, orders: [{ seller: 'ann', amountMinor, feeMinor }] });
+  till.pay();
+  return till;
+}
+
 function ourOwn(restMinor: bigint, currency: Currency): Line[] {
   if (restMinor === 0n) return [];
   return [
