@@ -7,6 +7,7 @@ import { silentLogger } from '../../src/runtime/logger.ts';
 
 interface Item {
   readonly pkid: string;
+  readonly alsoLocks: readonly string[];
   readonly isIntake: boolean;
   readonly walletIds: readonly string[];
   readonly resolve: () => void;
@@ -14,10 +15,15 @@ interface Item {
   readonly done: Promise<void>;
 }
 
-function itemOf(pkid: string, walletIds: readonly string[] = [], { isIntake = false } = {}): Item {
+function itemOf(
+  pkid: string,
+  walletIds: readonly string[] = [],
+  options: { isIntake?: boolean; alsoLocks?: string[] } = {},
+): Item {
+  const { isIntake = false, alsoLocks = [] } = options;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   promise.catch(() => undefined);
-  return { pkid, isIntake, walletIds, resolve, reject, done: promise };
+  return { pkid, alsoLocks, isIntake, walletIds, resolve, reject, done: promise };
 }
 
 /** A group whose commits end only when the test says so. */
@@ -126,6 +132,16 @@ describe('who shares a commit', () => {
     }
     expect(group.begun().slice(0, 3)).toEqual([['x0'], ['y0'], ['both', 'x1', 'y1']]);
   });
+});
+
+test('two steps that lock one further row are never in one commit, nor in two at once', async () => {
+  const { submit, begun, commits, drained } = openGroup();
+  await submit(itemOf('r1', [], { alsoLocks: ['order'] }), itemOf('r2', [], { alsoLocks: ['order'] }));
+  expect(begun()).toEqual([['r1']]);
+  await commits[0]?.finish();
+  expect(begun()).toEqual([['r1'], ['r2']]);
+  await commits[1]?.finish();
+  await drained();
 });
 
 describe('an item that is refused', () => {

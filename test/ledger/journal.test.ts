@@ -158,9 +158,9 @@ describe('an item that the database refuses', () => {
       ledger.journal.stepTransfer({
         pkid: pkidOf('transfer', 't3'),
         walletIds: [],
-        decide: () => ({
+        decide: (row) => ({
           movements: [],
-          conclude: () => ({ patch: { failureCode: 'expired' }, path: [], cause: null, result: null }),
+          conclude: () => ({ next: { ...row, failureCode: 'expired' }, path: [], cause: null, result: null }),
         }),
       }),
     ]);
@@ -177,7 +177,7 @@ describe('an item that the database refuses', () => {
     const ghost = ledger.journal.stepTransfer({
       pkid: pkidOf('transfer', 'ghost'),
       walletIds: [],
-      decide: () => ({ movements: [], conclude: () => ({ patch: null, path: [], cause: null, result: null }) }),
+      decide: () => ({ movements: [], conclude: () => ({ next: null, path: [], cause: null, result: null }) }),
     });
     const [run, missing] = await Promise.allSettled([ledger.transfers.run(row.pkid), ghost]);
     expect(run.status).toBe('fulfilled');
