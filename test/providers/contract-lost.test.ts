@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, describe, type ExpectStatic, test } from 'vitest';
 import { type Life, readyOperation, startLife } from './contract-life.ts';
 import { bookOf, LINES, type Line, namedLines, type Operation, operationOf } from './contract-lines.ts';
-import { type Fate, openWire, type Seen, type Wire } from './contract-wire.ts';
+import { type Fate, nthChange, openWire, type Seen, type Wire } from './contract-wire.ts';
 import { LIMITS, openRig, type Rig } from './rig.ts';
 
 const TERMS = { ...LIMITS, graceMs: 300 };
@@ -104,16 +104,6 @@ function losingFirst(): (at: number, seen: Seen) => Fate {
     if (known.has(shape)) return 'pass';
     known.add(shape);
     return 'lose_answer';
-  };
-}
-
-/** Gives one of the requests that change something its fate; a sign-in changes nothing. */
-function nthChange({ nth, fate }: { nth: number; fate: Fate }): (at: number, seen: Seen) => Fate {
-  let changes = 0;
-  return (_at, { method, path }) => {
-    if (method !== 'POST' || path.includes('token')) return 'pass';
-    changes += 1;
-    return changes === nth + 1 ? fate : 'pass';
   };
 }
 

@@ -16,7 +16,7 @@ import {
   paymentsOf,
   referenceOf,
 } from './contract-lines.ts';
-import { openWire } from './contract-wire.ts';
+import { nthChange, openWire } from './contract-wire.ts';
 import { outcomeOf } from './outcome.ts';
 import { type Delivery, LIMITS, type Made, openRig, type Rig } from './rig.ts';
 
@@ -44,14 +44,18 @@ const STALE: Readonly<Partial<Record<Made, readonly number[]>>> = {
 let rig: Rig;
 /** Its events arrive twice and in no order. */
 let unruly: Rig;
+/** Its provider forgets every key at once. */
+let forgetful: Rig;
 
 beforeAll(async () => {
   rig = await openRig();
   unruly = await openRig();
+  forgetful = await openRig();
+  await forgetful.control('/retention', { ms: 1 });
   await unruly.control('/webhooks', { duplicate: 1, shuffle: true });
 });
 
-afterAll(() => Promise.all([rig.close(), unruly.close()]));
+afterAll(() => Promise.all([rig.close(), unruly.close(), forgetful.close()]));
 
 describe.concurrent.each(namedLines(LINES))('%s', (_name, line) => {
   test('an event that comes before the answer leads to the same payment', async ({ expect }) => {
@@ -138,6 +142,30 @@ describe.concurrent.each(namedLines(LINES.filter(({ kind }) => kind === 'refund'
     const { pkid, payinExternId, money } = operation;
     const view = await rig.make(line.name).findRefund?.(life.externId() ?? '', LIMITS);
     expect(view).toEqual({ externId: life.externId(), pkid, payinExternId, money, status: 'succeeded' });
+  });
+});
+
+const ORPHANING = LINES.filter(({ stages, isFindable }) => stages === 2 && !isFindable);
+
+describe.concurrent.each(namedLines(ORPHANING))('%s', (_name, line) => {
+  test('an event of an older attempt, whose first step was lost, does not stand for the payment', async ({
+    expect,
+  }) => {
+    const operation = await readyOperation(forgetful, line, { word: 'ok', label: 'older' });
+    const wire = await openWire(forgetful.url, nthChange({ nth: 0, fate: 'lose_answer' }));
+    try {
+      const life = startLife(forgetful.make(line.name, { via: wire.url }), operation, TERMS);
+      expect(await life.settle()).toBe('succeeded');
+      const older = () => eventsOf(forgetful, operation, life).find(({ externId }) => externId !== life.externId());
+      await expect.poll(older, PATIENCE).toBeDefined();
+      const event = older();
+      if (event === undefined) throw new Error('An event of the older attempt should have come.');
+      expect(await look(forgetful, operation, event)).toBe('pending:awaits_confirm');
+      expect(await look(forgetful, operation, { ...event, externId: life.externId() })).toBe('succeeded');
+      expect(forgetful.moved(operation.pkid)).toEqual([bookOf(operation)]);
+    } finally {
+      wire.close();
+    }
   });
 });
 

@@ -45,6 +45,16 @@ export async function openWire(sandboxUrl: string, fateOf: (position: number, se
   };
 }
 
+/** Gives one of the requests that change something its fate; a sign-in changes nothing. */
+export function nthChange({ nth, fate }: { nth: number; fate: Fate }): (at: number, seen: Seen) => Fate {
+  let changes = 0;
+  return (_at, { method, path }) => {
+    if (method !== 'POST' || path.includes('token')) return 'pass';
+    changes += 1;
+    return changes === nth + 1 ? fate : 'pass';
+  };
+}
+
 interface Carriage {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
