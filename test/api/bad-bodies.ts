@@ -1,6 +1,8 @@
 // The failure model's table of bad input, as changes laid over good bodies.
 
+import { GOOD_SHOP, openBadShop, SHOP_PATHS, shopRows } from './bad-shop-bodies.ts';
 import type { Rig } from './rig.ts';
+
 /** A request of each route that is accepted as it stands. */
 export const GOOD = {
   '/v1/wallets': { wallet_id: 'new', owner_id: 'new-owner', kind: 'seller', currency: 'USD' },
@@ -23,7 +25,8 @@ export const GOOD = {
     currency: 'USD',
     reference: 'test',
   },
-} as const satisfies Record<string, Record<string, string>>;
+  ...GOOD_SHOP,
+} as const satisfies Record<string, Record<string, unknown>>;
 
 export type Path = keyof typeof GOOD;
 export const PATHS: readonly Path[] = [
@@ -33,9 +36,21 @@ export const PATHS: readonly Path[] = [
   '/v1/payouts',
   '/v1/adjustments',
   '/v1/treasury',
+  ...SHOP_PATHS,
 ];
-const NAMED: readonly Path[] = ['/v1/transfers', '/v1/payouts', '/v1/adjustments', '/v1/treasury'];
-const MONEY: readonly Path[] = NAMED;
+const MONEY: readonly Path[] = ['/v1/transfers', '/v1/payouts', '/v1/adjustments', '/v1/treasury', '/v1/payins'];
+const NAMED: readonly Path[] = [...MONEY, '/v1/refunds', '/v1/checkouts/bad-checkout/pay'];
+/** Every route whose body has metadata. */
+const WITH_METADATA: readonly Path[] = [
+  '/v1/wallets',
+  '/v1/transfers',
+  '/v1/payees',
+  '/v1/payouts',
+  '/v1/checkouts',
+  '/v1/payins',
+  '/v1/refunds',
+  '/v1/checkouts/bad-checkout/pay',
+];
 
 export interface Row {
   readonly paths: readonly Path[];
@@ -62,17 +77,23 @@ export const rows: readonly Row[] = [
     name: `semantic_key ${JSON.stringify(semantic_key).slice(0, 20)}`,
   })),
   ...[100, 1.5, 0, null, true, [], '', '0', '-0', '1.5', '1e3', '01', '+1', ' 1', '1 ', '1'.repeat(19), '٣', '0x1'].map(
-    (amount) => ({ paths: MONEY, change: { amount }, status: 422, code: 'invalid-amount', name: `amount ${amount}` }),
+    (amount) => ({
+      paths: [...MONEY, '/v1/refunds'] as const,
+      change: { amount },
+      status: 422,
+      code: 'invalid-amount',
+      name: `amount ${amount}`,
+    }),
   ),
   {
-    paths: ['/v1/transfers', '/v1/payouts', '/v1/treasury'],
+    paths: ['/v1/transfers', '/v1/payouts', '/v1/treasury', '/v1/payins', '/v1/refunds'],
     change: { amount: '-100' },
     status: 422,
     code: 'invalid-amount',
     name: 'amount -100',
   },
   ...['usd', 'ZZZ', 'US', '', 'USDT', 5, null].map((currency) => ({
-    paths: [...MONEY, '/v1/wallets'] as const,
+    paths: [...MONEY, '/v1/wallets', '/v1/checkouts'] as const,
     change: { currency },
     status: 422,
     code: 'invalid-currency',
@@ -96,7 +117,7 @@ export const rows: readonly Row[] = [
     name: 'a field named by a card number',
   },
   {
-    paths: ['/v1/wallets', '/v1/transfers', '/v1/payees', '/v1/payouts'],
+    paths: WITH_METADATA,
     change: { metadata: { '4242-4242-4242-4242': 'x' } },
     status: 422,
     code: 'card-data-not-accepted',
@@ -110,7 +131,7 @@ export const rows: readonly Row[] = [
     name: `a field named ${name} inside metadata`,
   })),
   ...['4242424242424242', '4242 4242-4242 4242', 'pay 3782-822463-10005 now', 5555555555554444].map((text) => ({
-    paths: ['/v1/wallets', '/v1/transfers', '/v1/payees', '/v1/payouts'] as const,
+    paths: WITH_METADATA,
     change: { metadata: { a: { b: [text] } } },
     status: 422,
     code: 'card-data-not-accepted',
@@ -145,7 +166,7 @@ export const rows: readonly Row[] = [
     name: `reason ${JSON.stringify(reason).slice(0, 16)}`,
   })),
   ...['a\u0000b', '\ud800'].map((text) => ({
-    paths: ['/v1/wallets', '/v1/transfers', '/v1/payees', '/v1/payouts'] as const,
+    paths: WITH_METADATA,
     change: { metadata: { [text]: 1, a: text } },
     status: 422,
     code: 'validation-failed',
@@ -245,6 +266,7 @@ export const rows: readonly Row[] = [
     code: 'validation-failed',
     name: 'kind provider',
   },
+  ...shopRows,
 ];
 
 export async function openBooks(rig: Rig): Promise<void> {
@@ -257,4 +279,5 @@ export async function openBooks(rig: Rig): Promise<void> {
   }
   const payee = { payee_id: 'bad-payee', owner_id: 'bad-a-owner', provider: 'stripe', account: 'acct_ok' };
   await rig.post('/v1/payees', payee);
+  await openBadShop(rig);
 }

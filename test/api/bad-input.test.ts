@@ -11,13 +11,20 @@ beforeAll(async () => {
 });
 afterAll(() => rig.stop());
 
+/** Where it would be read had it been taken; the rest under its key "bad". */
+const KEPT_AT: Readonly<Record<string, string>> = {
+  '/v1/wallets': '/v1/wallets/new',
+  '/v1/payees': '/v1/payees/new',
+  '/v1/checkouts': '/v1/checkouts/new',
+  '/v1/checkouts/bad-checkout/pay': '/v1/payins/bad',
+};
+
 describe.each(PATHS)('%s', (path) => {
   const mine = rows.filter((row) => row.paths.includes(path));
   it.each(mine.map((row) => [row.name, row] as const))('refuses %s and keeps nothing', async (_name, row) => {
     const answer = await rig.post(path, { ...GOOD[path], ...row.change });
     expect(isErrorOf(answer)).toEqual({ status: row.status, code: row.code });
-    const id = path === '/v1/wallets' || path === '/v1/payees' ? 'new' : 'bad';
-    expect((await rig.get(`${path}/${id}`)).status).toBe(404);
+    expect((await rig.get(KEPT_AT[path] ?? `${path}/bad`)).status).toBe(404);
   });
 
   it.each([
