@@ -45,6 +45,28 @@ const WORDS: Readonly<Record<number, string>> = {
   92: 'error_stored',
 };
 
+interface Line {
+  readonly word: string | undefined;
+  readonly currency: string;
+}
+
+const PROVIDERS = {
+  stripe: {
+    share: 45,
+    destination: (name: string) => `acct_${name}`,
+    // Stripe knows no pending transfer, so a late refusal is a matter for the bank.
+    isAble: ({ word }: Line) => word !== 'pending_then_fail',
+  },
+  paypal: {
+    share: 20,
+    destination: (name: string) => `seller_${name}@example.com`,
+    isAble: ({ currency }: Line) => currency !== 'KWD',
+  },
+  tipalti: { share: 20, destination: (name: string) => `payee_${name}`, isAble: () => true },
+  demobank: { share: 15, destination: (name: string) => `account_${name}`, isAble: () => true },
+};
+const providerNames = ['stripe', 'paypal', 'tipalti', 'demobank'] as const;
+
 /** Lines of one wallet that is not funded for all of them; their amounts are equal, so that the number is certain. */
 const SHORT_PLACES = [11, 31, 51, 71, 91];
 const SHORT_LINE = { wallet_id: 'seller-short-eur', amount: '2500', currency: 'EUR', provider: 'stripe' };
@@ -71,12 +93,24 @@ function lineOf(number: number): string[] {
   const currency = currencyAt(draw(number, 'currency'));
   const seller = String(1 + Math.floor(draw(number, 'seller') * SELLERS)).padStart(2, '0');
   const word = WORDS[place];
-  // Stripe knows no pending transfer, so a late refusal is a matter for the bank.
-  const isStripe = word !== 'pending_then_fail' && draw(number, 'provider') < 0.6;
-  const destination = [isStripe ? 'acct' : 'account', ...(word === undefined ? [] : [word]), account].join('_');
-  const provider = isStripe ? 'stripe' : 'demobank';
+  const provider = providerAt(number, { word, currency: currency.code });
   const wallet = `seller-${seller}-${currency.code.toLowerCase()}`;
+  const destination = PROVIDERS[provider].destination([...(word === undefined ? [] : [word]), account].join('_'));
   return [key, wallet, amountOf(number, currency), currency.code, provider, destination];
+}
+
+type ProviderName = keyof typeof PROVIDERS;
+
+/** The shares are of one hundred; what a provider cannot do goes to the bank. */
+function providerAt(number: number, { word, currency }: { word: string | undefined; currency: string }): ProviderName {
+  const drawn = draw(number, 'provider') * 100;
+  const [name = 'demobank'] = providerNames.filter((_, index) => drawn < shareUpTo(index));
+  const isAble = PROVIDERS[name].isAble({ word, currency });
+  return isAble ? name : 'demobank';
+}
+
+function shareUpTo(index: number): number {
+  return providerNames.slice(0, index + 1).reduce((sum, name) => sum + PROVIDERS[name].share, 0);
 }
 
 function currencyAt(drawn: number): (typeof CURRENCIES)[number] {

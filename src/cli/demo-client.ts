@@ -17,11 +17,15 @@ export interface Client {
   showPost(path: string, body?: object): Promise<Reply>;
   /** One row for each time money really moved at a provider, from the sandbox's own book. */
   book(): Promise<readonly BookRow[]>;
+  /** What the buyer does on the provider's page. */
+  showApprove(externId: string): Promise<void>;
+  /** What the sandbox's providers keep of what comes in. */
+  setFees(fees: object): Promise<void>;
 }
 
 const bookRow = z.object({
   provider: z.string(),
-  direction: z.string(),
+  direction: z.enum(['in', 'out', 'refund', 'return', 'dispute', 'dispute_won', 'fee']),
   key: z.string().nullable(),
   extern_id: z.string(),
   amount: z.string(),
@@ -57,6 +61,16 @@ export function createClient(at: { apiUrl: string; sandboxUrl: string; key: stri
     return reply;
   }
 
+  async function tellSandbox(path: string, body: object = {}): Promise<Response> {
+    const response = await fetch(`${sandboxUrl}${path}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    });
+    if (!response.ok) throw new Error(`The sandbox refused ${path}: ${response.status} ${await response.text()}`);
+    return response;
+  }
+
   return {
     get: (path) => send('GET', path),
     post: (path, body) => send('POST', path, body),
@@ -65,6 +79,14 @@ export function createClient(at: { apiUrl: string; sandboxUrl: string; key: stri
     async book() {
       const response = await fetch(`${sandboxUrl}/_sandbox/book`, { signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
       return bookBody.parse(await response.json()).data;
+    },
+    async showApprove(externId) {
+      const path = `/_sandbox/approve/${externId}`;
+      const { status } = await tellSandbox(path);
+      screen.exchange(`curl -X POST "$SANDBOX${path}"`, String(status));
+    },
+    async setFees(fees) {
+      await tellSandbox('/_sandbox/fees', fees);
     },
   };
 }
@@ -85,12 +107,30 @@ const NOT_SHOWN = new Set([
   'metadata',
   'posting_id',
   'actor',
+  'secret',
+  'origin',
+  'attempts',
+  'refundable',
 ]);
 
 function shortened({ isReplay, body }: Reply): string {
+  return `${JSON.stringify(withoutNoise(body))}${isReplay ? '  Idempotency-Replayed: true' : ''}`;
+}
+
+/** Of the parts of a whole, also without what the whole says of itself already. */
+function withoutNoise(body: object, whole: Readonly<Record<string, unknown>> = {}): object {
   const shown = Object.entries(body).filter(([name, value]) => {
-    if (NOT_SHOWN.has(name) || name.endsWith('_at') || value === null) return false;
+    if (NOT_SHOWN.has(name) || name.endsWith('_at') || value === null || value === whole[name]) return false;
     return !Array.isArray(value) || value.length > 0;
   });
-  return `${JSON.stringify(Object.fromEntries(shown))}${isReplay ? '  Idempotency-Replayed: true' : ''}`;
+  const own = Object.fromEntries(shown);
+  const parts = shown.map(([name, value]) => [
+    name,
+    Array.isArray(value) ? value.map((part) => partOf(part, own)) : value,
+  ]);
+  return Object.fromEntries(parts);
+}
+
+function partOf(part: unknown, whole: Readonly<Record<string, unknown>>): unknown {
+  return typeof part === 'object' && part !== null ? withoutNoise(part, whole) : part;
 }

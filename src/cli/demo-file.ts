@@ -1,9 +1,9 @@
-// The second half of the demo: a file of payouts to many destinations goes through the batch route, and is worked off.
+// The last part of the demo: a file of payouts to many destinations goes through the batch route, and is worked off.
 
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import type { Stage } from './demo-checks.ts';
 import type { Client } from './demo-client.ts';
-import type { Screen } from './demo-screen.ts';
 
 export interface Line {
   readonly semantic_key: string;
@@ -93,7 +93,7 @@ export async function postFile(client: Client, lines: readonly Line[]): Promise<
 
 /** Waits until every payout is final and every bounced one has come back. */
 export async function drainFile(
-  stage: { client: Client; screen: Screen },
+  stage: Stage,
   asked: { lines: readonly Line[]; refusals: ReadonlyMap<string, string> },
 ): Promise<Outcome[]> {
   const { client, screen } = stage;
@@ -120,7 +120,7 @@ async function readOutcomes(
   client: Client,
   { lines, refusals }: { lines: readonly Line[]; refusals: ReadonlyMap<string, string> },
 ): Promise<Outcome[]> {
-  const payouts = await readPayouts(client);
+  const payouts = await readOperations(client, 'payouts');
   return lines.map((line) => {
     const refusal = refusals.get(line.semantic_key);
     if (refusal !== undefined) return { line, refusal, payout: null };
@@ -130,13 +130,17 @@ async function readOutcomes(
   });
 }
 
-export async function readPayouts(client: Client): Promise<Map<string, Payout>> {
+/** All of a kind, by semantic key. */
+export async function readOperations(
+  client: Client,
+  kind: 'payouts' | 'payins' | 'refunds',
+): Promise<Map<string, Payout>> {
   const found = new Map<string, Payout>();
   let cursor: string | null = '';
   while (cursor !== null) {
     const after: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-    const page = pageBody.parse((await client.get(`/v1/payouts?limit=${PAGE_LIMIT}${after}`)).body);
-    for (const payout of page.data) found.set(payout.semantic_key, payout);
+    const page = pageBody.parse((await client.get(`/v1/${kind}?limit=${PAGE_LIMIT}${after}`)).body);
+    for (const one of page.data) found.set(one.semantic_key, one);
     cursor = page.next_cursor;
   }
   return found;

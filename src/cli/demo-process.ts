@@ -35,10 +35,12 @@ const STOP_TIMEOUT_MS = 15_000;
 /** Of what it logs, shown when it does not start. */
 const LOG_LINES_MAX = 20;
 
-export function startDemoProcess(): DemoProcess {
+/** `webhookHosts`: where its outgoing webhooks may go, as WEBHOOK_ALLOW_HOSTS says it. */
+export function startDemoProcess({ webhookHosts = [] }: { webhookHosts?: readonly string[] } = {}): DemoProcess {
   const folder = mkdtempSync(join(tmpdir(), 'remit-demo-'));
   const key = randomBytes(32).toString('base64url');
-  const own = { ...DEMO_TIMES, PORT: '0', REMIT_DATA_DIR: folder, REMIT_BOOTSTRAP_KEY: key, LOG_LEVEL: 'error' };
+  const times = { ...DEMO_TIMES, WEBHOOK_ALLOW_HOSTS: webhookHosts.join(',') };
+  const own = { ...times, PORT: '0', REMIT_DATA_DIR: folder, REMIT_BOOTSTRAP_KEY: key, LOG_LEVEL: 'error' };
   const child = spawn(process.execPath, [fileURLToPath(new URL('../main.ts', import.meta.url)), 'all'], {
     env: { ...environmentWithoutSettings(), ...own },
     stdio: ['ignore', 'pipe', 'pipe'],

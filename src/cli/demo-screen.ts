@@ -3,6 +3,8 @@
 
 export interface Screen {
   heading(text: string): void;
+  /** A heading with the number of the step. */
+  step(text: string): void;
   note(text: string): void;
   /** A request in the form a person could type, and what came back. */
   exchange(curl: string, answer: string): void;
@@ -28,14 +30,21 @@ const PROGRESS_EVERY_MS = 5_000;
 export function createScreen({ out, progress }: Output): Screen {
   const broken: string[] = [];
   let heading = '';
+  let steps = 0;
   let toldAt = Number.NEGATIVE_INFINITY;
   const paint = (style: keyof typeof SGR, text: string) => (out.isTTY ? `\u001b[${SGR[style]}m${text}\u001b[0m` : text);
   const write = (text: string) => void out.write(`${text}\n`);
 
+  function head(text: string): void {
+    heading = text;
+    write(`\n${paint('bold', text)}`);
+  }
+
   return {
-    heading(text) {
-      heading = text;
-      write(`\n${paint('bold', text)}`);
+    heading: head,
+    step(text) {
+      steps += 1;
+      head(`${steps}. ${text}`);
     },
     note: (text) => write(`  ${text}`),
     exchange(curl, answer) {

@@ -1,13 +1,8 @@
-// The first half of the demo: one seller, one step at a time, and what remit makes of a provider that misbehaves.
+// The middle of the demo: one seller, one step at a time, and what remit makes of a provider that misbehaves.
 
 import { z } from 'zod';
-import type { Client, Reply } from './demo-client.ts';
-import type { Screen } from './demo-screen.ts';
-
-interface Stage {
-  readonly client: Client;
-  readonly screen: Screen;
-}
+import { expectWallet, failureOf, hasSucceeded, type Stage, until } from './demo-checks.ts';
+import type { Reply } from './demo-client.ts';
 
 export async function playStory(stage: Stage): Promise<void> {
   await openWallets(stage);
@@ -24,13 +19,11 @@ const SELLER = 'ada-usd';
 const PARTNER = 'ben-usd';
 /** The payout that never gets an answer. */
 const SILENT = 'payout:ben:1';
-/** Looks that are repeated until something has happened outside. */
-const LOOKS_MAX = 200;
-const LOOK_EVERY_MS = 150;
 const RESOLVE_TRIES_MAX = 5;
 
-async function openWallets({ client, screen }: Stage): Promise<void> {
-  screen.heading('1. Two wallets, and money to begin with');
+async function openWallets(stage: Stage): Promise<void> {
+  const { client, screen } = stage;
+  screen.step('Two wallets, and money to begin with');
   for (const [wallet_id, owner_id] of [
     [SELLER, 'ada'],
     [PARTNER, 'ben'],
@@ -45,10 +38,11 @@ async function openWallets({ client, screen }: Stage): Promise<void> {
     currency: 'USD',
     reason: 'Opening balance',
   });
-  await expectWallet({ client, screen }, { wallet: SELLER, posted: '100000', held: '0' });
+  await expectWallet(stage, SELLER, { posted: '100000', held: '0' });
 }
 
-async function transferOnce({ client, screen }: Stage): Promise<void> {
+async function transferOnce(stage: Stage): Promise<void> {
+  const { client, screen } = stage;
   const order = {
     semantic_key: 'rent:2026-11',
     from_wallet: SELLER,
@@ -56,22 +50,22 @@ async function transferOnce({ client, screen }: Stage): Promise<void> {
     amount: '25000',
     currency: 'USD',
   };
-  screen.heading('2. A transfer; "wait" answers as soon as it is final');
+  screen.step('A transfer; "wait" answers as soon as it is final');
   const first = await client.showPost('/v1/transfers?wait=10', order);
   screen.claim('accepted and done', first.status === 202 && first.body.status === 'succeeded');
 
-  screen.heading('3. The same request again, as after a lost connection');
+  screen.step('The same request again, as after a lost connection');
   const again = await client.showPost('/v1/transfers', order);
   screen.claim('answered as a replay: the same transfer', again.isReplay && again.body.pkid === first.body.pkid);
-  await expectWallet({ client, screen }, { wallet: SELLER, posted: '75000', held: '0' });
+  await expectWallet(stage, SELLER, { posted: '75000', held: '0' });
 
-  screen.heading('4. The same key for something else');
+  screen.step('The same key for something else');
   const reused = await client.showPost('/v1/transfers', { ...order, amount: '99900' });
   screen.claim('refused, nothing changed', reused.status === 422 && reused.body.code === 'key-reused');
 }
 
 async function sendIntoSilence({ client, screen }: Stage): Promise<void> {
-  screen.heading('5. A payout to a bank that never says what became of it; we come back to it in step 10');
+  screen.step('A payout to a bank that never says what became of it; we come back to it below');
   screen.note('In the sandbox a word in the destination decides what the provider does: here "never".');
   const to = 'account_never_ben';
   const order = payout({ key: SILENT, wallet: PARTNER, to, provider: 'demobank', confirm: true });
@@ -80,33 +74,36 @@ async function sendIntoSilence({ client, screen }: Stage): Promise<void> {
 }
 
 async function payOut({ client, screen }: Stage): Promise<void> {
-  screen.heading('6. A payout rests until it is confirmed');
+  screen.step('A payout rests until it is confirmed');
   const created = await client.showPost('/v1/payouts', payout({ key: 'payout:ada:1', to: 'acct_ada' }));
   screen.claim('nothing has happened yet', created.status === 201 && created.body.status === 'initialized');
   const paid = await client.showPost('/v1/payouts/payout:ada:1/confirm?wait=10');
   screen.claim('paid, with the id that the provider gave it', hasSucceeded(paid));
 }
 
-async function declinedPayout({ client, screen }: Stage): Promise<void> {
-  screen.heading('7. The provider declines');
+async function declinedPayout(stage: Stage): Promise<void> {
+  const { client, screen } = stage;
+  screen.step('The provider declines');
   const order = payout({ key: 'payout:ada:2', to: 'acct_decline_ada', confirm: true });
   const declined = await client.showPost('/v1/payouts?wait=10', order);
   screen.claim('failed, with the reason', declined.body.status === 'failed' && failureOf(declined) === 'declined');
-  await expectWallet({ client, screen }, { wallet: SELLER, posted: '60000', held: '0' });
+  await expectWallet(stage, SELLER, { posted: '60000', held: '0' });
 }
 
-async function lostAnswer({ client, screen }: Stage): Promise<void> {
-  screen.heading('8. The provider pays, and its answer is lost');
+async function lostAnswer(stage: Stage): Promise<void> {
+  const { client, screen } = stage;
+  screen.step('The provider pays, and its answer is lost');
   const order = payout({ key: 'payout:ada:3', to: 'acct_paid_then_timeout_ada', confirm: true });
   const found = await client.showPost('/v1/payouts?wait=30', order);
   screen.claim('found again at the provider', hasSucceeded(found));
   const rows = (await client.book()).filter(({ key }) => key === found.body.pkid);
   screen.claim(`the provider's own book has ${rows.length} payment for it`, rows.length === 1);
-  await showTimeline({ client, screen }, 'payout:ada:3');
+  await showTimeline(stage, 'payout:ada:3');
 }
 
-async function moneyThatComesBack({ client, screen }: Stage): Promise<void> {
-  screen.heading('9. A payout succeeds, and the bank sends it back');
+async function moneyThatComesBack(stage: Stage): Promise<void> {
+  const { client, screen } = stage;
+  screen.step('A payout succeeds, and the bank sends it back');
   const order = payout({ key: 'payout:ada:4', to: 'account_bounce_ada', provider: 'demobank', confirm: true });
   const paid = await client.showPost('/v1/payouts?wait=10', order);
   screen.claim('succeeded at first', hasSucceeded(paid));
@@ -114,16 +111,17 @@ async function moneyThatComesBack({ client, screen }: Stage): Promise<void> {
   const returned = await client.showGet('/v1/payouts/payout:ada:4');
   const [reversal] = reversalsOf(returned);
   screen.claim('the status stays; the return is a posting of its own', reversal?.amount === '15000');
-  await expectWallet({ client, screen }, { wallet: SELLER, posted: '45000', held: '0' });
+  await expectWallet(stage, SELLER, { posted: '45000', held: '0' });
 }
 
-async function aPersonDecides({ client, screen }: Stage): Promise<void> {
-  screen.heading('10. What never gets an answer needs a person');
+async function aPersonDecides(stage: Stage): Promise<void> {
+  const { client, screen } = stage;
+  screen.step('What never gets an answer needs a person');
   screen.note('Ten seconds are long for this provider; then it stands in what needs attention.');
   await until(async () => staleKeysOf(await client.get('/v1/attention')).includes(SILENT));
   const attention = await client.showGet('/v1/attention');
   screen.claim('it is listed, and its money is held', staleKeysOf(attention).includes(SILENT));
-  await expectWallet({ client, screen }, { wallet: PARTNER, posted: '25000', held: '15000' });
+  await expectWallet(stage, PARTNER, { posted: '25000', held: '15000' });
   screen.note('The bank says on the telephone that it threw the payment away. An operator writes that down:');
   const resolution = { verdict: 'failed', reason: 'The bank discarded it, call of 22 November' };
   const path = `/v1/payouts/${SILENT}/resolve`;
@@ -134,30 +132,13 @@ async function aPersonDecides({ client, screen }: Stage): Promise<void> {
     resolved = await client.showPost(path, resolution);
   }
   screen.claim('failed by a person, under a name and a reason', failureOf(resolved) === 'resolved_by_operator');
-  await expectWallet({ client, screen }, { wallet: PARTNER, posted: '25000', held: '0' });
+  await expectWallet(stage, PARTNER, { posted: '25000', held: '0' });
 }
 
 function payout(order: { key: string; to: string; wallet?: string; provider?: string; confirm?: boolean }): object {
   const { key, to, wallet = SELLER, provider = 'stripe', confirm } = order;
   const fields = { semantic_key: key, wallet_id: wallet, amount: '15000', currency: 'USD', provider, destination: to };
   return confirm === undefined ? fields : { ...fields, confirm };
-}
-
-async function expectWallet(
-  { client, screen }: Stage,
-  { wallet, posted, held }: { wallet: string; posted: string; held: string },
-): Promise<void> {
-  const { body } = await client.get(`/v1/wallets/${wallet}`);
-  const found = `${wallet}: posted ${body.posted}, held ${body.held}, available ${body.available}`;
-  screen.claim(found, body.posted === posted && body.held === held);
-}
-
-function hasSucceeded({ body }: Reply): boolean {
-  return body.status === 'succeeded' && typeof body.extern_payment_id === 'string';
-}
-
-function failureOf({ body }: Reply): string | null {
-  return z.object({ code: z.string() }).nullable().parse(body.failure)?.code ?? null;
 }
 
 function reversalsOf({ body }: Reply): { amount: string }[] {
@@ -169,16 +150,6 @@ function staleKeysOf({ body }: Reply): string[] {
     .array(z.object({ semantic_key: z.string() }))
     .parse(body.stale)
     .map(({ semantic_key }) => semantic_key);
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (let look = 0; look < LOOKS_MAX; look += 1) {
-    if (await holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-  }
-  throw new Error(
-    `The demo waited ${(LOOKS_MAX * LOOK_EVERY_MS) / 1000} s in vain. Run it again on a quieter machine.`,
-  );
 }
 
 const timelineBody = z.object({

@@ -4,14 +4,16 @@
 import { z } from 'zod';
 import { createLogger } from '../runtime/logger.ts';
 import { createShutdown } from '../runtime/shutdown.ts';
+import type { Stage } from './demo-checks.ts';
 import { createClient } from './demo-client.ts';
 import { drainFile, fundWallets, postFile, readLines } from './demo-file.ts';
-import { compareBook, judgeOutcomes, judgeWallets } from './demo-judge.ts';
+import { compareBook, judgeOutcomes, judgeTold, judgeWallets } from './demo-judge.ts';
+import { type Listener, startListener } from './demo-listener.ts';
 import { DEMO_TIMES, type DemoPlace, startDemoProcess } from './demo-process.ts';
+import { compareProviders } from './demo-providers.ts';
 import { createScreen, type Screen } from './demo-screen.ts';
+import { playShop } from './demo-shop.ts';
 import { playStory } from './demo-story.ts';
-
-type Stage = Parameters<typeof playStory>[0];
 
 /** For the child, which needs up to ten seconds of its own, when somebody presses Ctrl-C. */
 const STOP_GRACE_MS = 20_000;
@@ -23,17 +25,20 @@ export async function runDemo({ rows }: { rows: number }): Promise<void> {
   const screen = createScreen({ out: process.stdout, progress: process.stderr });
   const log = createLogger({ level: 'error', format: 'pretty', destination: process.stderr });
   const shutdown = createShutdown({ log, graceMs: STOP_GRACE_MS });
-  const remit = startDemoProcess();
+  const listener = await startListener();
+  shutdown.add('listener', () => listener.close());
+  const remit = startDemoProcess({ webhookHosts: [listener.host] });
   shutdown.add('demo', async () => void (await remit.stop()));
   shutdown.onSignal();
   screen.progress('Starting PostgreSQL, the API, the workers and the sandbox on a throw-away folder ...');
   const place = await remit.ready;
   screen.progressEnds();
   try {
-    await play({ screen, place, rows });
+    await play({ screen, place, listener, rows });
   } finally {
     const isGone = await remit.stop();
-    screen.heading('13. The end');
+    await listener.close();
+    screen.step('The end');
     screen.claim('everything ended in order: no process and no folder is left', isGone);
   }
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(0);
@@ -43,29 +48,39 @@ export async function runDemo({ rows }: { rows: number }): Promise<void> {
   process.exitCode = broken.length === 0 ? 0 : 1;
 }
 
-async function play({ screen, place, rows }: { screen: Screen; place: DemoPlace; rows: number }): Promise<void> {
+interface Play {
+  readonly screen: Screen;
+  readonly place: DemoPlace;
+  readonly listener: Listener;
+  readonly rows: number;
+}
+
+async function play({ screen, place, listener, rows }: Play): Promise<void> {
   const client = createClient({ ...place, screen });
-  const stage: Stage = { client, screen };
+  const stage: Stage = { client, screen, listener };
   introduce(screen, place);
+  await playShop(stage);
   await playStory(stage);
   await playFile(stage, rows);
+  await compareProviders(stage);
+  await listEvents(stage);
   await proveBooks(stage);
 }
 
-function introduce(screen: Screen, { apiUrl, folder }: DemoPlace): void {
+function introduce(screen: Screen, { apiUrl, sandboxUrl, folder }: DemoPlace): void {
   const { LEASE_MS, RECONCILE_MS, PROVIDER_TIMEOUT_MS } = DEMO_TIMES;
   screen.heading('remit, the whole story');
   screen.note(`It runs at ${apiUrl} on ${folder}; the providers are the local sandbox, and no real money moves.`);
-  screen.note('About a minute, because waiting times are short:');
+  screen.note('Little more than a minute, because waiting times are short:');
   screen.note(`LEASE_MS=${LEASE_MS} RECONCILE_MS=${RECONCILE_MS} PROVIDER_TIMEOUT_MS=${PROVIDER_TIMEOUT_MS}.`);
   screen.note('The same commands work against "npm start". Answers are shortened here:');
-  screen.note(`URL=${apiUrl}  AUTH="Authorization: Bearer <key>"`);
+  screen.note(`URL=${apiUrl}  AUTH="Authorization: Bearer <key>"  SANDBOX=${sandboxUrl}`);
 }
 
 async function playFile(stage: Stage, rows: number): Promise<void> {
   const { client, screen } = stage;
   const lines = readLines(rows);
-  screen.heading(`11. A file of ${lines.length} payouts to ${lines.length} destinations (examples/payouts-1000.csv)`);
+  screen.step(`A file of ${lines.length} payouts to ${lines.length} destinations (examples/payouts-1000.csv)`);
   screen.progress('Opening and funding the wallets of the file ...');
   const funded = await fundWallets(client, lines);
   const startedAt = performance.now();
@@ -80,6 +95,7 @@ async function playFile(stage: Stage, rows: number): Promise<void> {
   judgeOutcomes(stage, outcomes, funded);
   await compareBook(stage, outcomes);
   await judgeWallets(stage, outcomes, funded);
+  await judgeTold(stage, outcomes);
 
   const rowsBefore = (await client.book()).length;
   const again = await postFile(client, lines);
@@ -88,13 +104,37 @@ async function playFile(stage: Stage, rows: number): Promise<void> {
   screen.claim('the same file posted once more changes nothing', isSame);
 }
 
+async function listEvents({ screen, listener }: Stage): Promise<void> {
+  screen.step('What the web app heard, each message proved by its signature');
+  const byType = Map.groupBy(listener.heard(), ({ type }) => type);
+  screen.table([
+    ['event', 'times'],
+    ...[...byType]
+      .map(([type, heard]) => [type, String(heard.length)])
+      .toSorted(([a = ''], [b = '']) => a.localeCompare(b)),
+  ]);
+  const { repeated, refused } = listener.counts();
+  screen.claim(`${listener.heard().length} events, ${repeated} of them sent again`, refused === 0);
+  const forged = await forgedMessage(listener);
+  screen.claim('a message that somebody else made up is not believed', forged === 401);
+}
+
+async function forgedMessage({ url }: Listener): Promise<number> {
+  const headers = {
+    'webhook-id': 'made-up',
+    'webhook-timestamp': String(Math.floor(Date.now() / 1_000)),
+    'webhook-signature': 'v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=',
+  };
+  return (await fetch(url, { method: 'POST', headers, body: '{"type":"payout.succeeded"}' })).status;
+}
+
 const auditBody = z.object({
   ok: z.boolean(),
   checks: z.array(z.object({ id: z.string(), title: z.string(), violations: z.array(z.unknown()) })),
 });
 
 async function proveBooks({ client, screen }: Stage): Promise<void> {
-  screen.heading('12. The audit');
+  screen.step('The audit');
   const report = auditBody.parse((await client.post('/v1/audit')).body);
   const wrong = report.checks.filter(({ violations }) => violations.length > 0);
   const checks = `${report.checks.length} checks, ${wrong.length} of them with violations`;

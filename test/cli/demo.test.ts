@@ -30,9 +30,13 @@ it('the demo plays the whole story, proves its claims, and leaves nothing behind
   const { stdout } = await run(['demo', '--rows', '100'], { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' });
   const claims = stdout.split('\n').filter((line) => line.startsWith('  ok  '));
   expect(stdout).not.toContain('NOT TRUE');
-  expect(claims.length).toBeGreaterThanOrEqual(25);
+  expect(claims.length).toBeGreaterThanOrEqual(70);
   expect(stdout).not.toContain('\u001b[');
   for (const part of [
+    'the shop sends the buyer to next_action.url',
+    'ann-usd: available 0, debt 8000',
+    'dee-usd: available 4500, pending 0',
+    'the book says 10800 JPY',
     'Idempotency-Replayed: true',
     '"code":"key-reused"',
     "the provider's own book has 1 payment for it",
@@ -41,6 +45,9 @@ it('the demo plays the whole story, proves its claims, and leaves nothing behind
     '202 99 accepted, 1 refused',
     'seller-short-eur had money for 3 of its 5 lines, and 3 were paid',
     'the same file posted once more changes nothing',
+    'the web app was told of all 100 ends',
+    'balances agree to the smallest unit',
+    'a message that somebody else made up is not believed',
     'the books are right',
     'no process and no folder is left',
   ]) {
