@@ -82,7 +82,7 @@ export function judge(evidence: Evidence): Verdict {
     case 'declined':
       return judgeDecline(evidence, answer);
     case 'pending':
-      return answer.awaitsConfirm ? judgeWaitingFirstStep(evidence) : { type: 'pending' };
+      return answer.awaitsConfirm ? judgeWaitingFirstStep(evidence) : judgePending(evidence);
     case 'action_required':
       return judgeWaitingBuyer(evidence);
     case 'surprise':
@@ -139,6 +139,12 @@ function judgeDecline(evidence: Evidence, answer: Extract<Answer, { type: 'decli
  */
 function cancelNext(evidence: Evidence): Verdict {
   return evidence.step === 'cancel' ? { type: 'unknown', notBefore: null } : { type: 'act', step: 'cancel' };
+}
+
+/** Some providers call it pending while the buyer has to act; what cannot be cancelled any more, they say then. */
+function judgePending({ direction, cancelRequested, step }: Evidence): Verdict {
+  const isToCancel = direction === 'in' && cancelRequested && step !== 'cancel';
+  return isToCancel ? { type: 'act', step: 'cancel' } : { type: 'pending' };
 }
 
 function judgeWaitingBuyer(evidence: Evidence): Verdict {

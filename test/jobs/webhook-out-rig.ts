@@ -31,7 +31,8 @@ export interface Receiver {
   close(): Promise<void>;
 }
 
-export async function startReceiver(): Promise<Receiver> {
+/** On a port of its own, or on one that was promised to the sender before. */
+export async function startReceiver({ port = 0 }: { port?: number } = {}): Promise<Receiver> {
   const sockets = new Set<Socket>();
   const received: Received[] = [];
   const server = createServer((request, response) => {
@@ -51,7 +52,7 @@ export async function startReceiver(): Promise<Receiver> {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('The receiver got no port.');

@@ -75,10 +75,7 @@ describe.concurrent.each(PAYINS)('%s', (_name, line) => {
   );
 });
 
-// Square shows a buyer who has to act as pending, which a cancel does not end: it ends when Square gives the buyer up.
-const CANCELABLE = PAYINS.filter(([, { name }]) => name !== 'square');
-
-describe.concurrent.each(CANCELABLE)('%s', (_name, line) => {
+describe.concurrent.each(PAYINS)('%s', (_name, line) => {
   test('a cancel while the buyer has to act leaves nothing that could be paid', async ({ expect }) => {
     const { life, operation } = await begin(line, { word: 'action', label: 'canceled' });
     await life.claim();
