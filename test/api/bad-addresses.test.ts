@@ -28,6 +28,17 @@ describe('an address', () => {
     '/v1/payouts/nobody/timeline',
     '/v1/transfers/nobody/timeline',
     '/v1/payees/nobody',
+    '/v1/checkouts/nobody',
+    '/v1/checkouts/@nobody',
+    '/v1/orders/nobody',
+    '/v1/payins/nobody',
+    '/v1/payins/nobody/timeline',
+    '/v1/refunds/nobody',
+    '/v1/refunds/%00/timeline',
+    '/v1/disputes/nobody',
+    '/v1/disputes/stripe:nobody',
+    '/v1/unapplied/nobody',
+    '/v1/unapplied/00000000-0000-4000-8000-000000000000',
     '/v1/adjustments/nobody',
     '/v1/treasury/nobody',
     '/v1/postings/nobody',
@@ -37,14 +48,38 @@ describe('an address', () => {
     expect(isErrorOf(await rig.get(path))).toEqual({ status: 404, code: 'not-found' });
   });
 
-  it.each(['confirm', 'cancel', 'query'])('of a payout that does not exist cannot %s', async (action) => {
-    const answer = await rig.post(`/v1/payouts/nobody/${action}`);
-    expect(isErrorOf(answer)).toEqual({ status: 404, code: 'not-found' });
+  it.each([
+    'payouts/nobody/confirm',
+    'payouts/nobody/cancel',
+    'payouts/nobody/query',
+    'payins/nobody/confirm',
+    'payins/nobody/cancel',
+    'payins/nobody/query',
+    'refunds/nobody/query',
+    'checkouts/nobody/cancel',
+    'orders/nobody/deliver',
+  ])('of what does not exist does nothing: %s', async (action) => {
+    expect(isErrorOf(await rig.post(`/v1/${action}`))).toEqual({ status: 404, code: 'not-found' });
+  });
+
+  it.each([
+    ['checkouts/nobody/pay', { semantic_key: 'bad' }],
+    ['payins/nobody/resolve', { verdict: 'failed', reason: 'x' }],
+    ['refunds/nobody/resolve', { verdict: 'failed', reason: 'x' }],
+    ['unapplied/00000000-0000-4000-8000-000000000000/resolve', { refund: true, reason: 'x' }],
+  ])('of what does not exist takes nothing: %s', async (action, body) => {
+    expect(isErrorOf(await rig.post(`/v1/${action}`, body))).toEqual({ status: 404, code: 'not-found' });
   });
 });
 
 describe('a query', () => {
   const LISTS = [
+    '/v1/checkouts',
+    '/v1/orders',
+    '/v1/payins',
+    '/v1/refunds',
+    '/v1/disputes',
+    '/v1/unapplied',
     '/v1/transfers',
     '/v1/payouts',
     '/v1/wallets',
@@ -78,6 +113,17 @@ describe('a query', () => {
     '/v1/payouts?provider=nobody',
     '/v1/payouts?extern_payment_id=a%20b',
     '/v1/payees?status=x',
+    '/v1/checkouts?status=done',
+    '/v1/checkouts?seller_id=@x',
+    '/v1/orders?status=open',
+    '/v1/orders?checkout_id=',
+    '/v1/payins?order_id=%00',
+    '/v1/payins?status=paid',
+    '/v1/refunds?to=payer',
+    '/v1/disputes?status=failed',
+    '/v1/unapplied?status=x',
+    '/v1/payins/bad?wait=31',
+    '/v1/refunds/bad?wait=x',
     '/v1/wallets?kind=x',
     '/v1/postings?event=%27',
     '/v1/transfers/bad?wait=31',
@@ -90,9 +136,12 @@ describe('a query', () => {
     expect(isErrorOf(await rig.get(path))).toEqual({ status: 422, code: 'validation-failed' });
   });
 
-  it.each(['/v1/wallets?currency=usd', '/v1/trial-balance?currency=ZZZ'])('%s is an invalid currency', async (path) => {
-    expect(isErrorOf(await rig.get(path))).toEqual({ status: 422, code: 'invalid-currency' });
-  });
+  it.each(['/v1/wallets?currency=usd', '/v1/unapplied?currency=X', '/v1/trial-balance?currency=ZZZ'])(
+    '%s is an invalid currency',
+    async (path) => {
+      expect(isErrorOf(await rig.get(path))).toEqual({ status: 422, code: 'invalid-currency' });
+    },
+  );
 
   it('with the cursor of another list is refused or finds nothing, and never breaks', async () => {
     const cursor = Buffer.from(JSON.stringify(['2026-01-01T00:00:00.000Z', "x'; DROP TABLE wallet; --"])).toString(

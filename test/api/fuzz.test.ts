@@ -33,7 +33,7 @@ describe.each(PATHS)('%s', (path) => {
   const names = Object.keys(GOOD[path]);
   it('answers any change of a good body without a defect', async () => {
     const change = fc.dictionary(
-      fc.oneof(fc.constantFrom(...names, 'metadata', 'confirm', 'expires_at'), text),
+      fc.oneof(fc.constantFrom(...names, 'metadata', 'confirm', 'expires_at', 'buyer', 'return_url', 'to'), text),
       value,
       {
         minKeys: 1,
@@ -63,6 +63,12 @@ describe.each(PATHS)('%s', (path) => {
 
 describe('an address', () => {
   const LISTS = [
+    '/v1/checkouts',
+    '/v1/orders',
+    '/v1/payins',
+    '/v1/refunds',
+    '/v1/disputes',
+    '/v1/unapplied',
     '/v1/wallets',
     '/v1/payouts',
     '/v1/transfers',
@@ -80,6 +86,11 @@ describe('an address', () => {
     'provider',
     'owner_id',
     'event',
+    'checkout_id',
+    'order_id',
+    'seller_id',
+    'payin',
+    'currency',
   ];
 
   it('with any query is answered without a defect', async () => {
@@ -95,7 +106,10 @@ describe('an address', () => {
   });
 
   it('with any id is answered without a defect', async () => {
-    const kinds = fc.constantFrom('wallets', 'payouts', 'transfers', 'payees', 'postings', 'adjustments', 'treasury');
+    const kinds = fc.constantFrom(
+      ...['wallets', 'payouts', 'transfers', 'payees', 'postings', 'adjustments', 'treasury'],
+      ...['checkouts', 'orders', 'payins', 'refunds', 'disputes', 'unapplied'],
+    );
     await fc.assert(
       fc.asyncProperty(kinds, text, async (kind, id) => {
         const path = `/v1/${kind}/${encodeURIComponent(id.toWellFormed())}`;

@@ -34,6 +34,15 @@ beforeAll(async () => {
       amount: '10',
       currency: 'USD',
     });
+    await rig.post('/v1/checkouts', {
+      checkout_id: `${id}-checkout`,
+      buyer_id: 'list-buyer',
+      currency: 'USD',
+      payment_info: { provider: 'stripe', token: 'pm_card_ok' },
+      orders: [{ order_id: `${id}-order`, seller_id: owner_id, amount: '100' }],
+    });
+    await rig.post(`/v1/checkouts/${id}-checkout/pay?wait=20`, { semantic_key: `${id}-payin` });
+    await rig.post('/v1/refunds?wait=20', { semantic_key: `${id}-refund`, order_id: `${id}-order`, amount: '60' });
   }
 });
 afterAll(() => rig.stop());
@@ -43,6 +52,10 @@ const LISTS = [
   { path: '/v1/payees', id: 'payee_id' },
   { path: '/v1/payouts', id: 'semantic_key' },
   { path: '/v1/transfers', id: 'semantic_key' },
+  { path: '/v1/checkouts', id: 'checkout_id' },
+  { path: '/v1/orders', id: 'order_id' },
+  { path: '/v1/payins', id: 'semantic_key' },
+  { path: '/v1/refunds', id: 'semantic_key' },
   { path: '/v1/postings', id: 'posting_id' },
   { path: '/v1/wallets/list-w-0/entries', id: 'seq' },
 ];
@@ -77,7 +90,8 @@ describe.each(LISTS)('$path', ({ path, id }) => {
 
 describe('a filter', () => {
   it.each([
-    ['/v1/wallets?owner_id=list-owner-1', 'wallet_id', ['list-w-1']],
+    ['/v1/wallets?owner_id=list-owner-1&kind=seller', 'wallet_id', ['list-w-1']],
+    ['/v1/wallets?owner_id=list-owner-1&kind=pending', 'wallet_id', ['@pending:list-owner-1:USD']],
     ['/v1/wallets?kind=equity&currency=USD', 'wallet_id', ['@equity:USD']],
     ['/v1/wallets?kind=buyer', 'wallet_id', []],
     ['/v1/payees?owner_id=list-owner-2&provider=stripe&status=payable', 'payee_id', ['list-w-2-p']],
@@ -86,6 +100,11 @@ describe('a filter', () => {
     ['/v1/payouts?extern_payment_id=tr_none', 'semantic_key', []],
     ['/v1/transfers?wallet_id=list-w-4&status=succeeded', 'semantic_key', ['list-w-4-transfer']],
     ['/v1/transfers?status=in_process', 'semantic_key', []],
+    ['/v1/checkouts?status=paid&seller_id=list-owner-1', 'checkout_id', ['list-w-1-checkout']],
+    ['/v1/orders?status=paid&seller_id=list-owner-2', 'order_id', ['list-w-2-order']],
+    ['/v1/payins?order_id=list-w-3-order&status=succeeded', 'semantic_key', ['list-w-3-payin']],
+    ['/v1/refunds?seller_id=list-owner-4&provider=stripe', 'semantic_key', ['list-w-4-refund']],
+    ['/v1/refunds?wallet_id=list-w-4', 'semantic_key', []],
   ])('%s finds exactly what it says', async (path, id, ids) => {
     expect(rowsOf(await rig.get(path)).map((row) => row[id])).toEqual(ids);
   });
@@ -139,13 +158,8 @@ describe('the books', () => {
   });
 
   it("a seller's wallet shows what is pending and what is owed", async () => {
-    await rig.remit.app.db
-      .em()
-      .getConnection()
-      .execute(`
-      INSERT INTO wallet (wallet_id, owner_id, kind, currency, posted, allow_negative, created_at) VALUES
-      ('@pending:list-owner-6:USD', 'list-owner-6', 'pending', 'USD', 70, false, now()),
-      ('@debt:list-owner-6:USD', 'list-owner-6', 'debt', 'USD', -30, true, now())`);
-    expect((await rig.get('/v1/wallets/list-w-6')).json).toMatchObject({ posted: '990', pending: '70', debt: '30' });
+    const { db } = rig.remit.app;
+    await db.em().getConnection().execute(`UPDATE wallet SET posted = -30 WHERE wallet_id = '@debt:list-owner-6:USD'`);
+    expect((await rig.get('/v1/wallets/list-w-6')).json).toMatchObject({ posted: '990', pending: '40', debt: '30' });
   });
 });

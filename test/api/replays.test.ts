@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createJournal } from '../../src/ledger/journal.ts';
 import { isErrorOf, type Rig, startRig } from './rig.ts';
+import { openShop } from './shop.ts';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -17,6 +18,8 @@ beforeAll(async () => {
     currency: 'USD',
     reason: 'funds',
   });
+  const shop = await openShop(rig);
+  await shop.paid('rep-shop', { amounts: ['1000000'] });
 });
 afterAll(() => rig.stop());
 
@@ -25,12 +28,25 @@ const payout = { wallet_id: 'rep-a', amount: '100', currency: 'USD', provider: '
 const adjustment = { wallet_id: 'rep-a', amount: '100', currency: 'USD', reason: 'test' };
 const treasury = { from: '@bank:USD', to: '@provider:stripe:USD', amount: '100', currency: 'USD', reference: 'test' };
 
+const payin = { wallet_id: 'rep-b', amount: '100', currency: 'USD', payment_info: { provider: 'stripe' } };
+const refund = { order_id: 'rep-shop-1', amount: '100' };
+
 const NAMED = [
   { path: '/v1/transfers', body: transfer, created: 202, change: { amount: '101' } },
   { path: '/v1/payouts', body: payout, created: 201, change: { destination: 'acct_ok_other' } },
   { path: '/v1/adjustments', body: adjustment, created: 201, change: { reason: 'other' } },
   { path: '/v1/treasury', body: treasury, created: 201, change: { reference: 'other' } },
+  { path: '/v1/payins', body: payin, created: 202, change: { payment_info: { provider: 'stripe', token: 'pm_x' } } },
+  { path: '/v1/refunds', body: refund, created: 202, change: { to: 'wallet' } },
 ] as const;
+
+/** What a route takes for said when it is not. */
+const DEFAULTS: Readonly<Record<string, object>> = {
+  '/v1/transfers': { metadata: {} },
+  '/v1/payouts': { metadata: {}, confirm: false },
+  '/v1/payins': { metadata: {}, confirm: true },
+  '/v1/refunds': { metadata: {}, to: 'payer' },
+};
 
 describe.each(NAMED)('$path', ({ path, body, created, change }) => {
   const nameOf = (suffix: string) => `rep${path.replaceAll('/', '-')}-${suffix}`;
@@ -50,9 +66,7 @@ describe.each(NAMED)('$path', ({ path, body, created, change }) => {
     const semantic_key = nameOf('order');
     await rig.post(path, { semantic_key, ...body });
     const turned = Object.fromEntries(Object.entries({ semantic_key, ...body }).reverse());
-    const metadata = path === '/v1/transfers' || path === '/v1/payouts' ? { metadata: {} } : {};
-    const confirm = path === '/v1/payouts' ? { confirm: false } : {};
-    expect((await rig.post(path, { ...turned, ...metadata, ...confirm })).status).toBe(200);
+    expect((await rig.post(path, { ...turned, ...DEFAULTS[path] })).status).toBe(200);
   });
 
   it('another body under the same key changes nothing', async () => {
@@ -122,6 +136,49 @@ describe('a payee', () => {
   it('with another account under its id is a reuse of the key', async () => {
     const answer = await rig.post('/v1/payees', { ...payee, account: 'acct_ok_q' });
     expect(isErrorOf(answer)).toEqual({ status: 422, code: 'key-reused' });
+  });
+});
+
+describe('a checkout', () => {
+  const order = { order_id: 'rep-c-1', seller_id: 'rep-a-owner', amount: '100' };
+  const checkout = {
+    checkout_id: 'rep-c',
+    buyer_id: 'rep-buyer',
+    currency: 'USD',
+    payment_info: { provider: 'stripe' },
+    orders: [order],
+  };
+
+  it('is made once, however often and at once it is asked for', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => rig.post('/v1/checkouts', checkout)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([...Array.from({ length: 19 }, () => 200), 201]);
+  });
+
+  it('with other orders under its id is a reuse of the key', async () => {
+    const answer = await rig.post('/v1/checkouts', { ...checkout, orders: [{ ...order, fee: '1' }] });
+    expect(isErrorOf(answer)).toEqual({ status: 422, code: 'key-reused' });
+  });
+
+  it('is paid once by a hundred equal requests at once, and by none of a hundred others', async () => {
+    const path = '/v1/checkouts/rep-c/pay';
+    const many = (keyOf: (at: number) => string) =>
+      Promise.all(Array.from({ length: 100 }, (_, at) => rig.post(path, { semantic_key: keyOf(at) })));
+    const equal = await many(() => 'rep-c-pay');
+    expect(equal.filter(({ status }) => status === 202)).toHaveLength(1);
+    expect(equal.filter(({ status }) => status === 200)).toHaveLength(99);
+    expect(new Set(equal.map(({ json }) => json.pkid)).size).toBe(1);
+    const others = await many((at) => `rep-c-pay-${at}`);
+    for (const answer of others) {
+      expect(isErrorOf(answer)).toEqual({ status: 409, code: 'invalid-state' });
+      expect(answer.headers.get('Location')).toBe('/v1/payins/rep-c-pay');
+    }
+  });
+
+  it('one of many that want the same order at once gets it', async () => {
+    const orders = [{ ...order, order_id: 'rep-wanted' }];
+    const ask = (at: number) => rig.post('/v1/checkouts', { ...checkout, checkout_id: `rep-wants-${at}`, orders });
+    const answers = await Promise.all(Array.from({ length: 10 }, (_, at) => ask(at)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array.from({ length: 9 }, () => 409)]);
   });
 });
 
