@@ -66,6 +66,11 @@ export const JOURNAL_CHECKS: readonly AuditCheck[] = [
       SELECT source, reference, wallet_id, line.currency, w.currency AS wallet_currency
       FROM (SELECT 'entry' AS source, posting_id::text AS reference, wallet_id, currency FROM entry
             UNION ALL SELECT 'payout', semantic_key, wallet_id, currency FROM payout
+            UNION ALL SELECT 'payin', semantic_key, wallet_id, currency FROM payin WHERE wallet_id IS NOT NULL
+            UNION ALL SELECT 'refund', semantic_key, wallet_id, currency FROM refund WHERE wallet_id IS NOT NULL
+            UNION ALL SELECT 'order', order_id, wallet_id, currency FROM seller_order
+            UNION ALL SELECT 'unapplied', unapplied_id::text, applied_to, currency FROM unapplied
+                      WHERE applied_to IS NOT NULL
             UNION ALL SELECT 'transfer', semantic_key, from_wallet, currency FROM transfer
             UNION ALL SELECT 'transfer', semantic_key, to_wallet, currency FROM transfer
             UNION ALL SELECT 'adjustment', semantic_key, wallet_id, currency FROM adjustment

@@ -7,6 +7,10 @@ import type { AuditCheck } from './audit-check.ts';
 import { GUARD_CHECK } from './audit-guards.ts';
 import { JOURNAL_CHECKS } from './audit-journal.ts';
 import { OPERATION_CHECKS } from './audit-operations.ts';
+import { ORDER_CHECKS } from './audit-orders.ts';
+import { OUTGOING_CHECKS } from './audit-outgoing.ts';
+import { POSTING_CHECKS } from './audit-postings.ts';
+import { UNAPPLIED_CHECKS } from './audit-unapplied.ts';
 
 export { refuseMissingGuards } from './audit-guards.ts';
 
@@ -20,7 +24,15 @@ export interface Audit {
   }[];
 }
 
-export const AUDIT_CHECKS: readonly AuditCheck[] = [...JOURNAL_CHECKS, ...OPERATION_CHECKS, GUARD_CHECK];
+export const AUDIT_CHECKS: readonly AuditCheck[] = [
+  ...JOURNAL_CHECKS,
+  ...OPERATION_CHECKS,
+  ...POSTING_CHECKS,
+  ...ORDER_CHECKS,
+  ...UNAPPLIED_CHECKS,
+  ...OUTGOING_CHECKS,
+  GUARD_CHECK,
+];
 
 const VIOLATIONS_MAX = 100;
 /** Whole tables are read, so this lies far above the limit of an ordinary statement. */

@@ -1,19 +1,21 @@
 // Books as a busy day leaves them: transfers that moved and that were refused, payouts in every state by both
-// providers, a payout that came back in parts, adjustments and treasury.
+// providers, a payout that came back in parts, adjustments and treasury, a marketplace, and an endpoint that hears it.
 
 import { pkidOf } from '../../src/domain/id.ts';
 import { parseCurrency } from '../../src/domain/money.ts';
 import type { ProviderName } from '../../src/domain/provider.ts';
-import { createPayoutLife, type PayoutLife } from '../../src/jobs/payout.ts';
-import { returnMovement } from '../../src/jobs/payout-steps.ts';
+import { createPayoutLife, type PayoutLife, payoutRules } from '../../src/jobs/payout.ts';
+import { createWebhookEndpoints } from '../../src/jobs/webhook-out-endpoint.ts';
 import { adjust, type Ledger, moveTreasury, openWallets, transfer, USD } from '../harness/ledger.ts';
 import { MAKE, openRig } from '../providers/rig.ts';
+import { fillOrders } from './healthy-orders.ts';
 
 const EUR = parseCurrency('EUR');
 const SELLERS = Array.from({ length: 10 }, (_, index) => `seller${index}`);
 const BUYERS = Array.from({ length: 10 }, (_, index) => `buyer${index}`);
 
 export async function fillBooks(ledger: Ledger): Promise<void> {
+  await listen(ledger);
   await openWallets(ledger, SELLERS);
   await openWallets(ledger, BUYERS, { kind: 'buyer' });
   await openWallets(ledger, ['euro'], { currency: EUR });
@@ -32,6 +34,15 @@ export async function fillBooks(ledger: Ledger): Promise<void> {
     ),
   );
   await payOut(ledger);
+  await fillOrders(ledger);
+}
+
+/** A platform that wants to hear everything, and one that wants little. */
+async function listen({ db }: Ledger): Promise<void> {
+  const place = '127.0.0.1:1';
+  const endpoints = createWebhookEndpoints({ db, allowHosts: [place], enqueue: async () => undefined });
+  await endpoints.create({ url: `http://${place}/all`, events: ['*'] });
+  await endpoints.create({ url: `http://${place}/some`, events: ['payout.failed', 'refund.*'] });
 }
 
 async function payOut(ledger: Ledger): Promise<void> {
@@ -55,7 +66,8 @@ async function payOut(ledger: Ledger): Promise<void> {
   } finally {
     await rig.close();
   }
-  for (const returnedMinor of [100n, 250n]) await bringBack(ledger, { key: 'stripe:ok:0', returnedMinor });
+  await bringBack(ledger, { amountMinor: 100n, totalMinor: 100n });
+  await bringBack(ledger, { amountMinor: 150n, totalMinor: 250n });
 }
 
 interface Facts {
@@ -86,13 +98,15 @@ async function requestAndRun(payouts: PayoutLife, facts: Facts) {
   return row.pkid;
 }
 
-async function bringBack({ journal }: Ledger, { key, returnedMinor }: { key: string; returnedMinor: bigint }) {
+async function bringBack({ journal, life }: Ledger, more: { amountMinor: bigint; totalMinor: bigint }): Promise<void> {
+  const companions = { walletIds: [], orderPkids: [], unappliedId: null, debtId: null };
   await journal.stepPayout({
-    pkid: pkidOf('payout', key),
+    pkid: pkidOf('payout', 'stripe:ok:0'),
     walletIds: ['seller0', '@provider:stripe:USD'],
-    decide: (row) => ({
-      movements: [returnMovement(row, returnedMinor)],
-      conclude: () => ({ patch: { returnedMinor }, path: [], cause: 'returned', result: undefined }),
-    }),
+    decide(row, now, seen) {
+      const { movements, ...records } = payoutRules(life).takeBack({ row, seen, companions, now }, more);
+      const next = { ...row, returnedMinor: more.totalMinor };
+      return { movements, conclude: () => ({ next, path: [], cause: 'returned', ...records, result: undefined }) };
+    },
   });
 }

@@ -1,0 +1,167 @@
+// What must hold between an order's counters, its refunds and disputes, and the money that is pending or was released.
+
+import { type RawBuilder, sql } from 'kysely';
+import type { AuditCheck } from './audit-check.ts';
+
+/**
+ * Each order with what its refunds and disputes say of it. A reversal has no row of its own: it is what the counters
+ * say beyond the disputes, and R1.reversed holds it against the pay-in.
+ */
+const order = sql`(
+  SELECT s.*, coalesce(r.refunded, 0) AS refunded_rows, coalesce(r.refunded_before, 0) AS refunded_before,
+         coalesce(r.open_before, 0) AS open_before_rows, coalesce(r.open_after, 0) AS open_after_rows,
+         coalesce(d.before_taken, 0) AS disputed_before, coalesce(d.after_taken, 0) AS disputed_after,
+         coalesce(d.won_before, 0) AS won_before, coalesce(d.won_late, 0) AS won_late,
+         coalesce(d.won_at_once, 0) AS won_at_once
+  FROM seller_order s
+  LEFT JOIN (
+    SELECT order_pkid, sum(amount) FILTER (WHERE status = 'succeeded') AS refunded,
+           sum(amount) FILTER (WHERE status = 'succeeded' AND before_delivery) AS refunded_before,
+           sum(amount) FILTER (WHERE final_at IS NULL AND before_delivery) AS open_before,
+           sum(amount) FILTER (WHERE final_at IS NULL AND NOT before_delivery) AS open_after
+    FROM refund WHERE order_pkid IS NOT NULL GROUP BY order_pkid) r ON r.order_pkid = s.pkid
+  LEFT JOIN (
+    SELECT o.pkid, sum(p.amount::numeric) FILTER (WHERE v.status <> 'won' AND p."beforeDelivery") AS before_taken,
+           sum(p.amount::numeric) FILTER (WHERE v.status <> 'won' AND NOT p."beforeDelivery") AS after_taken,
+           sum(p.amount::numeric) FILTER (WHERE v.status = 'won' AND p."beforeDelivery") AS won_before,
+           sum(p.amount::numeric) FILTER (WHERE p."beforeDelivery" AND w.created_at > o.delivered_at) AS won_late,
+           sum(p.amount::numeric) FILTER (WHERE p."beforeDelivery" AND w.created_at = o.delivered_at) AS won_at_once
+    FROM dispute v CROSS JOIN jsonb_to_recordset(v.parts) AS p ("orderPkid" uuid, amount text, "beforeDelivery" boolean)
+    JOIN seller_order o ON o.pkid = p."orderPkid"
+    LEFT JOIN (SELECT operation_pkid, max(created_at) AS created_at FROM posting WHERE event = 'dispute.won'
+               GROUP BY operation_pkid) w ON w.operation_pkid = v.pkid
+    GROUP BY o.pkid) d ON d.pkid = s.pkid)`;
+
+/** The postings that move an order's money besides the pay-in's own, each with that pay-in. */
+const orderPosting: RawBuilder<unknown> = sql`(
+  SELECT p.posting_id, p.event, o.payin_pkid FROM posting p JOIN seller_order o ON o.pkid = p.operation_pkid
+  WHERE p.event = 'order.delivered'
+  UNION ALL SELECT p.posting_id, p.event, r.payin_pkid FROM posting p JOIN refund r ON r.pkid = p.operation_pkid
+  WHERE p.event IN ('refund.succeeded', 'refund.failed') AND r.unapplied_id IS NULL
+  UNION ALL SELECT p.posting_id, p.event, d.payin_pkid FROM posting p JOIN dispute d ON d.pkid = p.operation_pkid
+  WHERE p.event IN ('dispute.opened', 'dispute.won')
+  UNION ALL SELECT posting_id, event, operation_pkid FROM posting WHERE event = 'payin.reversed')`;
+
+export const ORDER_CHECKS: readonly AuditCheck[] = [
+  {
+    id: 'R1',
+    title: "An order's refunds and disputes are what its counters say, and together never more than its amount",
+    query: sql`
+      SELECT o.pkid, o.order_id, o.amount, o.refunded, o.refunded_rows, o.open_before, o.open_before_rows, o.open_after,
+             o.open_after_rows, o.taken_before, o.disputed_before, o.taken_after, o.disputed_after, o.fee, o.fee_given,
+             o.released
+      FROM ${order} o LEFT JOIN payin i ON i.pkid = o.payin_pkid
+      WHERE o.refunded <> o.refunded_rows OR o.open_before <> o.open_before_rows OR o.open_after <> o.open_after_rows
+         OR o.taken_before < o.disputed_before OR o.taken_after < o.disputed_after
+         OR o.refunded_rows + o.open_before_rows + o.open_after_rows
+            + greatest(o.taken_before, o.disputed_before) + greatest(o.taken_after, o.disputed_after) > o.amount
+         OR (o.payin_pkid IS NULL AND o.refunded + o.open_before + o.open_after + o.taken_before + o.taken_after > 0)
+         OR (o.payin_pkid IS NOT NULL
+             AND (i.status IS DISTINCT FROM 'succeeded' OR i.checkout_id IS DISTINCT FROM o.checkout_id))
+         OR o.fee_given <> CASE WHEN o.delivered_at IS NULL THEN 0 ELSE
+              div(o.fee::numeric * (o.refunded + o.taken_before + o.open_before), o.amount) END
+         OR o.released <> CASE WHEN o.delivered_at IS NULL THEN 0 ELSE
+              o.amount - (o.refunded + o.taken_before + o.open_before) - (o.fee - o.fee_given) END`,
+  },
+  {
+    id: 'R1.disputes',
+    title: 'A dispute is of its parts, one for each order, and of what no order could give',
+    query: sql`
+      SELECT d.dispute_id, d.pkid, d.amount, d.uncovered, sum(p.amount::numeric) AS parts, count(p.*) AS orders
+      FROM dispute d JOIN payin i ON i.pkid = d.payin_pkid
+      LEFT JOIN LATERAL jsonb_to_recordset(d.parts) AS p ("orderPkid" uuid, amount text) ON true
+      LEFT JOIN seller_order o ON o.pkid = p."orderPkid"
+      GROUP BY d.dispute_id, d.pkid, d.amount, d.uncovered, i.checkout_id
+      HAVING coalesce(sum(p.amount::numeric), 0) + d.uncovered
+             <> (CASE WHEN i.checkout_id IS NULL THEN 0 ELSE d.amount END)
+          OR count(*) FILTER (WHERE p."orderPkid" IS NOT NULL AND o.payin_pkid IS DISTINCT FROM d.payin_pkid) > 0
+          OR count(DISTINCT p."orderPkid") <> count(p."orderPkid")`,
+  },
+  {
+    id: 'R1.reversed',
+    title: "What a provider took back of a checkout's pay-in is counted on its orders, or was ours to bear",
+    query: sql`
+      SELECT i.pkid, i.semantic_key, i.returned, o.counted, coalesce(c.borne, 0) AS borne
+      FROM payin i
+      JOIN (SELECT payin_pkid, sum(taken_before + taken_after - disputed_before - disputed_after) AS counted
+            FROM ${order} o WHERE payin_pkid IS NOT NULL GROUP BY payin_pkid) o ON o.payin_pkid = i.pkid
+      LEFT JOIN (SELECT p.operation_pkid, -sum(e.amount) AS borne
+                 FROM posting p JOIN entry e USING (posting_id) JOIN wallet w USING (wallet_id)
+                 WHERE p.event = 'payin.reversed' AND w.kind = 'costs' GROUP BY p.operation_pkid) c
+        ON c.operation_pkid = i.pkid
+      WHERE o.counted + coalesce(c.borne, 0) <> i.returned`,
+  },
+  {
+    id: 'E1',
+    title: 'What is pending of an order was paid and not refunded, taken or released; of a delivered one, what is open',
+    // A dispute won in the very millisecond of the delivery may have been released by either.
+    query: sql`
+      WITH released AS (
+        SELECT order_pkid, -sum(amount) AS amount FROM (
+          SELECT p.operation_pkid AS order_pkid, e.amount
+          FROM posting p JOIN seller_order o ON o.pkid = p.operation_pkid JOIN entry e USING (posting_id)
+          WHERE p.event = 'order.delivered' AND e.wallet_id = '@pending:' || o.seller_id || ':' || o.currency
+          UNION ALL
+          SELECT r.order_pkid, e.amount
+          FROM posting p JOIN refund r ON r.pkid = p.operation_pkid JOIN seller_order o ON o.pkid = r.order_pkid
+          JOIN entry e USING (posting_id)
+          WHERE p.event = 'refund.failed' AND e.wallet_id = '@pending:' || o.seller_id || ':' || o.currency) line
+        GROUP BY order_pkid
+      ), pending AS (
+        SELECT o.*, CASE WHEN o.payin_pkid IS NULL THEN 0 ELSE
+                 o.amount - o.refunded_before - o.taken_before - coalesce(r.amount, 0) END AS left_pending,
+               coalesce(r.amount, 0) AS released_entries
+        FROM ${order} o LEFT JOIN released r ON r.order_pkid = o.pkid
+      )
+      SELECT pkid, order_id, delivered_at IS NOT NULL AS delivered, amount, refunded_before, taken_before,
+             released_entries, open_before_rows AS held_back, left_pending - won_late AS pending
+      FROM pending
+      WHERE (delivered_at IS NULL AND released_entries <> 0)
+         OR (delivered_at IS NOT NULL
+             AND left_pending - open_before_rows NOT BETWEEN won_late AND won_late + won_at_once)`,
+  },
+  {
+    id: 'E1.pending',
+    title: "A seller's pending wallet is the sum of what is pending of their orders",
+    query: sql`
+      SELECT coalesce(w.wallet_id, x.wallet_id) AS wallet_id, coalesce(w.posted, 0) AS posted,
+             coalesce(x.pending, 0) AS pending_of_orders
+      FROM (SELECT wallet_id, posted FROM wallet WHERE kind = 'pending') w
+      FULL JOIN (
+        SELECT wallet_id, sum(pending) AS pending FROM (
+          SELECT '@pending:' || seller_id || ':' || currency AS wallet_id,
+                 CASE WHEN payin_pkid IS NULL THEN 0 WHEN delivered_at IS NOT NULL THEN open_before_rows
+                      ELSE amount - refunded_before - taken_before END AS pending
+          FROM ${order} o
+          -- Money that fitted nothing at first, and was put beside the orders.
+          UNION ALL SELECT applied_to, amount FROM unapplied WHERE applied_to LIKE '@pending:%') part
+        GROUP BY wallet_id) x USING (wallet_id)
+      WHERE coalesce(w.posted, 0) <> coalesce(x.pending, 0)`,
+  },
+  {
+    id: 'E1.released',
+    title: 'What sellers got of a pay-in, or owe again, and what we kept as fees, is what its orders say',
+    query: sql`
+      WITH expected AS (
+        SELECT payin_pkid, seller_id AS owner_id, sum(released - taken_after) AS amount
+        FROM seller_order WHERE payin_pkid IS NOT NULL GROUP BY payin_pkid, seller_id
+        UNION ALL
+        SELECT payin_pkid, '@platform', sum(fee - fee_given)
+        FROM seller_order WHERE delivered_at IS NOT NULL AND payin_pkid IS NOT NULL GROUP BY payin_pkid
+        UNION ALL
+        SELECT i.pkid, w.owner_id, -i.returned - coalesce(d.amount, 0)
+        FROM payin i JOIN wallet w USING (wallet_id)
+        LEFT JOIN (SELECT payin_pkid, sum(amount) AS amount FROM dispute WHERE status <> 'won' GROUP BY payin_pkid) d
+          ON d.payin_pkid = i.pkid
+      ), posted AS (
+        SELECT p.payin_pkid, w.owner_id, sum(e.amount) AS amount
+        FROM ${orderPosting} p JOIN entry e USING (posting_id) JOIN wallet w USING (wallet_id)
+        -- The buyer's own wallet, where a refund went there, is compared by A9.orders.
+        WHERE w.kind IN ('seller', 'debt', 'fees') OR (w.kind = 'buyer' AND p.event NOT LIKE 'refund.%')
+        GROUP BY p.payin_pkid, w.owner_id
+      )
+      SELECT payin_pkid, owner_id, coalesce(x.amount, 0) AS expected, coalesce(p.amount, 0) AS posted
+      FROM expected x FULL JOIN posted p USING (payin_pkid, owner_id)
+      WHERE coalesce(x.amount, 0) <> coalesce(p.amount, 0)`,
+  },
+];
