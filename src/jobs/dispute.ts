@@ -36,7 +36,8 @@ export function createDisputeLife(options: LifeOptions, payins: Pick<PayinLife, 
       const view = await ask(providerOf(providers, name), externId, timing.providerTimeoutMs);
       if (view === null) return 'no_effect';
       const payin = await findPayin(name, view);
-      if (payin === null) return 'unmatched';
+      // Of a pay-in that failed nothing is booked but unapplied money, which only a person can have done something with.
+      if (payin === null || payin.status === 'failed') return 'unmatched';
       if (payin.status !== 'succeeded') {
         throw new PaymentError('unavailable', { detail: 'A dispute came before its pay-in. It is looked at again.' });
       }
@@ -80,7 +81,7 @@ interface Booked {
 
 function book(payin: Payin, facts: Facts): Decision<Payin, Outcome> {
   const known = facts.seen.dispute;
-  const opened = known === null ? open(payin, facts) : { dispute: known, orders: [], movements: [], types: [] };
+  const opened = known === null ? open(payin, facts) : charged(known, facts);
   const booked = facts.view.status === opened.dispute.status ? opened : end(payin, facts, opened);
   const isSame = booked.movements.length === 0 && booked.types.length === 0;
   const subject = { kind: 'dispute', pkid: booked.dispute.pkid, semanticKey: booked.dispute.disputeId } as const;
@@ -93,6 +94,17 @@ function book(payin: Payin, facts: Facts): Decision<Payin, Outcome> {
       const events = booked.types.map((type) => ({ type, ...subject }) as const);
       return { next: null, path: [], cause: null, orders: booked.orders, dispute, events, result };
     },
+  };
+}
+
+/** What the provider charges for a dispute may become known only later; it is booked once. */
+function charged(known: Dispute, { view: { fee } }: Facts): Booked {
+  const isNew = fee !== null && fee.money.amountMinor > 0n && known.feeMinor === 0n;
+  return {
+    dispute: isNew ? { ...known, feeMinor: fee.money.amountMinor } : known,
+    orders: [],
+    movements: isNew ? [feeMovement(known, fee.money)] : [],
+    types: [],
   };
 }
 
@@ -129,7 +141,7 @@ function open(payin: Payin, { view, companions, seen, now }: Facts): Booked {
   return {
     dispute,
     orders,
-    movements: [movement(dispute, { step: 'open', lines }), ...fee],
+    movements: [openMovement(dispute, lines), ...fee],
     types: ['dispute.opened'],
   };
 }
@@ -142,70 +154,63 @@ function end(payin: Payin, { view, seen, now }: Facts, before: Booked): Booked {
   if (view.status === 'lost') return { ...before, dispute: ended, types: [...types, 'dispute.lost'] };
   const { provider } = payin;
   const current = new Map([...seen.orders, ...before.orders].map((order) => [order.pkid, order]));
-  const lines: Line[] = backToOurselves(payin, dispute);
+  const backs: Back[] = ownBack(payin, dispute);
   for (const taken of takenIn(dispute)) {
     const order = current.get(taken.orderPkid);
     if (order === undefined) throw new PaymentError('internal', { detail: 'A disputed order is gone. Run the audit.' });
     const given = giveBackToOrder(order, { ...taken, provider }, now);
     current.set(order.pkid, given.order);
-    lines.push(...given.lines);
+    backs.push({ whose: order.pkid, lines: given.lines, repays: order.walletId });
   }
-  const repaid = [...current.values()][0]?.walletId;
-  const back = movement(dispute, { step: 'won', lines, ...(repaid === undefined ? {} : { repays: repaid }) });
   return {
     dispute: ended,
     orders: [...current.values()],
-    movements: [...movements, back],
+    movements: [...movements, ...backs.map((back, index) => backMovement(dispute, back, index))],
     types: [...types, 'dispute.won'],
   };
 }
 
+/** What one of those gets back who gave; the first thing that is done with it is to pay what they owe. */
+interface Back {
+  readonly whose: string;
+  readonly lines: readonly Line[];
+  readonly repays?: string;
+}
+
 /** What we gave because nobody else could, and what was taken from a wallet that the pay-in had loaded. */
-function backToOurselves(payin: Payin, { uncoveredMinor, amountMinor }: Dispute): Line[] {
+function ownBack(payin: Payin, { uncoveredMinor, amountMinor }: Dispute): Back[] {
   const { provider, currency, walletId } = payin;
   const minor = walletId === null ? uncoveredMinor : amountMinor;
   if (minor === 0n) return [];
-  return [
+  const lines = [
     { walletId: providerWalletId(provider, currency), amountMinor: -minor },
     { walletId: walletId ?? costsWalletId(provider, currency), amountMinor: minor },
   ];
+  return [walletId === null ? { whose: 'ours', lines } : { whose: walletId, lines, repays: walletId }];
 }
 
-function movement(
-  dispute: Dispute,
-  { step, lines, repays }: { step: 'open' | 'won'; lines: readonly Line[]; repays?: string },
-): Movement {
-  const { pkid, disputeId, currency } = dispute;
-  return {
-    type: 'post',
-    posting: {
-      postingId: postingIdOf(pkid, step),
-      event: step === 'open' ? 'dispute.opened' : 'dispute.won',
-      kind: 'dispute',
-      pkid,
-      semanticKey: disputeId,
-      reverses: step === 'open' ? null : postingIdOf(pkid, 'open'),
-    },
-    currency,
-    lines,
-    ...(repays === undefined ? {} : { repays }),
-  };
+function openMovement(dispute: Dispute, lines: readonly Line[]): Movement {
+  const posting = { ...headOf(dispute, 'open'), event: 'dispute.opened', reverses: null };
+  return { type: 'post', posting, currency: dispute.currency, lines };
 }
 
-function feeMovement(
-  { pkid, disputeId, provider }: Dispute,
-  { amountMinor, currency }: DisputeView['money'],
-): Movement {
+/** One posting for each, because a posting pays back the debt of one seller only. */
+function backMovement(dispute: Dispute, { whose, lines, repays }: Back, index: number): Movement {
+  const head = headOf(dispute, index === 0 ? 'won' : `won:${whose}`);
+  const posting = { ...head, event: 'dispute.won', reverses: headOf(dispute, 'open').postingId };
+  const rest = { currency: dispute.currency, lines, ...(repays === undefined ? {} : { repays }) };
+  return { type: 'post', posting, ...rest };
+}
+
+function headOf({ pkid, disputeId }: Dispute, step: string) {
+  return { postingId: postingIdOf(pkid, step), kind: 'dispute', pkid, semanticKey: disputeId } as const;
+}
+
+function feeMovement(dispute: Dispute, { amountMinor, currency }: DisputeView['money']): Movement {
+  const { provider } = dispute;
   return {
     type: 'post',
-    posting: {
-      postingId: postingIdOf(pkid, 'fee'),
-      event: 'provider.fee',
-      kind: 'dispute',
-      pkid,
-      semanticKey: disputeId,
-      reverses: null,
-    },
+    posting: { ...headOf(dispute, 'fee'), event: 'provider.fee', reverses: null },
     currency,
     lines: [
       { walletId: costsWalletId(provider, currency), amountMinor: -amountMinor },

@@ -35,7 +35,10 @@ export function createExternalRefunds(options: LifeOptions, lives: Pick<PaymentL
       const payin = await payinOf(name, view);
       if (payin === null) return 'unmatched';
       const { amountMinor } = view.money;
-      const orders = payin.checkoutId === null ? [] : await readOrders(db.sql, tables.order, payin.checkoutId);
+      const orders =
+        payin.checkoutId === null || payin.status === 'failed'
+          ? []
+          : await readOrders(db.sql, tables.order, payin.checkoutId);
       const order = orderFor(orders, amountMinor);
       if (order === null) {
         await reportHomeless(payin, view);

@@ -58,12 +58,13 @@ export function createPayeeLife(options: {
     },
 
     /** The provider is asked again about the payees of one account; tells the platform what changed. */
-    async refresh(name: ProviderName, account: string): Promise<'applied' | 'no_effect' | 'unmatched'> {
+    async refresh(name: ProviderName, account: string): Promise<'applied' | 'no_effect' | 'ignored'> {
       const provider = providerOf(providers, name);
       const { rows } = await sql<{ payee_id: string }>`
         SELECT payee_id FROM payee WHERE provider = ${name} AND account = ${account}`.execute(db.sql);
-      if (rows.length === 0) return 'unmatched';
-      const view = await provider.findPayee?.(account, { timeoutMs: ASK_TIMEOUT_MS });
+      // Of an account that no payee names: the platform may have others at the same provider.
+      if (rows.length === 0) return 'ignored';
+      const view = await provider.findPayee?.(account, { timeoutMs: ASK_TIMEOUT_MS }).catch(unavailable);
       if (view === null || view === undefined) return 'no_effect';
       return (await writeView({ provider: name, account }, view)) ? 'applied' : 'no_effect';
     },
@@ -90,6 +91,11 @@ export function createPayeeLife(options: {
 }
 
 const ASK_TIMEOUT_MS = 5_000;
+
+function unavailable(cause: unknown): never {
+  if (!(cause instanceof PaymentError) || cause.surprise === undefined) throw cause;
+  throw new PaymentError('unavailable', { detail: 'The provider gave no answer. It is asked again.', cause });
+}
 
 function payeeEvent(payeeId: string): OutgoingEvent {
   return { type: 'payee.updated', kind: 'payee', pkid: pkidOf('payee', payeeId), semanticKey: payeeId };

@@ -11,27 +11,49 @@ import { callProvider } from './payment-call.ts';
 import { type Answered, answerRow, discrepancyOf, intend } from './payment-records.ts';
 import { type Held, NO_EFFECTS, type PaymentRules, together } from './payment-rules.ts';
 import { chargedBy, feeEffects, returnEffects } from './payment-settle.ts';
-import { change, locking, refuseRefusals, unchanged, walletsOf } from './payment-steps.ts';
+import { change, lockingFor, refuseRefusals, unchanged } from './payment-steps.ts';
+
+interface Context<Row extends Payment> {
+  readonly rules: PaymentRules<Row>;
+  readonly provider: Provider;
+  readonly options: LifeOptions;
+}
 
 /** Whether the look changed anything. Throws `unavailable` when the provider gave no usable answer. */
-export async function lookAgain<Row extends Payment>(
-  final: Row,
-  { rules, provider, options }: { rules: PaymentRules<Row>; provider: Provider; options: LifeOptions },
+export function lookAgain<Row extends Payment>(final: Row, context: Context<Row>): Promise<'applied' | 'no_effect'> {
+  return look(final, context, null);
+}
+
+/** At another payment that the provider holds under our key, whatever has become of the one on file. */
+export function lookBeside<Row extends Payment>(
+  row: Row,
+  context: Context<Row> & { readonly externId: string },
 ): Promise<'applied' | 'no_effect'> {
-  const call = await rules.step({
-    pkid: final.pkid,
+  return look(row, context, context.externId);
+}
+
+async function look<Row extends Payment>(
+  found: Row,
+  { rules, provider, options }: Context<Row>,
+  besideId: string | null,
+): Promise<'applied' | 'no_effect'> {
+  const intended = await rules.step({
+    pkid: found.pkid,
     walletIds: [],
     decide(row, now) {
       const { intent, intended } = intend(rules.kind, row, { step: 'find', now });
-      return change({ next: intended.row, cause: null, intents: [intent], result: intended });
+      // Looking changes nothing that anybody sees.
+      const next = { ...intended.row, updatedAt: row.updatedAt };
+      return change({ next, cause: null, intents: [intent], result: intended });
     },
   });
+  const call = besideId === null ? intended : { ...intended, row: { ...intended.row, externPaymentId: besideId } };
   const answered = await callProvider(call, { rules, provider, startedAt: performance.now(), options });
-  const companions = await rules.companionsOf(final);
+  const companions = await rules.companionsOf(found);
   const compared = await rules.step({
-    pkid: final.pkid,
-    ...locking(companions, walletsOf(final, answered.answer)),
-    decide: (row, now, seen) => compare({ row, seen, companions, now }, rules, answered),
+    pkid: found.pkid,
+    ...lockingFor(found, answered.answer, { kind: rules.kind, companions }),
+    decide: (row, now, seen) => compare({ row, seen, companions, now }, rules, { ...answered, besideId }),
   });
   if (compared !== 'no_answer') return compared;
   throw new PaymentError('unavailable', { detail: `${provider.name} gave no answer. It is asked again.` });
@@ -42,14 +64,19 @@ type Compared = 'applied' | 'no_effect' | 'no_answer';
 function compare<Row extends Payment>(
   held: Held<Row>,
   rules: PaymentRules<Row>,
-  answered: Answered<Row>,
+  answered: Answered<Row> & { readonly besideId: string | null },
 ): Decision<Row, Compared> {
   const { row, now } = held;
-  const { answer } = answered;
-  if (!isFinal(row.status)) throw new PaymentError('internal', { detail: 'Only a final payment is compared again.' });
+  const { answer, besideId } = answered;
   const answers = [answerRow(answered, { verdict: 'compared', now })];
   if (answer.type === 'surprise') return unchanged('no_answer', answers);
   const shown = shownNow(row, rules, answer);
+  if (besideId !== null && (shown === null || shown.externId !== besideId || besideId === row.externPaymentId)) {
+    return unchanged('no_effect', answers);
+  }
+  if (besideId === null && !isFinal(row.status)) {
+    throw new PaymentError('internal', { detail: 'Only a final payment is compared again.' });
+  }
   if (row.status === 'succeeded' && shown?.externId === row.externPaymentId) {
     const effects = together(feeEffects(held, rules, shown), returnEffects(held, rules, shown));
     if (effects.movements.length === 0) return unchanged('no_effect', answers);
@@ -108,7 +135,7 @@ function contradictionIn(row: Payment, answer: Answer): { reason: string; detail
     const detail = 'The operation is failed here, but the provider shows it as paid. Have it taken back there.';
     return { reason: 'paid_but_failed', detail };
   }
-  if (row.status === 'succeeded' && answer.type === 'succeeded') {
+  if (row.status !== 'failed' && answer.type === 'succeeded') {
     const detail = `The payment on file is ${row.externPaymentId}; ${answer.externId} is paid too. Have it taken back.`;
     return { reason: 'second_reference', detail };
   }

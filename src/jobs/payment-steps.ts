@@ -13,13 +13,14 @@ import {
   type Payment,
   type Timing,
 } from '../domain/payment.ts';
-import type { Provider, Succeeded } from '../domain/provider.ts';
+import type { PaymentKind, Provider, Succeeded } from '../domain/provider.ts';
 import { isFinal, type Status } from '../domain/state-machine.ts';
 import { type Step as CallStep, type Evidence, judge } from '../domain/verdict.ts';
 import type { CallAnswer, Conclusion, Decision, Seen, Step } from '../ledger/step.ts';
 import { type Answered, answerRow, discrepancyOf, type IntendedCall, intend } from './payment-records.ts';
 import { type Companions, eventOf, type Obstacle, type PaymentRules } from './payment-rules.ts';
 import { settle } from './payment-settle.ts';
+import { strayIdIn } from './unapplied-money.ts';
 
 export type Claimed<Row extends Payment> =
   | { readonly type: 'idle' }
@@ -113,7 +114,7 @@ export function answerStep<Row extends Payment>(
   const mayEnd = ['succeeded', 'declined', 'not_found'].includes(answered.answer.type);
   return {
     pkid: claimed.pkid,
-    ...(mayEnd ? locking(companions, walletsOf(claimed, answered.answer)) : { walletIds: [] }),
+    ...(mayEnd ? lockingFor(claimed, answered.answer, { kind: rules.kind, companions }) : { walletIds: [] }),
     decide(row, now, seen) {
       const isOurs = row.status === 'in_process' && row.leased && row.attempt === claimed.attempt;
       if (!isOurs) return keepEvidence(row, { rules, answered, now });
@@ -146,10 +147,20 @@ export function locking(companions: Companions, more: readonly string[] = []) {
   };
 }
 
+/** The same, with what this answer may move, and what may be known of its money. */
+export function lockingFor(
+  row: Payment,
+  answer: Evidence['answer'],
+  { kind, companions }: { kind: PaymentKind; companions: Companions },
+) {
+  const unappliedId = companions.unappliedId ?? strayIdIn(kind, row, answer);
+  return locking({ ...companions, unappliedId }, walletsOf(row, answer));
+}
+
 /**
  * The platform's wallets that an answer may move: its fee, and money in it that fits nothing, have their own currency.
  */
-export function walletsOf({ provider, currency }: Payment, answer: Evidence['answer']): string[] {
+function walletsOf({ provider, currency }: Payment, answer: Evidence['answer']): string[] {
   if (answer.type !== 'succeeded') return [];
   const fee = answer.fee?.money.currency;
   const fees = fee === undefined ? [] : [providerWalletId(provider, fee), costsWalletId(provider, fee)];

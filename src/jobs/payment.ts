@@ -9,7 +9,7 @@ import { isFinal } from '../domain/state-machine.ts';
 import type { Decision } from '../ledger/step.ts';
 import { closeDiscrepanciesOf } from './discrepancy.ts';
 import type { LifeOptions } from './life.ts';
-import { lookAgain } from './payment-after.ts';
+import { lookAgain, lookBeside } from './payment-after.ts';
 import { callProvider } from './payment-call.ts';
 import type { IntendedCall } from './payment-records.ts';
 import { askNow, type Resolution, resolvePayment } from './payment-review.ts';
@@ -131,6 +131,10 @@ export function createPaymentLife<Row extends Payment>(rules: PaymentRules<Row>,
 
     /** Compares a final row with the provider. Throws `unavailable` when the provider gives no usable answer. */
     lookAgain: (row: Row) => lookAgain(row, { rules, provider: providerFor(row), options }),
+
+    /** Looks at another payment under the same key, which the provider spoke of. Throws `unavailable` likewise. */
+    lookBeside: (row: Row, externId: string) =>
+      lookBeside(row, { rules, provider: providerFor(row), options, externId }),
 
     /** Makes the row due now, or compares a final one with the provider. Throws not-found, invalid-state. */
     async query(pkid: Pkid, actor: string): Promise<void> {

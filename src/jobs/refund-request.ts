@@ -233,3 +233,5 @@ export function externalKey(provider: string, externId: string): string {
 }
 
 const KEY_LENGTH_MAX = 128;
+/** In the metadata of a refund that sends back unapplied money: the person who said so. */
+export const DECIDED_BY = 'decided_by';

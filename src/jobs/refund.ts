@@ -11,7 +11,7 @@ import type { LifeOptions } from './life.ts';
 import { createPaymentLife } from './payment.ts';
 import { discrepancyOf } from './payment-records.ts';
 import { type Effects, eventOf, type Held, NO_EFFECTS, type PaymentRules } from './payment-rules.ts';
-import { createRefundRequests, postingFor } from './refund-request.ts';
+import { createRefundRequests, DECIDED_BY, postingFor } from './refund-request.ts';
 import { keepUnapplied } from './unapplied-money.ts';
 
 export type RefundLife = ReturnType<typeof createRefundLife>;
@@ -79,7 +79,8 @@ function succeed({ row, seen, now }: Held<Refund>): Effects {
       { walletId: unappliedWalletId(row.currency), amountMinor: -amountMinor },
       { walletId: to, amountMinor },
     ];
-    const resolved = seen.unapplied === null ? [] : [{ ...seen.unapplied, resolvedAt: now, resolvedBy: 'refund' }];
+    const resolved =
+      seen.unapplied === null ? [] : [{ ...seen.unapplied, resolvedAt: now, resolvedBy: decidedBy(row) }];
     return { movements: [postingFor(row, { event: 'refund.succeeded', lines })], unapplied: resolved, events };
   }
   const changed = settleRefund(orderIn(seen.orders), { amountMinor, beforeDelivery, to }, now);
@@ -92,13 +93,21 @@ function fail({ row, seen, now }: Held<Refund>): Effects {
   if (row.unappliedId !== null) {
     return {
       movements: [],
-      unapplied: seen.unapplied === null ? [] : [{ ...seen.unapplied, refundPkid: null }],
+      unapplied: seen.unapplied === null ? [] : [{ ...seen.unapplied, ...undecided }],
       events,
     };
   }
   const { amountMinor, beforeDelivery } = row;
   const changed = dropRefund(orderIn(seen.orders), { amountMinor, beforeDelivery }, now);
   return { ...movedBy(row, 'refund.failed', changed), events };
+}
+
+/** Whoever decided to send it back has to decide again. */
+const undecided = { refundPkid: null, resolvedReason: null };
+
+function decidedBy({ metadata, semanticKey }: Refund): string {
+  const actor = metadata[DECIDED_BY];
+  return typeof actor === 'string' ? actor : semanticKey;
 }
 
 function movedBy(row: Refund, event: string, { order, lines }: OrderChange): Effects {

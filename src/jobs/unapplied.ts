@@ -14,7 +14,8 @@ import { parseRow } from '../ledger/table.ts';
 import { closeDiscrepanciesOf } from './discrepancy.ts';
 import type { LifeOptions } from './life.ts';
 import { refuseRefusals } from './payment-steps.ts';
-import { newRefund } from './refund-request.ts';
+import { providerOf } from './provider-of.ts';
+import { DECIDED_BY, newRefund } from './refund-request.ts';
 import { noSuchWallet, otherCurrency } from './transfer.ts';
 
 export interface UnappliedResolution {
@@ -27,7 +28,7 @@ export interface UnappliedResolution {
 export type UnappliedLife = ReturnType<typeof createUnappliedLife>;
 
 export function createUnappliedLife(options: LifeOptions) {
-  const { db, tables, journal, wallets, enqueue, timing } = options;
+  const { db, tables, journal, wallets, providers, enqueue, timing } = options;
   const payins = createRowLoader(db.sql, tables.payin);
   const refunds = createRowLoader(db.sql, tables.refund);
 
@@ -59,6 +60,7 @@ export function createUnappliedLife(options: LifeOptions) {
     if (wallet.currency !== seen.currency) throw otherCurrency(wallet);
     const from = unappliedWalletId(seen.currency);
     return decideOn(seen, [from, walletId], (row, now) => {
+      if (row.appliedTo === walletId && row.resolvedReason === reason && row.resolvedBy === actor) return asItIs(row);
       refuseResolved(row);
       const next = { ...row, resolvedAt: now, resolvedBy: actor, resolvedReason: reason, appliedTo: walletId };
       const posting = {
@@ -80,15 +82,18 @@ export function createUnappliedLife(options: LifeOptions) {
     });
   }
 
-  async function sendBack(seen: Unapplied, { reason }: UnappliedResolution): Promise<Unapplied> {
+  async function sendBack(seen: Unapplied, { reason, actor }: UnappliedResolution): Promise<Unapplied> {
     const payin = await payinOf(seen);
-    const semanticKey = `unapplied:${seen.unappliedId}`;
+    refuseUnable(seen, payin);
+    const semanticKey = await keyOfNextRefund(seen);
     const pkid = pkidOf('refund', semanticKey);
     const { amountMinor } = seen;
     const request = { semanticKey, orderId: '', amountMinor, destination: 'payer', reason } as const;
-    const asked = { ...request, metadata: {}, traceparent: null };
+    // It is resolved when the refund succeeds, which then names who decided it.
+    const asked = { ...request, metadata: { [DECIDED_BY]: actor }, traceparent: null };
     const origin = { origin: 'api', externId: null, walletId: null, order: null, beforeDelivery: false } as const;
     const resolved = await decideOn(seen, [], (row, now) => {
+      if (row.refundPkid !== null && row.resolvedReason === reason) return asItIs(row);
       refuseResolved(row);
       const fingerprint = fingerprintOf({ unappliedId: row.unappliedId });
       const leaseMs = timing.leaseMs;
@@ -112,8 +117,25 @@ export function createUnappliedLife(options: LifeOptions) {
           untouchedRow({ unapplied: [next], newRefund: { row: refund, path: ['initialized'] }, result: next }),
       };
     });
-    await enqueue({ kind: 'refund', pkid, semanticKey });
+    if (resolved.refundPkid === pkid) await enqueue({ kind: 'refund', pkid, semanticKey });
     return resolved;
+  }
+
+  /** One that failed stays failed: the next try is a refund of its own. */
+  async function keyOfNextRefund({ unappliedId }: Unapplied): Promise<string> {
+    const { rows } = await sql<{ failed: string }>`
+      SELECT count(*) AS failed FROM refund
+      WHERE unapplied_id = ${unappliedId}::uuid AND status = 'failed'`.execute(db.sql);
+    const failed = Number(rows[0]?.failed);
+    return failed === 0 ? `unapplied:${unappliedId}` : `unapplied:${unappliedId}:${failed + 1}`;
+  }
+
+  function refuseUnable({ amountMinor, currency }: Unapplied, { provider }: Payin): void {
+    const { refund } = providerOf(providers, provider);
+    const refusal = refund === null ? 'It gives no refunds.' : refund.refusalOf({ amountMinor, currency });
+    if (refusal === null) return;
+    const detail = `${provider}: ${refusal} Send it back there by hand, or apply it to a wallet with apply_to.`;
+    throw new PaymentError('provider-not-able', { detail });
   }
 
   async function payinOf({ pkid, operationKind }: Unapplied): Promise<Payin> {
@@ -143,6 +165,11 @@ function untouchedRow<Row, Result>(
   rest: Omit<Conclusion<Row, Result>, 'next' | 'path' | 'cause'>,
 ): Conclusion<Row, Result> {
   return { next: null, path: [], cause: null, ...rest };
+}
+
+/** A repeat of the same decision, whose answer may have been lost. */
+function asItIs<Row>(row: Unapplied): Decision<Row, Unapplied> {
+  return { movements: [], conclude: () => untouchedRow({ result: row }) };
 }
 
 function refuseResolved({ resolvedAt, refundPkid, appliedTo }: Unapplied): void {

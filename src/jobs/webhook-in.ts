@@ -54,7 +54,12 @@ export function createWebhookIn(
       return { outcome: externId === null ? 'ignored' : await look(provider, externId), pkid: null };
     }
     const found = await paymentIn(event, subject);
-    if (found !== null) return { outcome: await effectOn(found.kind, found.pkid), pkid: found.pkid };
+    if (found !== null) {
+      const outcome = await effectOn(found.kind, found.pkid);
+      const isSecond = found.kind === 'payin' && outcome !== 'too_early' && externId !== null;
+      if (!isSecond) return { outcome, pkid: found.pkid };
+      return { outcome: (await lookBeside(found.pkid, externId)) ? 'applied' : outcome, pkid: found.pkid };
+    }
     if (externId === null) return { outcome: 'ignored', pkid: null };
     if (subject !== 'refund') return { outcome: 'unmatched', pkid: null };
     return { outcome: await externals.adopt(provider, externId), pkid: null };
@@ -80,6 +85,15 @@ export function createWebhookIn(
     // such as a return. Only a call that began after the hint has seen it.
     const isSeen = seen !== null && (seen.calls > hinted.calls || seen.status === 'initialized');
     return isSeen ? 'hinted' : 'too_early';
+  }
+
+  /** A buyer may pay twice, in two tabs; the second payment carries our id, and is not the one on file. */
+  async function lookBeside(pkid: Pkid, externId: string): Promise<boolean> {
+    const row = await lives.payin.find(pkid);
+    if (row === null || externId === row.externPaymentId) return false;
+    // Whose answer was lost is looked for by our own id.
+    if (row.externPaymentId === null && !isFinal(row.status)) return false;
+    return (await lives.payin.lookBeside(row, externId)) === 'applied';
   }
 
   /** Each life knows its own kind of row. */

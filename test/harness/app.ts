@@ -20,6 +20,7 @@ import { readConfig } from '../../src/runtime/config.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
 import { createDatabase } from './postgres.ts';
+import { openReceiver } from './receiver.ts';
 
 export interface TestRemit {
   readonly app: App;
@@ -40,20 +41,28 @@ export interface TestRemit {
 /** Short enough that a grace period passes in a test, with LEASE_MS at least twice the time-out. */
 const TIMES = { RECONCILE_MS: '150', LEASE_MS: '1800', PROVIDER_TIMEOUT_MS: '900' };
 
-/** Without workers nothing runs by itself: the test runs lives by hand. */
+export interface RemitOptions {
+  /** Without workers nothing runs by itself: the test runs lives by hand. */
+  readonly withWorkers?: boolean;
+  /** The sandbox's events arrive, as they would at the API. */
+  readonly withWebhooks?: boolean;
+}
+
 export async function startRemit(
   env: Record<string, string> = {},
-  { withWorkers = true }: { withWorkers?: boolean } = {},
+  { withWorkers = true, withWebhooks = false }: RemitOptions = {},
 ): Promise<TestRemit> {
   const folder = mkdtempSync(join(tmpdir(), 'remit-app-'));
   const database = await createDatabase();
-  const config = readConfig({ REMIT_DATA_DIR: folder, REMIT_UNSAFE_DURABILITY: '1', ...TIMES, ...env });
+  const receiver = withWebhooks ? await openReceiver() : null;
+  const read = readConfig({ REMIT_DATA_DIR: folder, REMIT_UNSAFE_DURABILITY: '1', ...TIMES, ...env });
+  const config = { ...read, sandboxWebhookUrl: receiver?.url ?? read.sandboxWebhookUrl };
   const openSandbox = (port: number, file: string) =>
     startSandbox({
       port,
       host: '127.0.0.1',
       dataFile: join(folder, file),
-      webhookUrl: null,
+      webhookUrl: receiver?.url ?? null,
       webhookSecrets: sandboxSecrets(config),
     });
   const sandbox = await openSandbox(0, 'sandbox.jsonl');
@@ -61,6 +70,7 @@ export async function startRemit(
   const log = silentLogger();
   const app = await openApp({ config, databaseUrl: database.url, sandboxUrl: sandbox.url, log });
   await app.queues.ready();
+  receiver?.handTo(app.events.receive);
   const workers = withWorkers ? await startWorkers({ ...app, log, onRun: app.metrics.job }) : null;
   if (withWorkers) app.reconcile.start();
   const find = async (key: string) => app.payouts.find(pkidOf('payout', key));
@@ -105,6 +115,7 @@ export async function startRemit(
       answering = await openSandbox(sandbox.port, 'sandbox-without-memory.jsonl');
     },
     async stop() {
+      receiver?.close();
       await app.reconcile.stop();
       await workers?.close(2_000);
       await app.deliveries.close(0);

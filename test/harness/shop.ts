@@ -10,7 +10,8 @@ import type { ProviderName } from '../../src/domain/provider.ts';
 import type { Refund, RefundDestination } from '../../src/domain/refund.ts';
 import { isFinal } from '../../src/domain/state-machine.ts';
 import type { Intake } from '../../src/ledger/step.ts';
-import { startRemit, type TestRemit } from './app.ts';
+import { type RemitOptions, startRemit, type TestRemit } from './app.ts';
+import { until } from './until.ts';
 
 export interface OrderOf {
   readonly seller: string;
@@ -27,11 +28,10 @@ interface CheckoutOf {
 
 export type Shop = Awaited<ReturnType<typeof openShop>>;
 
-const WITHIN = { timeout: 45_000, interval: 50 } as const;
 const USD = 'USD';
 
-export async function openShop(env: Record<string, string> = {}) {
-  const remit = await startRemit(env);
+export async function openShop(env: Record<string, string> = {}, options: RemitOptions = {}) {
+  const remit = await startRemit(env, options);
   const { app, sandbox } = remit;
 
   async function wallet(walletId: string, kind: 'seller' | 'buyer', currency: string): Promise<string> {
@@ -68,25 +68,19 @@ export async function openShop(env: Record<string, string> = {}) {
     });
   }
 
-  async function until<Row>(find: () => Promise<Row | null>, holds: (row: Row) => boolean): Promise<Row> {
-    let found: Row | null = null;
-    await expect
-      .poll(async () => {
-        found = await find();
-        return found !== null && holds(found);
-      }, WITHIN)
-      .toBe(true);
+  async function untilFound<Row>(find: () => Promise<Row | null>, holds: (row: Row) => boolean): Promise<Row> {
+    const found = await until(find, (row) => row !== null && holds(row));
     if (found === null) throw new Error('Nothing was found.');
     return found;
   }
 
   const settledPayin = (pkid: Pkid) =>
-    until<Payin>(
+    untilFound<Payin>(
       () => app.payins.find(pkid),
       ({ status }) => isFinal(status),
     );
   const settledRefund = (pkid: Pkid) =>
-    until<Refund>(
+    untilFound<Refund>(
       () => app.refunds.find(pkid),
       ({ status }) => isFinal(status),
     );
@@ -159,7 +153,7 @@ export async function openShop(env: Record<string, string> = {}) {
     },
     async payUntil(checkoutId: string, holds: (payin: Payin) => boolean, options: { expiresInMs?: number } = {}) {
       const { row } = await tryPay(checkoutId, `pay-${checkoutId}`, options);
-      return until<Payin>(() => app.payins.find(row.pkid), holds);
+      return untilFound<Payin>(() => app.payins.find(row.pkid), holds);
     },
     settledPayin,
     settledRefund,
@@ -171,7 +165,7 @@ export async function openShop(env: Record<string, string> = {}) {
       const response = await fetch(`${sandbox.url}/_sandbox/approve/${externId}`, { method: 'POST' });
       expect(response.status).toBeLessThan(400);
     },
-    async load(walletId: string, amountMinor: bigint): Promise<Payin> {
+    async load(walletId: string, amountMinor: bigint, token = 'tok_ok_1'): Promise<Payin> {
       const { row } = await app.payins.request({
         semanticKey: `load-${walletId}`,
         checkoutId: null,
@@ -179,7 +173,7 @@ export async function openShop(env: Record<string, string> = {}) {
         amountMinor,
         currency: parseCurrency(USD),
         provider: 'stripe',
-        token: 'tok_ok_1',
+        token,
         returnUrl: null,
         cancelUrl: null,
         statementDescriptor: null,
@@ -204,7 +198,7 @@ export async function openShop(env: Record<string, string> = {}) {
     requestRefund,
     cancel: (checkoutId: string) => app.checkouts.cancel(checkoutId),
     async compensated(checkoutId: string): Promise<void> {
-      await until(
+      await untilFound(
         () => app.checkouts.find(checkoutId),
         ({ dueAt }) => dueAt === null,
       );
