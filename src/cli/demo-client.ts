@@ -99,7 +99,6 @@ function curlOf({ method, path, body }: { method: string; path: string; body: ob
 /** Known from the request, or the same in every answer; left out of what is shown. */
 const NOT_SHOWN = new Set([
   'pkid',
-  'kind',
   'owner_id',
   'type',
   'title',
