@@ -6,6 +6,7 @@ import type { Reply } from './endpoint.ts';
 
 export function taken<Row>(intake: Intake<Row>): { row: Row; isReplayed: boolean } {
   if (intake.type === 'key_reused') throw new PaymentError('key-reused');
+  if (intake.type === 'taken') throw new PaymentError('invalid-state');
   return { row: intake.row, isReplayed: intake.type === 'replayed' };
 }
 

@@ -131,6 +131,8 @@ async function refuseBadExpiry(
 
 /** The buyer's browser goes there with the payment behind it: never in the clear, except on this machine. */
 function isBuyerUrl(value: string): boolean {
+  // The parser would mend what a provider may refuse.
+  if (!/^https?:\/\/[^\s\p{Cc}]+$/iu.test(value)) return false;
   const url = URL.parse(value);
   if (url === null || url.username !== '' || url.password !== '') return false;
   return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));

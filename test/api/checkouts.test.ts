@@ -105,8 +105,22 @@ describe('a checkout', () => {
     expect(second.headers.get('Location')).toBe('/v1/payins/co-once-1');
     expect(second.json.detail).toMatch(/"co-once-1", which is (initialized|in_process)/);
     expect((await rig.get('/v1/payins/co-once-2')).status).toBe(404);
-    const again = await rig.post('/v1/checkouts/co-once/pay', { semantic_key: 'co-once-1' });
+    const again = await rig.post('/v1/checkouts/co-once/pay', {}, { 'Idempotency-Key': 'co-once-1' });
     expect([again.status, again.headers.get('Idempotency-Replayed')]).toEqual([200, 'true']);
+  });
+
+  it('is not paid under the key of another checkout, nor by other means under the same key', async () => {
+    await shop.checkout('co-mixed');
+    const other = await rig.post('/v1/checkouts/co-mixed/pay', { semantic_key: 'co-once-1' });
+    expect(isErrorOf(other)).toEqual({ status: 422, code: 'key-reused' });
+    const body = { semantic_key: 'co-mixed-pay', confirm: false, return_url: 'https://shop.example/back' };
+    expect((await rig.post('/v1/checkouts/co-mixed/pay', body)).status).toBe(201);
+    for (const change of [{ return_url: 'https://shop.example/other' }, { buyer: { ip: '192.0.2.1' } }]) {
+      const answer = await rig.post('/v1/checkouts/co-mixed/pay', { ...body, ...change });
+      expect(isErrorOf(answer)).toEqual({ status: 422, code: 'key-reused' });
+    }
+    const confirmed = await rig.post('/v1/checkouts/co-mixed/pay?wait=20', { ...body, confirm: true });
+    expect(confirmed).toMatchObject({ status: 200, json: { status: 'succeeded' } });
   });
 
   it('is open again when its pay-in failed, and may be paid by other means', async () => {

@@ -68,7 +68,8 @@ it('a checkout is filtered by the status that it shows', async () => {
   const payins = checkouts.flatMap(({ id, payins: mine }) => mine.map(({ status }) => ({ id, status })));
   const { rows } = await sql<{ checkout_id: string; status: string }>`
     WITH checkout AS (
-      SELECT * FROM unnest(${checkouts.map(({ id }) => id)}::text[], ${timesOf(checkouts.map((one) => one.canceledAt))}::timestamptz[])
+      SELECT * FROM unnest(${checkouts.map(({ id }) => id)}::text[],
+                           ${timesOf(checkouts.map((one) => one.canceledAt))}::timestamptz[])
         AS c (checkout_id, canceled_at)),
     seller_order AS (${ordersAs(orders)}),
     payin AS (

@@ -95,7 +95,7 @@ const resolve = endpoint({
     .openapi('UnappliedResolution'),
   answer: unappliedView,
   statuses: { 200: 'The wallet has it.', 202: 'A refund sends it back to its payer.' },
-  errors: ['not-found', 'wallet-not-allowed', 'invalid-currency', 'invalid-state', 'limit-exceeded'],
+  errors: ['not-found', 'wallet-not-allowed', 'invalid-currency', 'invalid-state', 'provider-not-able'],
   async handle({ params: named, body, caller }, api) {
     const applyTo = body.apply_to ?? null;
     if (applyTo !== null) refuseOtherPlatformWallets(applyTo);

@@ -74,6 +74,7 @@ export function presentOrder(order: Order): OrderView {
 /** statusOfOrder as an expression over a row of seller_order; a test holds the two together. */
 export const orderStatusSql = sql<string>`CASE
   WHEN seller_order.paid_at IS NULL THEN 'unpaid'
-  WHEN seller_order.refunded + seller_order.taken_before + seller_order.taken_after = seller_order.amount THEN 'refunded'
+  WHEN seller_order.refunded + seller_order.taken_before + seller_order.taken_after = seller_order.amount
+    THEN 'refunded'
   WHEN seller_order.delivered_at IS NULL THEN 'paid'
   ELSE 'delivered' END`;
