@@ -24,6 +24,10 @@ export function createExternalRefunds(options: LifeOptions, lives: Pick<PaymentL
     return pkid === null ? null : lives.payin.find(pkid);
   }
 
+  async function isKnown(provider: ProviderName, externId: string): Promise<boolean> {
+    return (await findPayment(db.sql, { kind: 'refund', provider, externId })) !== null;
+  }
+
   return {
     /** Asks the provider about a refund that we did not ask for. Throws `unavailable` without a usable answer. */
     async adopt(name: ProviderName, externId: string): Promise<Outcome> {
@@ -39,6 +43,8 @@ export function createExternalRefunds(options: LifeOptions, lives: Pick<PaymentL
         payin.checkoutId === null || payin.status === 'failed'
           ? []
           : await readOrders(db.sql, tables.order, payin.checkoutId);
+      // Only now: what was adopted before the orders were read is why they have nothing left.
+      if (await isKnown(name, externId)) return 'no_effect';
       const order = orderFor(orders, amountMinor);
       if (order === null) {
         await reportHomeless(payin, view);

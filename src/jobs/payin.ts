@@ -100,6 +100,7 @@ function payinRules(options: LifeOptions): PaymentRules<Payin> {
       };
       return provider.payin.send(order, limits);
     },
+    findExternal: () => null,
     payinExternIdOf: () => null,
     // Read before the claim: a cancel that commits later finds this pay-in and takes it back.
     async obstacleTo({ checkoutId }) {

@@ -54,6 +54,8 @@ export interface PaymentRules<Row extends Payment> {
   /** The provider's account for this kind; null when it does not do such a thing. */
   accountOf(provider: Provider): Pick<Payments<never>, Exclude<keyof Payments<never>, 'send' | 'refusalOf'>> | null;
   send(provider: Provider, row: Row, call: { key: string; limits: CallLimits }): Promise<Answer>;
+  /** Null where our own key finds it; else how one is asked about that somebody made at the provider. */
+  findExternal(provider: Provider, row: Row, limits: CallLimits): Promise<Answer> | null;
   /** Refunds only: the provider's id of the pay-in. */
   payinExternIdOf(row: Row): string | null;
   /** Why it may not be sent after all, such as a payee who was blocked meanwhile; asked before the first claim. */

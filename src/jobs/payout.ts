@@ -76,6 +76,7 @@ export function payoutRules(options: LifeOptions): PaymentRules<Payout> {
       const { pkid, semanticKey, beneficiary } = row;
       return provider.payout.send({ pkid, semanticKey, key, money: moneyOf(row), beneficiary }, limits);
     },
+    findExternal: () => null,
     payinExternIdOf: () => null,
     async obstacleTo(row) {
       const detail = await obstacleOfPayee(row, options);

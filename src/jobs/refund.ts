@@ -5,6 +5,7 @@ import { providerWalletId, unappliedWalletId } from '../domain/chart.ts';
 import { PaymentError } from '../domain/errors.ts';
 import { dropRefund, type Order, type OrderChange, settleRefund, walletsOfOrder } from '../domain/order.ts';
 import { moneyOf } from '../domain/payment.ts';
+import type { Answer, CallLimits, Provider } from '../domain/provider.ts';
 import type { Refund } from '../domain/refund.ts';
 import { createRowLoader } from '../ledger/loader.ts';
 import type { LifeOptions } from './life.ts';
@@ -33,9 +34,11 @@ function refundRules(options: LifeOptions): PaymentRules<Refund> {
     async send(provider, row, { key, limits }) {
       if (provider.refund === null)
         throw new PaymentError('internal', { detail: `${provider.name} gives no refunds.` });
+      if (row.origin === 'external') throw new PaymentError('internal', { detail: 'It was made at the provider.' });
       const { pkid, semanticKey, payinExternId } = row;
       return provider.refund.send({ pkid, semanticKey, key, money: moneyOf(row), payinExternId }, limits);
     },
+    findExternal: (provider, row, limits) => (row.origin === 'external' ? findExternal(provider, row, limits) : null),
     payinExternIdOf: ({ payinExternId }) => payinExternId,
     obstacleTo: async () => null,
     async companionsOf(row) {
@@ -68,6 +71,23 @@ function refundRules(options: LifeOptions): PaymentRules<Refund> {
     },
     strayMoney: () => NO_EFFECTS,
   };
+}
+
+/** One that somebody made at the provider carries no key of ours. It is never sent, so "not found" proves nothing. */
+async function findExternal(provider: Provider, { externPaymentId }: Refund, limits: CallLimits): Promise<Answer> {
+  const view = externPaymentId === null ? null : await provider.findRefund?.(externPaymentId, limits);
+  if (!view) {
+    const surprise = { type: 'uncertain', reason: 'refund_not_shown', httpStatus: null, storedError: null } as const;
+    throw new PaymentError('uncertain', { surprise });
+  }
+  const { externId, money, status } = view;
+  if (status === 'pending') return { type: 'pending', externId, awaitsConfirm: false };
+  if (status === 'failed') {
+    const detail = `The refund failed at ${provider.name}.`;
+    return { type: 'declined', code: 'declined', detail, externId, isOpen: false };
+  }
+  const rest = { beneficiary: null, reversedMinor: 0n, arrival: null, fee: null, otherExternIds: [] };
+  return { type: 'succeeded', externId, money, ...rest };
 }
 
 function succeed({ row, seen, now }: Held<Refund>): Effects {
