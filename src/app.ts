@@ -200,8 +200,8 @@ export function registerGauges({ db, metrics, queues, reconcileAge: readAge, rev
     (await reviews.attention()).oldest_unfinished.map(({ kind, count }) => ({ labels: { kind }, value: count })),
   );
   metrics.gauge('remit_attention', 'What needs a person.', ['reason'], async () => {
-    const { review, discrepancies, unapplied, stale } = await reviews.attention();
-    return Object.entries({ review, discrepancies, unapplied, stale }).map(([reason, rows]) => ({
+    const { oldest_unfinished: _, ...lists } = await reviews.attention();
+    return Object.entries(lists).map(([reason, rows]) => ({
       labels: { reason },
       value: rows.length,
     }));

@@ -70,6 +70,8 @@ export interface AttentionView {
   readonly review: readonly unknown[];
   readonly discrepancies: readonly unknown[];
   readonly unapplied: readonly unknown[];
+  readonly disputes: readonly unknown[];
+  readonly webhook_endpoints: readonly unknown[];
   readonly oldest_unfinished: readonly {
     readonly kind: string;
     readonly age_seconds: number;

@@ -16,9 +16,13 @@ export interface HomeSources {
 type Row = Readonly<Record<string, unknown>>;
 type Html = ReturnType<typeof html>;
 
-const REVIEW_COLUMNS = ['semantic_key', 'amount', 'provider', 'reason', 'age_seconds', 'extern_payment_id'];
-const DISCREPANCY_COLUMNS = ['semantic_key', 'amount', 'provider', 'reason', 'age_seconds', 'detail'];
-const STALE_COLUMNS = ['semantic_key', 'amount', 'provider', 'age_seconds', 'attempts', 'next_look_at'];
+const REVIEW_COLUMNS = ['kind', 'semantic_key', 'amount', 'provider', 'reason', 'age_seconds', 'extern_payment_id'];
+const DISCREPANCY_COLUMNS = ['kind', 'semantic_key', 'amount', 'provider', 'reason', 'age_seconds', 'detail'];
+const UNAPPLIED_COLUMNS = ['kind', 'semantic_key', 'amount', 'provider', 'reason', 'age_seconds', 'unapplied_id'];
+const DISPUTE_COLUMNS = ['dispute_id', 'order_id', 'amount', 'provider', 'age_seconds', 'evidence_due'];
+const ENDPOINT_COLUMNS = ['url', 'status', 'reason', 'failed', 'age_seconds'];
+const UNAPPLIED_COLUMNS = ['semantic_key', 'amount', 'provider', 'reason', 'age_seconds', 'unapplied_id'];
+const STALE_COLUMNS = ['kind', 'semantic_key', 'amount', 'provider', 'age_seconds', 'attempts', 'next_look_at'];
 /** The page asks again by itself this often, in seconds. */
 const REFRESH_SECONDS = 5;
 const HEADERS = {
@@ -42,11 +46,12 @@ function page(facts: {
   providers: HomeSources['providers'];
 }): Html {
   const { attention, readiness, providers } = facts;
-  const { review, discrepancies, unapplied, oldest_unfinished: unfinished, stale } = attention;
+  const { review, discrepancies, unapplied, disputes, stale } = attention;
+  const { oldest_unfinished: unfinished, webhook_endpoints: endpoints } = attention;
   const unfinishedRows = unfinished.map((row) => ({ ...row }));
   const checks = Object.entries(readiness.checks);
   const checkRows = checks.map(([check, { ok, detail }]) => ({ check, state: ok ? 'ok' : 'NOT OK', detail }));
-  const needs = review.length + discrepancies.length + unapplied.length;
+  const needs = [review, discrepancies, unapplied, disputes, endpoints].reduce((sum, rows) => sum + rows.length, 0);
   return html`<!doctype html>
 <html lang="en">
   <head>
@@ -65,7 +70,8 @@ function page(facts: {
     <main>
       <p class="${needs === 0 ? 'good' : 'bad'}">${needs === 0 ? 'Nothing needs a person.' : needsText(needs)}</p>
       ${table('In review', review, REVIEW_COLUMNS)} ${table('Discrepancies', discrepancies, DISCREPANCY_COLUMNS)}
-      ${table('Unapplied money', unapplied, ['wallet_id', 'amount'])}
+      ${table('Unapplied money', unapplied, UNAPPLIED_COLUMNS)} ${table('Open disputes', disputes, DISPUTE_COLUMNS)}
+      ${table('Endpoints that were not told', endpoints, ENDPOINT_COLUMNS)}
       ${table('Waiting longer than usual', stale, STALE_COLUMNS)}
       ${table('Unfinished', unfinishedRows, ['kind', 'count', 'age_seconds'])}
       ${table('Process', checkRows, ['check', 'state', 'detail'])}
@@ -107,7 +113,13 @@ const HEADINGS: Readonly<Record<string, string>> = {
   age_seconds: 'Age',
   extern_payment_id: "Provider's id",
   detail: 'Detail',
-  wallet_id: 'Wallet',
+  unapplied_id: 'Id',
+  dispute_id: 'Dispute',
+  order_id: 'Order',
+  evidence_due: 'Evidence due',
+  url: 'Endpoint',
+  status: 'Status',
+  failed: 'Given up',
   attempts: 'Attempts',
   next_look_at: 'Next look',
   kind: 'Kind',

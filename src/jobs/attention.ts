@@ -1,77 +1,114 @@
 // Everything that needs a person, in one place, with money and age: operations in review, open discrepancies, money
-// that fits nothing, and operations that wait at a provider for longer than usual.
+// that fits nothing, disputes to answer, endpoints that hear nothing, and operations that wait for longer than usual.
 
 import { type RawBuilder, sql } from 'kysely';
 import { PAYMENT_KINDS, type PaymentKind, type Provider } from '../domain/provider.ts';
 import type { Db } from '../runtime/db.ts';
 
+type Rows = readonly Record<string, unknown>[];
+
 /** JSON as the API shows it; amounts are decimal strings of minor units. */
 export interface Attention {
-  readonly review: readonly Record<string, unknown>[];
-  readonly discrepancies: readonly Record<string, unknown>[];
-  readonly unapplied: readonly Record<string, unknown>[];
+  readonly review: Rows;
+  readonly discrepancies: Rows;
+  readonly unapplied: Rows;
+  readonly disputes: Rows;
+  readonly webhook_endpoints: Rows;
   readonly oldest_unfinished: readonly { kind: string; age_seconds: number; count: number }[];
-  readonly stale: readonly Record<string, unknown>[];
+  readonly stale: Rows;
 }
 
 /** What a page can show; the oldest come first, so nothing is hidden for ever. */
 const ROWS_MAX = 200;
 
 export async function readAttention(db: Db, providers: Iterable<Provider>): Promise<Attention> {
+  const read = async (query: RawBuilder<Record<string, unknown>>) => (await query.execute(db.sql)).rows.map(withTimes);
+  const [review, discrepancies, unapplied, disputes, endpoints, unfinished, stale] = await Promise.all([
+    read(inReview()),
+    read(openDiscrepancies()),
+    read(openUnapplied()),
+    read(openDisputes()),
+    read(unheardEndpoints()),
+    oldestUnfinished().execute(db.sql),
+    read(waitingLong(providers)),
+  ]);
+  const oldest = unfinished.rows;
+  return { review, discrepancies, unapplied, disputes, webhook_endpoints: endpoints, oldest_unfinished: oldest, stale };
+}
+
+function inReview(): RawBuilder<Record<string, unknown>> {
+  const kinds = ofEachKind(
+    (kind) => sql`(${paymentFields(kind)}, review_reason AS reason, review_since AS since
+      FROM ${sql.table(kind)} WHERE review_reason IS NOT NULL ORDER BY review_since LIMIT ${ROWS_MAX})`,
+  );
+  return sql`SELECT r.*, ${ageSince('since')} FROM (${kinds}) r ORDER BY since LIMIT ${ROWS_MAX}`;
+}
+
+function openDiscrepancies(): RawBuilder<Record<string, unknown>> {
+  return sql`
+    SELECT discrepancy_id, reason, provider, operation_kind AS kind, semantic_key, pkid, extern_payment_id,
+           amount::text, currency, detail, opened_at AS opened_at, ${ageSince('opened_at')}
+    FROM discrepancy d WHERE closed_at IS NULL ORDER BY d.opened_at LIMIT ${ROWS_MAX}`;
+}
+
+function openUnapplied(): RawBuilder<Record<string, unknown>> {
+  return sql`
+    SELECT unapplied_id, reason, provider, extern_payment_id, operation_kind AS kind, semantic_key, pkid,
+           amount::text, currency, refund_pkid IS NOT NULL AS is_being_refunded, opened_at, ${ageSince('opened_at')}
+    FROM unapplied u WHERE resolved_at IS NULL ORDER BY u.opened_at LIMIT ${ROWS_MAX}`;
+}
+
+/** A person may give evidence until it is due; the most urgent come first. */
+function openDisputes(): RawBuilder<Record<string, unknown>> {
+  return sql`
+    SELECT dispute_id, provider, order_id, amount::text, currency, evidence_due, created_at AS opened_at,
+           ${ageSince('created_at')}
+    FROM dispute WHERE status = 'open' ORDER BY evidence_due NULLS LAST, created_at LIMIT ${ROWS_MAX}`;
+}
+
+/** The platform's web app does not hear what it asked to hear. */
+function unheardEndpoints(): RawBuilder<Record<string, unknown>> {
+  return sql`
+    SELECT e.endpoint_id, e.url, e.status, e.disabled_reason AS reason, f.failed, f.since, ${ageSince('f.since')}
+    FROM webhook_endpoint e
+    JOIN (SELECT endpoint_id, count(*)::int AS failed, min(created_at) AS since FROM delivery
+          WHERE status = 'failed' GROUP BY endpoint_id) f USING (endpoint_id)
+    ORDER BY f.since LIMIT ${ROWS_MAX}`;
+}
+
+function oldestUnfinished(): RawBuilder<{ kind: string; age_seconds: number; count: number }> {
+  const payments = ofEachKind(
+    (kind) => sql`SELECT ${sql.lit(kind)} AS kind, confirmed_at AS since FROM ${sql.table(kind)}
+      WHERE due_at IS NOT NULL AND confirmed_at IS NOT NULL`,
+  );
+  return sql`
+    SELECT kind, floor(extract(epoch FROM now() - min(since)))::int AS age_seconds, count(*)::int AS count
+    FROM (${payments} UNION ALL SELECT 'transfer', created_at FROM transfer WHERE due_at IS NOT NULL) unfinished
+    GROUP BY kind ORDER BY kind`;
+}
+
+function waitingLong(providers: Iterable<Provider>): RawBuilder<Record<string, unknown>> {
   const usual = [...providers].flatMap((provider) =>
     PAYMENT_KINDS.flatMap((kind) => {
       const usualMs = provider[kind]?.usualMs;
       return usualMs === undefined ? [] : [{ kind, name: provider.name, usualMs }];
     }),
   );
-  const kindsOf = (columns: (kind: PaymentKind) => RawBuilder<unknown>) =>
-    sql.join(PAYMENT_KINDS.map(columns), sql` UNION ALL `);
-  const [review, discrepancies, unapplied, oldest, stale] = await Promise.all([
-    sql<Record<string, unknown>>`
-      SELECT *, floor(extract(epoch FROM now() - since))::int AS age_seconds FROM (
-        ${kindsOf(
-          (kind) => sql`(${paymentFields(kind)}, review_reason AS reason, review_since AS since
-          FROM ${sql.table(kind)} WHERE review_reason IS NOT NULL ORDER BY review_since LIMIT ${ROWS_MAX})`,
-        )}
-      ) all_kinds ORDER BY since LIMIT ${ROWS_MAX}`.execute(db.sql),
-    sql<Record<string, unknown>>`
-      SELECT discrepancy_id, reason, provider, operation_kind AS kind, semantic_key, pkid, extern_payment_id,
-             amount::text, currency, detail, opened_at AS opened_at,
-             floor(extract(epoch FROM now() - opened_at))::int AS age_seconds
-      FROM discrepancy d WHERE closed_at IS NULL ORDER BY d.opened_at LIMIT ${ROWS_MAX}`.execute(db.sql),
-    sql<Record<string, unknown>>`
-      SELECT unapplied_id, reason, provider, extern_payment_id, operation_kind AS kind, semantic_key, pkid,
-             amount::text, currency, refund_pkid IS NOT NULL AS is_being_refunded, opened_at,
-             floor(extract(epoch FROM now() - opened_at))::int AS age_seconds
-      FROM unapplied u WHERE resolved_at IS NULL ORDER BY u.opened_at LIMIT ${ROWS_MAX}`.execute(db.sql),
-    sql<{ kind: string; age_seconds: number; count: number }>`
-      SELECT kind, floor(extract(epoch FROM now() - min(since)))::int AS age_seconds, count(*)::int AS count
-      FROM (${kindsOf(
-        (kind) => sql`SELECT ${sql.lit(kind)} AS kind, confirmed_at AS since FROM ${sql.table(kind)}
-              WHERE due_at IS NOT NULL AND confirmed_at IS NOT NULL`,
-      )}
-            UNION ALL SELECT 'transfer', created_at FROM transfer WHERE due_at IS NOT NULL) unfinished
-      GROUP BY kind ORDER BY kind`.execute(db.sql),
-    sql<Record<string, unknown>>`
-      SELECT s.*, floor(extract(epoch FROM now() - since))::int AS age_seconds FROM (
-        ${kindsOf(
-          (kind) => sql`(${paymentFields(kind)}, confirmed_at AS since, due_at AS next_look_at
-          FROM ${sql.table(kind)} WHERE due_at IS NOT NULL AND status = 'in_process' AND review_reason IS NULL)`,
-        )}
-      ) s
-      JOIN unnest(${usual.map(({ kind }) => kind)}::text[], ${usual.map(({ name }) => name)}::text[],
-                  ${usual.map(({ usualMs }) => usualMs)}::bigint[]) AS u (kind, provider, usual_ms)
-        USING (kind, provider)
-      WHERE since < now() - make_interval(secs => u.usual_ms / 1000.0)
-      ORDER BY since LIMIT ${ROWS_MAX}`.execute(db.sql),
-  ]);
-  return {
-    review: review.rows.map(withTimes),
-    discrepancies: discrepancies.rows.map(withTimes),
-    unapplied: unapplied.rows.map(withTimes),
-    oldest_unfinished: oldest.rows,
-    stale: stale.rows.map(withTimes),
-  };
+  const waiting = ofEachKind(
+    (kind) => sql`(${paymentFields(kind)}, confirmed_at AS since, due_at AS next_look_at
+      FROM ${sql.table(kind)} WHERE due_at IS NOT NULL AND status = 'in_process' AND review_reason IS NULL)`,
+  );
+  return sql`
+    SELECT w.*, ${ageSince('since')} FROM (${waiting}) w
+    JOIN unnest(${usual.map(({ kind }) => kind)}::text[], ${usual.map(({ name }) => name)}::text[],
+                ${usual.map(({ usualMs }) => usualMs)}::bigint[]) AS u (kind, provider, usual_ms)
+      USING (kind, provider)
+    WHERE since < now() - make_interval(secs => u.usual_ms / 1000.0)
+    ORDER BY since LIMIT ${ROWS_MAX}`;
+}
+
+function ofEachKind(select: (kind: PaymentKind) => RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql.join(PAYMENT_KINDS.map(select), sql` UNION ALL `);
 }
 
 /** What every kind shows of itself; a refund and a pay-in name a wallet only when one is meant. */
@@ -80,7 +117,11 @@ function paymentFields(kind: PaymentKind): RawBuilder<unknown> {
     extern_payment_id, attempt AS attempts`;
 }
 
-const TIMES = ['since', 'opened_at', 'next_look_at'] as const;
+function ageSince(column: string): RawBuilder<unknown> {
+  return sql`floor(extract(epoch FROM now() - ${sql.ref(column)}))::int AS age_seconds`;
+}
+
+const TIMES = ['since', 'opened_at', 'next_look_at', 'evidence_due'] as const;
 
 /** RFC 3339 in UTC, as every other answer writes times. */
 function withTimes(row: Record<string, unknown>): Record<string, unknown> {

@@ -12,6 +12,10 @@ const attentionView = z
     review: z.array(z.unknown()).openapi({ description: 'Operations that a person must decide.' }),
     discrepancies: z.array(z.unknown()).openapi({ description: 'Open differences between our books and the outside.' }),
     unapplied: z.array(z.unknown()).openapi({ description: 'Money that fits nothing yet.' }),
+    disputes: z
+      .array(z.unknown())
+      .openapi({ description: 'Open disputes; the one whose evidence is due first comes first.' }),
+    webhook_endpoints: z.array(z.unknown()).openapi({ description: 'Endpoints with deliveries that were given up.' }),
     oldest_unfinished: z.array(z.object({ kind: z.string(), age_seconds: z.number(), count: z.int() })),
     stale: z.array(z.unknown()).openapi({ description: 'At a provider for longer than its usual time.' }),
   })
@@ -57,13 +61,15 @@ const attention = endpoint({
   statuses: { 200: 'Oldest first.' },
   errors: [],
   async handle(_request, api) {
-    const { review, discrepancies, unapplied, oldest_unfinished, stale } = await api.reviews.attention();
+    const { review, discrepancies, unapplied, oldest_unfinished, stale, ...rest } = await api.reviews.attention();
     return {
       status: 200,
       body: {
         review: [...review],
         discrepancies: [...discrepancies],
         unapplied: [...unapplied],
+        disputes: [...rest.disputes],
+        webhook_endpoints: [...rest.webhook_endpoints],
         oldest_unfinished: [...oldest_unfinished],
         stale: [...stale],
       },

@@ -293,6 +293,7 @@ CREATE TABLE dispute (
 );
 CREATE INDEX dispute_created ON dispute (created_at DESC, dispute_id DESC);
 CREATE INDEX dispute_payin ON dispute (payin_pkid);
+CREATE INDEX dispute_open ON dispute (evidence_due) WHERE status = 'open';
 
 CREATE TRIGGER payin_moves BEFORE UPDATE ON payin FOR EACH ROW
   WHEN (OLD.status <> NEW.status AND (OLD.status, NEW.status) NOT IN (

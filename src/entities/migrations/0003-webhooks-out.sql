@@ -67,5 +67,6 @@ CREATE TABLE delivery (
 );
 -- Each endpoint has its own line, so that one that hangs keeps nobody else waiting.
 CREATE INDEX delivery_waiting ON delivery (endpoint_id, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX delivery_failed ON delivery (endpoint_id, created_at) WHERE status = 'failed';
 CREATE INDEX delivery_listed ON delivery (endpoint_id, created_at DESC, delivery_id DESC);
 CREATE INDEX delivery_event ON delivery (event_id);
