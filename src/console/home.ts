@@ -21,7 +21,6 @@ const DISCREPANCY_COLUMNS = ['kind', 'semantic_key', 'amount', 'provider', 'reas
 const UNAPPLIED_COLUMNS = ['kind', 'semantic_key', 'amount', 'provider', 'reason', 'age_seconds', 'unapplied_id'];
 const DISPUTE_COLUMNS = ['dispute_id', 'order_id', 'amount', 'provider', 'age_seconds', 'evidence_due'];
 const ENDPOINT_COLUMNS = ['url', 'status', 'reason', 'failed', 'age_seconds'];
-const UNAPPLIED_COLUMNS = ['semantic_key', 'amount', 'provider', 'reason', 'age_seconds', 'unapplied_id'];
 const STALE_COLUMNS = ['kind', 'semantic_key', 'amount', 'provider', 'age_seconds', 'attempts', 'next_look_at'];
 /** The page asks again by itself this often, in seconds. */
 const REFRESH_SECONDS = 5;
