@@ -7,17 +7,18 @@ import { FAILURE_CODES, type FailureCode, isFinal, MOVES, STATUSES, type Status 
 type Move = { [From in Status]: `${From} -> ${(typeof MOVES)[From][number]}` }[Status];
 
 const STATE_WORDS: Record<Status, string> = {
-  initialized: 'The intention is on record. Nobody has talked to a provider, and no money is reserved.',
-  in_process: 'A worker has taken it: the amount is held, and a provider may have been asked to move money.',
+  initialized: 'The intention is on record. Nobody has talked to a provider, and no money is reserved here.',
+  in_process: 'A worker has taken it: what leaves a wallet is held, and a provider may have been asked to move money.',
   succeeded: 'The money has moved, and one posting says so. What comes back later is a further posting.',
   failed: 'No money has moved, and the hold is released. A new try is a new operation under a new key.',
 };
 
 const MOVE_WORDS: Record<Move, string> = {
-  'initialized -> in_process': 'A worker claims a confirmed operation and holds the amount, in one commit.',
+  'initialized -> in_process': 'A worker claims a confirmed operation and holds what leaves a wallet, in one commit.',
   'initialized -> failed':
     'Cancelled, expired before it was confirmed, or refused by the ledger when the amount was to be held.',
-  'in_process -> succeeded': 'The provider proves that it paid the approved amount to the approved account.',
+  'in_process -> succeeded':
+    'The provider proves that it moved the approved amount, to the approved account or from the buyer.',
   'in_process -> failed':
     'A documented final decline, an error that is proven to have moved nothing, or a verdict by an operator.',
 };
@@ -28,8 +29,8 @@ const FAILURE_WORDS: Record<FailureCode, string> = {
   provider_insufficient_funds: 'Our own balance at the provider was too small. Somebody has to top it up.',
   provider_error: 'The provider keeps an error under our key, and a look-up shows that nothing was paid.',
   payee_not_payable: 'The payee is blocked or not yet ready to be paid.',
-  expired: 'It was not confirmed, or not approved by the payer, in time.',
-  canceled: 'Cancelled on request before any money could move.',
+  expired: 'It was not confirmed, or not paid by its buyer, in time, and was cancelled at the provider.',
+  canceled: 'Cancelled on request, or with its checkout, before any money could move.',
   limit_exceeded: 'A balance would have grown past what the ledger can count.',
   resolved_by_operator: 'A person decided, after asking the provider; the reason is on record.',
 };
@@ -40,7 +41,7 @@ export function statesPage(): string {
   return `# States of an operation
 Made by \`node scripts/states.ts > docs/states.md\` from \`src/domain/state-machine.ts\`; change it there.
 
-Every payout and every transfer is in one of ${STATUSES.length} states.
+Every pay-in, payout, refund and transfer is in one of ${STATUSES.length} states.
 ${ends.map((status) => `\`${status}\``).join(' and ')} are final and never change.
 
 \`\`\`mermaid
@@ -70,8 +71,11 @@ ${FAILURE_CODES.map((code) => `| \`${code}\` | ${FAILURE_WORDS[code]} |`).join('
 - **Waiting for a person** is \`in_process\` with a \`review\` reason. It keeps its hold, is asked about every
   minute, and leaves review by itself when the provider gives a final answer. See [runbook.md](runbook.md).
 - **Cancelled** is \`failed\` with the code \`canceled\`.
-- **Returned** is \`succeeded\` with an entry under \`reversals\`: the bank sent the money back, and the wallet has
-  it again.
+- **Returned** is \`succeeded\` with an entry under \`reversals\`: a payout or a refund came back, or a buyer's payment was
+  taken back, and a posting of its own says where the money is now.
+- **Waiting for the buyer** is a pay-in \`in_process\` with a \`next_action\`.
+- **Waiting for our balance** is \`in_process\` with \`waiting: "provider_funds"\`: nothing was sent yet.
+- **Open, paid, delivered** are read off a checkout and its orders; see [checkouts.md](checkouts.md).
 - **Confirmed** is a time (\`confirmed_at\`). A confirmed operation stays \`initialized\` until a worker claims it,
   so that \`in_process\` always means: somebody may have talked to the provider.
 `;
