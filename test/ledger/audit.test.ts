@@ -11,9 +11,11 @@ import { cloneDatabase, openLedger } from '../harness/ledger.ts';
 import type { TestDatabase } from '../harness/postgres.ts';
 import { DISARMED } from './disarmed-guards.ts';
 import { fillBooks } from './healthy-books.ts';
+import { ORDER_VIOLATIONS } from './planted-order-violations.ts';
+import { PAYMENT_VIOLATIONS } from './planted-payment-violations.ts';
 import { VIOLATIONS } from './planted-violations.ts';
 
-const PLANTS = [...VIOLATIONS, ...DISARMED];
+const PLANTS = [...VIOLATIONS, ...PAYMENT_VIOLATIONS, ...ORDER_VIOLATIONS, ...DISARMED];
 
 let healthy: TestDatabase;
 
@@ -41,7 +43,7 @@ async function onCopy<Result>(statements: string, look: (url: string) => Promise
   }
 }
 
-const GUARDED = ['posting', 'entry', 'status_change', 'payout', 'transfer'];
+const GUARDED = ['posting', 'entry', 'status_change', 'payin', 'payout', 'refund', 'transfer', 'seller_order'];
 
 function withGuardsOff(statements: string): string {
   const turn = (word: string) => GUARDED.map((table) => `ALTER TABLE ${table} ${word} TRIGGER USER;`).join(' ');

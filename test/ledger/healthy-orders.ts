@@ -28,6 +28,8 @@ export async function fillOrders(ledger: Ledger): Promise<void> {
     await sellInTrouble(market);
     await keepWhatFitsNothing(ledger, market);
     await takeBack(ledger, market);
+    await charge(ledger, { key: 'pay:half', amountMinor: 320n });
+    await charge(ledger, { key: 'pay:yen', amountMinor: 40n });
     await disputeAll(rig, { market, ledger });
   } finally {
     await rig.close();
@@ -168,6 +170,27 @@ async function reverse(
   });
 }
 
+/** What the provider charges for a pay-in, in its own currency. */
+async function charge({ journal }: Ledger, { key, amountMinor }: { key: string; amountMinor: bigint }): Promise<void> {
+  const lines = [
+    { walletId: `@costs:${PROVIDER}:USD`, amountMinor: -amountMinor },
+    { walletId: `@provider:${PROVIDER}:USD`, amountMinor },
+  ];
+  await journal.stepPayin({
+    pkid: pkidOf('payin', key),
+    walletIds: lines.map(({ walletId }) => walletId),
+    decide(row) {
+      const feeExternId = `txn_${row.pkid}`;
+      const posting = headOf('payin', row, { step: `fee:${feeExternId}`, event: 'provider.fee' });
+      const next = { ...row, feeMinor: amountMinor, feeExternId };
+      return {
+        movements: [{ type: 'post', posting, currency: USD, lines }],
+        conclude: () => ({ ...UNCHANGED, next, cause: 'charged' }),
+      };
+    },
+  });
+}
+
 /** Pay-ins whose disputes open by themselves. */
 async function sellWhatWillBeDisputed(market: Market): Promise<void> {
   const order = { seller: 'hal', amountMinor: 6_000n, feeMinor: 601n };
@@ -181,8 +204,10 @@ async function sellWhatWillBeDisputed(market: Market): Promise<void> {
   await market.deliver('lost-delivered-1');
   await market.payOut('gus', 10_000n);
   await market.load('buyer-half', 2_000n, 'tok_dispute_lost');
+  await market.load('ida', 2_000n, 'tok_dispute_lost');
+  await market.payOut('ida', 1_500n);
 }
-const DISPUTES = 5;
+const DISPUTES = 6;
 
 async function disputeAll(rig: Rig, { market, ledger }: { market: Market; ledger: Ledger }): Promise<void> {
   const events = () =>

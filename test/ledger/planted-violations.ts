@@ -10,10 +10,10 @@ export interface Plant {
   readonly alsoNoticedBy: readonly string[];
 }
 
-const FRESH_ID = `'ffffffff-0000-4000-8000-000000000001'::uuid`;
+export const FRESH_ID = `'ffffffff-0000-4000-8000-000000000001'::uuid`;
 
 /** A booking of `amount` from the first to the second wallet, with balances and counters kept right. */
-const book = (posting: { head: string; from: string; to: string; amount: number }) => `
+export const book = (posting: { head: string; from: string; to: string; amount: number }) => `
   INSERT INTO posting (posting_id, event, operation_kind, operation_pkid, semantic_key, reverses, created_at)
     ${posting.head};
   INSERT INTO entry (wallet_id, seq, posting_id, currency, amount, balance_after, created_at)
@@ -139,7 +139,7 @@ export const VIOLATIONS: readonly Plant[] = [
       UPDATE status_change SET to_status = 'succeeded' WHERE number = 3
         AND pkid = (SELECT pkid FROM transfer WHERE semantic_key = 'transfer:9');`,
     check: 'A7',
-    alsoNoticedBy: [],
+    alsoNoticedBy: ['W1', 'W2'],
   },
   {
     violation: 'a posting belongs to nothing',
