@@ -14,7 +14,7 @@ import { isFinal } from '../domain/state-machine.ts';
 import type { Checkout } from '../entities/checkout.ts';
 import { readClock } from '../ledger/reads.ts';
 import type { Intake } from '../ledger/step.ts';
-import { insertAll, insertNew, parseRow, tableOf } from '../ledger/table.ts';
+import { insertNew, parseRow, tableOf } from '../ledger/table.ts';
 import type { Tx } from '../runtime/db.ts';
 import type { LifeOptions } from './life.ts';
 import { readOrders } from './order-rows.ts';
@@ -153,8 +153,9 @@ export function createCheckoutLife(
         const orders = request.orders.map((order, index) =>
           newOrder({ request, order, walletId: walletIds[index] ?? '', now }),
         );
-        await refuseTaken(tx, orders);
-        await insertAll(tx, tables.order, orders);
+        // Waits for whoever makes an order of the same id at this moment, so that exactly one of the two has it.
+        const made = await insertNew(tx, tables.order, orders);
+        if (made.size < orders.length) throw await takenBy(tx, { orders, checkoutId: row.checkoutId });
         return { type: 'created', row };
       });
     },
@@ -209,14 +210,19 @@ function isUncompensated(order: Order): boolean {
 }
 
 /** An id names one order for ever; the transaction ends with nothing kept. */
-async function refuseTaken(tx: Tx, orders: readonly Order[]): Promise<void> {
+async function takenBy(
+  tx: Tx,
+  { orders, checkoutId }: { orders: readonly Order[]; checkoutId: string },
+): Promise<PaymentError> {
   const { rows } = await sql<{ order_id: string; checkout_id: string }>`
-    SELECT order_id, checkout_id FROM seller_order WHERE order_id = ANY(${orders.map((order) => order.orderId)}::text[])
+    SELECT order_id, checkout_id FROM seller_order
+    WHERE order_id = ANY(${orders.map((order) => order.orderId)}::text[]) AND checkout_id <> ${checkoutId}
     LIMIT 1`.execute(tx);
   const [taken] = rows;
-  if (taken === undefined) return;
-  const detail = `The order "${taken.order_id}" belongs to the checkout "${taken.checkout_id}". Choose another id.`;
-  throw new PaymentError('invalid-state', { detail });
+  if (taken === undefined) return new PaymentError('unavailable', { retryAfterMs: 1000 });
+  const { order_id, checkout_id } = taken;
+  const detail = `The order "${order_id}" belongs to the checkout "${checkout_id}". Choose another order_id.`;
+  return new PaymentError('invalid-state', { detail });
 }
 
 function newCheckout(request: CheckoutRequest, { totalMinor, now }: { totalMinor: bigint; now: Date }): Checkout {

@@ -4,6 +4,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Ledger, openLedger } from '../harness/ledger.ts';
 import { fillBooks } from './healthy-books.ts';
+import { MARKET_CHECKS } from './market-guards.ts';
 
 let ledger: Ledger;
 let client: pg.Client;
@@ -46,9 +47,9 @@ describe('what was written stays written', () => {
     }
   });
 
-  test.each(['payout', 'transfer'])('a %s cannot be deleted', async (table) => {
+  test.each(['payin', 'payout', 'refund', 'transfer', 'seller_order'])('a %s cannot be deleted', async (table) => {
     expect(await refusalOf(`DELETE FROM ${table}`)).toMatch(/^23001 /);
-    expect(await refusalOf(`TRUNCATE ${table}`)).toMatch(/^23001 /);
+    expect(await refusalOf(`TRUNCATE ${table} CASCADE`)).toMatch(/^23001 /);
   });
 });
 
@@ -161,6 +162,7 @@ const CHECKS: Readonly<Record<string, string>> = {
     VALUES (gen_random_uuid(), 'payout', gen_random_uuid(), 'guess', NULL, NULL, 'x', now())`,
   discrepancy_closed_by_someone: `INSERT INTO discrepancy (discrepancy_id, reason, detail, opened_at, closed_at)
     VALUES (gen_random_uuid(), 'x', 'x', now(), now())`,
+  ...MARKET_CHECKS,
   api_key_scopes_known: `INSERT INTO api_key VALUES (gen_random_uuid(), 'x', '', ARRAY['everything'], now(), NULL)`,
 };
 
