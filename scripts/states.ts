@@ -71,8 +71,8 @@ ${FAILURE_CODES.map((code) => `| \`${code}\` | ${FAILURE_WORDS[code]} |`).join('
 - **Waiting for a person** is \`in_process\` with a \`review\` reason. It keeps its hold, is asked about every
   minute, and leaves review by itself when the provider gives a final answer. See [runbook.md](runbook.md).
 - **Cancelled** is \`failed\` with the code \`canceled\`.
-- **Returned** is \`succeeded\` with an entry under \`reversals\`: a payout or a refund came back, or a buyer's payment was
-  taken back, and a posting of its own says where the money is now.
+- **Returned** is \`succeeded\` with an entry under \`reversals\`: a payout or a refund came back, or a buyer's payment
+  was taken back, and a posting of its own says where the money is now.
 - **Waiting for the buyer** is a pay-in \`in_process\` with a \`next_action\`.
 - **Waiting for our balance** is \`in_process\` with \`waiting: "provider_funds"\`: nothing was sent yet.
 - **Open, paid, delivered** are read off a checkout and its orders; see [checkouts.md](checkouts.md).
