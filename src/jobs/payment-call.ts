@@ -2,7 +2,7 @@
 // back as evidence; only a defect of our own is logged as an error, and even then the outcome counts as unknown.
 
 import { PaymentError } from '../domain/errors.ts';
-import type { Payment } from '../domain/payment.ts';
+import { moneyOf, type Payment } from '../domain/payment.ts';
 import type { Answer, Provider } from '../domain/provider.ts';
 import { type Evidence, PROVIDER_FUNDS } from '../domain/verdict.ts';
 import { BREAKER_RETRY_MS } from '../runtime/breaker.ts';
@@ -81,8 +81,7 @@ async function hasFunds<Row extends Payment>(
   { rules, provider, options }: CallContext<Row>,
 ): Promise<boolean> {
   if (rules.kind !== 'payout') return true;
-  const balanceMinor = await options.funds.balanceOf(provider, row.currency);
-  return balanceMinor === null || balanceMinor >= row.amountMinor;
+  return options.funds.cover(provider, moneyOf(row));
 }
 
 async function answerOf<Row extends Payment>(

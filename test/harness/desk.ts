@@ -3,6 +3,7 @@
 
 import { sql } from 'kysely';
 import { expect } from 'vitest';
+import { z } from 'zod';
 import type { Dispute } from '../../src/domain/dispute.ts';
 import { type Pkid, pkidOf } from '../../src/domain/id.ts';
 import type { ProviderName } from '../../src/domain/provider.ts';
@@ -29,6 +30,8 @@ export async function openShopWithDesk(env: Record<string, string> = {}) {
   }
   return { shop, desk, close };
 }
+
+const callLog = z.object({ data: z.array(z.object({ method: z.string(), path: z.string() })) });
 
 function openDesk({ app, remit }: Pick<Shop, 'app' | 'remit'>) {
   const { url } = remit.sandbox;
@@ -96,6 +99,12 @@ function openDesk({ app, remit }: Pick<Shop, 'app' | 'remit'>) {
         headers: { authorization: 'Bearer square_dashboard', 'content-type': 'application/json' },
         body: JSON.stringify(body),
       }),
+
+    /** The requests about one operation that the provider saw, as "POST /v1/transfers". */
+    async callsOf(pkid: Pkid): Promise<string[]> {
+      const { data } = callLog.parse(await ask(`/_sandbox/calls?key=${pkid}`, { method: 'GET' }));
+      return data.map(({ method, path }) => `${method} ${path}`);
+    },
 
     disputesOf,
     /** The only dispute of a pay-in, once it stands so. */
