@@ -8,7 +8,7 @@ import type { Stage } from './demo-checks.ts';
 import { createClient } from './demo-client.ts';
 import { drainFile, fundWallets, postFile, readLines } from './demo-file.ts';
 import { compareBook, judgeOutcomes, judgeTold, judgeWallets } from './demo-judge.ts';
-import { type Listener, startListener } from './demo-listener.ts';
+import { type Heard, type Listener, startListener } from './demo-listener.ts';
 import { DEMO_TIMES, type DemoPlace, startDemoProcess } from './demo-process.ts';
 import { compareProviders } from './demo-providers.ts';
 import { createScreen, type Screen } from './demo-screen.ts';
@@ -115,8 +115,17 @@ async function listEvents({ screen, listener }: Stage): Promise<void> {
   ]);
   const { repeated, refused } = listener.counts();
   screen.claim(`${listener.heard().length} events, ${repeated} of them sent again`, refused === 0);
+  screen.claim('of each object in the order in which it happened', isInOrder(listener.heard()));
   const forged = await forgedMessage(listener);
   screen.claim('a message that somebody else made up is not believed', forged === 401);
+}
+
+/** `sequence` counts what is told of one object; two kinds may have the same names. */
+function isInOrder(heard: readonly Heard[]): boolean {
+  const byObject = Map.groupBy(heard, ({ type, subject }) => `${type.slice(0, type.indexOf('.'))} ${subject}`);
+  return [...byObject.values()].every((events) =>
+    events.every(({ sequence }, index) => sequence > (events[index - 1]?.sequence ?? 0)),
+  );
 }
 
 async function forgedMessage({ url }: Listener): Promise<number> {
