@@ -1,6 +1,7 @@
 // The auditor's own test: on healthy books it is silent, and each violation that is planted with the guards off is
 // reported by the very check that is there for it.
 
+import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AUDIT_CHECKS, audit, refuseMissingGuards } from '../../src/ledger/audit.ts';
@@ -79,6 +80,15 @@ describe.concurrent('a planted violation is reported by its check, and by no oth
     const planted = new Set(PLANTS.map((plant) => plant.check));
     expect(AUDIT_CHECKS.map((check) => check.id).filter((id) => !planted.has(id))).toEqual([]);
   });
+});
+
+test('the page on what may go wrong lists every check, with its promise', async () => {
+  const page = await readFile(new URL('../../docs/failure-model.md', import.meta.url), 'utf8');
+  const listed = [...page.matchAll(/^\| ([A-Z][0-9]+(?:\.[a-z]+)?) \| (.*) \|$/gm)].map(([, id, title]) => ({
+    id,
+    title,
+  }));
+  expect(listed).toEqual(AUDIT_CHECKS.map(({ id, title }) => ({ id, title })));
 });
 
 test('at most a hundred violations of a check are listed', async () => {
