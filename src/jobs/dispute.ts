@@ -36,7 +36,7 @@ export function createDisputeLife(options: LifeOptions, payins: Pick<PayinLife, 
       const view = await ask(providerOf(providers, name), externId, timing.providerTimeoutMs);
       if (view === null) return 'no_effect';
       const payin = await findPayin(name, view);
-      // Of a pay-in that failed nothing is booked but unapplied money, which only a person can have done something with.
+      // Of a pay-in that failed nothing is booked but unapplied money, which a person may have moved on.
       if (payin === null || payin.status === 'failed') return 'unmatched';
       if (payin.status !== 'succeeded') {
         throw new PaymentError('unavailable', { detail: 'A dispute came before its pay-in. It is looked at again.' });

@@ -47,7 +47,7 @@ describe('the amounts of the chart', () => {
     await shop.expectBooksAgree();
   });
 
-  test('a refund after delivery takes what the seller has, and the rest as debt that the next delivery pays', async () => {
+  test('a refund after delivery takes what the seller has, the rest as debt that the next delivery pays', async () => {
     const seller = await shop.paidOrder('debtor', { amountMinor: 10_000n, feeMinor: 2_000n });
     await shop.deliver('debtor-1');
     await shop.payOut(seller, 8_000n);
@@ -104,7 +104,7 @@ describe('a pay-in', () => {
     expect(first.row.pkid).toBe(second.row.pkid);
   });
 
-  test('that is declined fails after it was cancelled at the provider, and the checkout can be paid again', async () => {
+  test('that is declined fails after it was cancelled at the provider, and it can be paid again', async () => {
     await shop.oneOrder('declined', { token: 'pm_decline_1' });
     expect(await shop.pay('declined')).toMatchObject({ status: 'failed', failureCode: 'declined' });
     const again = await shop.pay('declined', { key: 'declined-again', token: 'pm_card_ok' });

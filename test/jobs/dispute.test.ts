@@ -104,7 +104,7 @@ describe.concurrent.each(['stripe', 'paypal', 'square'] as const)('a dispute at 
 test('after all of them our books agree with those of the providers', () => shop.expectBooksAgree());
 
 describe('a dispute at stripe', () => {
-  test('of a pay-in that loaded a wallet takes from the wallet, then from a debt, and pays both back when it is won', async () => {
+  test('of a pay-in that loaded a wallet takes from it, then from a debt, and pays both back when won', async () => {
     const [wallet] = await shop.sellers('loaded', 1, 'USD');
     const payin = await shop.load(wallet, 5_000n, 'tok_dispute_won');
     await shop.payOut(wallet, 3_000n);

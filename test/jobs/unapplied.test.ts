@@ -119,7 +119,7 @@ describe('unapplied money', () => {
 });
 
 describe.each(['stripe', 'paypal', 'square'] as const)('a refund at %s that comes back', (provider) => {
-  test('is the money of its buyer: unapplied once, with a discrepancy, and sent again when a person says so', async () => {
+  test("is its buyer's money: unapplied once, with a discrepancy, and sent again when a person says so", async () => {
     const name = `${provider}-bounced`;
     const token = 'tok_refund_bounce';
     const seller = await shop.paidOrder(name, { amountMinor: 10_000n, feeMinor: 2_000n, provider, token });

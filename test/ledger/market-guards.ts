@@ -81,7 +81,8 @@ export const MARKET_CHECKS: Readonly<Record<string, string>> = {
 /** A changed copy, for what a row that exists cannot become: its own guard of moves would refuse first. */
 function copied(table: string, where: string, change: string): string {
   return `CREATE TEMPORARY TABLE one ON COMMIT DROP AS SELECT * FROM ${table} WHERE ${where} LIMIT 1;
-    UPDATE one SET pkid = gen_random_uuid(), semantic_key = 'copied', ${change}; INSERT INTO ${table} SELECT * FROM one`;
+    UPDATE one SET pkid = gen_random_uuid(), semantic_key = 'copied', ${change};
+    INSERT INTO ${table} SELECT * FROM one`;
 }
 
 function endpointWith(eventsStatusReason: string, secrets = `sha256('x'), NULL, NULL`): string {
