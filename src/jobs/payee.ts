@@ -116,6 +116,17 @@ async function viewOf(provider: Provider, account: string): Promise<PayeeView> {
   throw new PaymentError('not-found', { detail });
 }
 
+/** Without an answer a blocked payee stays blocked; of one that was still being onboarded the payout itself tells. */
+async function viewNow(payee: Payee, provider: Provider): Promise<PayeeView> {
+  const { status, blockedReason = null, onboardingUrl = null } = payee;
+  const known = { status, blockedReason, onboardingUrl };
+  try {
+    return (await provider.findPayee?.(payee.account, { timeoutMs: ASK_TIMEOUT_MS })) ?? known;
+  } catch {
+    return status === 'blocked' ? known : { ...known, status: 'payable' };
+  }
+}
+
 /** Why a payout may not be sent to its payee after all; asked again where it was not payable when we last heard. */
 export async function obstacleOfPayee(
   { payeeId }: { payeeId: string | null },
@@ -124,7 +135,7 @@ export async function obstacleOfPayee(
   if (payeeId === null) return null;
   const payee = await db.em().findOne(PayeeEntity, { payeeId });
   if (payee === null || payee.status === 'payable') return null;
-  const view = await viewOf(providerOf(providers, payee.provider), payee.account).catch(() => payee);
+  const view = await viewNow(payee, providerOf(providers, payee.provider));
   if (view.status === 'payable') return null;
   const reason = view.blockedReason ?? 'its onboarding is not complete';
   return `The payee "${payeeId}" cannot be paid: ${reason}. Complete its onboarding and make a new payout.`;
