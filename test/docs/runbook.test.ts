@@ -1,0 +1,62 @@
+// The runbook has a word for everything that asks for a person.
+
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import type { ReviewReason } from '../../src/domain/verdict.ts';
+import type { Attention } from '../../src/jobs/attention.ts';
+
+const page = readText('docs/runbook.md');
+
+/** The compiler names the one that was forgotten here. */
+const REVIEW_REASONS = {
+  success_differs: true,
+  success_and_decline: true,
+  second_reference: true,
+  key_conflict: true,
+  key_expired: true,
+  approval_differs: true,
+  crashed_repeatedly: true,
+} as const satisfies Record<ReviewReason, true>;
+const ATTENTION = {
+  review: true,
+  discrepancies: true,
+  unapplied: true,
+  disputes: true,
+  webhook_endpoints: true,
+  oldest_unfinished: true,
+  stale: true,
+} as const satisfies Record<keyof Attention, true>;
+
+/** Where discrepancies are opened: as a value, or in SQL. */
+const OPENED = /(?:reason: |const reason = |, )'([a-z]+_[a-z_]+)'(?:, detail|;|, \$\{)/g;
+
+test('every reason for a review or a discrepancy has a row that says what to do', () => {
+  const lives = ['payment-steps', 'payment-after', 'external', 'checkout', 'refund', 'webhook-in'];
+  const sources = lives.map((life) => readText(`src/jobs/${life}.ts`)).join('\n');
+  const opened = [...sources.matchAll(OPENED)].map(([, reason = '']) => reason);
+  expect(opened).toEqual(expect.arrayContaining(['paid_but_failed', 'external_refund', 'not_compensated']));
+  const reasons = [...Object.keys(REVIEW_REASONS), ...opened];
+  expect(reasons.filter((reason) => !page.includes(`| \`${reason}\` |`))).toEqual([]);
+});
+
+test('every list of what needs attention, and every metric, is explained, and each section that is named is there', () => {
+  expect(Object.keys(ATTENTION).filter((list) => !page.includes(`| \`${list}\` |`))).toEqual([]);
+  const sources = ['src/runtime/metrics.ts', 'src/app.ts'].map(readText).join('\n');
+  const metrics = [...sources.matchAll(/'(remit_[a-z_]+)'/g)].map(([, name = '']) => name);
+  expect(metrics.length).toBeGreaterThan(10);
+  expect([...new Set(metrics)].filter((metric) => !page.includes(`\`${metric}\``))).toEqual([]);
+  const sections = [...page.matchAll(/^## (.+)$/gm)].map(([, title = '']) => anchorOf(title));
+  const links = [...page.matchAll(/\]\(#([^)]+)\)/g)].map(([, target = '']) => target);
+  expect(links.filter((target) => !sections.includes(target))).toEqual([]);
+});
+
+function anchorOf(title: string): string {
+  return title
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9 -]/g, '')
+    .replaceAll(' ', '-');
+}
+
+function readText(path: string): string {
+  return readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+}
