@@ -148,6 +148,7 @@ function openAccounts({ config, sandboxUrl, log }: AppOptions) {
 function openLives(life: LifeOptions, onDeliveries: (deliveryIds: readonly string[]) => void) {
   const payins = createPayinLife(life);
   const refunds = createRefundLife(life);
+  const unapplied = createUnappliedLife(life);
   return {
     payins,
     refunds,
@@ -156,9 +157,9 @@ function openLives(life: LifeOptions, onDeliveries: (deliveryIds: readonly strin
     orders: createOrderLife(life),
     checkouts: createCheckoutLife({ ...life, payins, refunds }),
     disputes: createDisputeLife(life, payins),
-    unapplied: createUnappliedLife(life),
+    unapplied,
     payees: createPayeeLife({ ...life, onDeliveries }),
-    externals: createExternalRefunds(life, { payin: payins, refund: refunds }),
+    externals: createExternalRefunds(life, { payin: payins, refund: refunds, unapplied }),
   };
 }
 

@@ -11,12 +11,16 @@ import { readOrders } from './order-rows.ts';
 import { findPayment } from './payment-lookup.ts';
 import { providerOf } from './provider-of.ts';
 import type { PaymentLives } from './review.ts';
+import type { UnappliedLife } from './unapplied.ts';
 
 export type ExternalRefunds = ReturnType<typeof createExternalRefunds>;
 
 type Outcome = 'applied' | 'no_effect' | 'unmatched' | 'ignored';
 
-export function createExternalRefunds(options: LifeOptions, lives: Pick<PaymentLives, 'payin' | 'refund'>) {
+export function createExternalRefunds(
+  options: LifeOptions,
+  lives: Pick<PaymentLives, 'payin' | 'refund'> & { readonly unapplied: Pick<UnappliedLife, 'adopt'> },
+) {
   const { db, tables, providers, timing } = options;
 
   async function payinOf(provider: ProviderName, { payinExternId }: RefundView): Promise<Payin | null> {
@@ -36,6 +40,9 @@ export function createExternalRefunds(options: LifeOptions, lives: Pick<PaymentL
       if (view === null || view === undefined || view.status === 'failed') return 'ignored';
       // One of ours, whose own answer has not come yet: it is found by its look-up.
       if (view.pkid !== null) return 'no_effect';
+      // Before the money is looked for: what an event before this one adopted is no longer open.
+      if (await isKnown(name, externId)) return 'no_effect';
+      if (await lives.unapplied.adopt(name, view)) return 'applied';
       const payin = await payinOf(name, view);
       if (payin === null) return 'unmatched';
       const { amountMinor } = view.money;

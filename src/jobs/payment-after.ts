@@ -118,6 +118,10 @@ function contradict<Row extends Payment>(
   const contradiction = contradictionIn(row, answer);
   if (contradiction === null) return unchanged('no_effect', answers);
   const success = answer.type === 'succeeded' ? answer : null;
+  // Told of when its money was kept; what has become of that since is in its own row.
+  if (success !== null && held.seen.unapplied?.externPaymentId === success.externId) {
+    return unchanged('no_effect', answers);
+  }
   const discrepancies = [discrepancyOf(rules.kind, row, { ...contradiction, success, now })];
   const stray = success === null ? NO_EFFECTS : rules.strayMoney(held, success, contradiction.reason);
   const { movements, ...records } = together({ movements: [], discrepancies }, stray);

@@ -158,6 +158,9 @@ export function createPaymentLife<Row extends Payment>(rules: PaymentRules<Row>,
         decide: (row, now, beside) => resolvePayment({ row, seen: beside, companions, now }, rules, resolution),
       });
       await closeDiscrepanciesOf(db, { pkid, ...resolution });
+      // Of two payments neither was booked yet: what failed here was paid there, and is money that fits nothing.
+      const isPaid = seen.reviewReason === 'second_reference' && resolved.status === 'failed';
+      if (isPaid) await lookAgain(resolved, { rules, provider: providerFor(resolved), options });
       return resolved;
     },
   };

@@ -5,7 +5,8 @@ import { isPlatformWalletId, unappliedWalletId } from '../domain/chart.ts';
 import { PaymentError } from '../domain/errors.ts';
 import { fingerprintOf } from '../domain/fingerprint.ts';
 import { pkidOf, postingIdOf } from '../domain/id.ts';
-import type { Payin } from '../domain/payin.ts';
+import type { Origin, Payin } from '../domain/payin.ts';
+import type { ProviderName, RefundView } from '../domain/provider.ts';
 import type { Refund } from '../domain/refund.ts';
 import type { Unapplied } from '../entities/unapplied.ts';
 import { createRowLoader } from '../ledger/loader.ts';
@@ -15,12 +16,20 @@ import { closeDiscrepanciesOf } from './discrepancy.ts';
 import type { LifeOptions } from './life.ts';
 import { refuseRefusals } from './payment-steps.ts';
 import { providerOf } from './provider-of.ts';
-import { DECIDED_BY, newRefund } from './refund-request.ts';
+import { DECIDED_BY, externalKey, newRefund } from './refund-request.ts';
 import { noSuchWallet, otherCurrency } from './transfer.ts';
 
 export interface UnappliedResolution {
   /** The wallet that gets the money, or null to send it back to its payer. */
   readonly applyTo: string | null;
+  readonly reason: string;
+  readonly actor: string;
+}
+
+interface SendingBack {
+  readonly semanticKey: string;
+  /** The provider's id of a refund that was made there. */
+  readonly externId: string | null;
   readonly reason: string;
   readonly actor: string;
 }
@@ -82,16 +91,16 @@ export function createUnappliedLife(options: LifeOptions) {
     });
   }
 
-  async function sendBack(seen: Unapplied, { reason, actor }: UnappliedResolution): Promise<Unapplied> {
+  async function sendBack(seen: Unapplied, how: SendingBack): Promise<Unapplied> {
+    const { semanticKey, externId, reason, actor } = how;
     const payin = await payinOf(seen);
-    refuseUnable(seen, payin);
-    const semanticKey = await keyOfNextRefund(seen);
     const pkid = pkidOf('refund', semanticKey);
     const { amountMinor } = seen;
     const request = { semanticKey, orderId: '', amountMinor, destination: 'payer', reason } as const;
     // It is resolved when the refund succeeds, which then names who decided it.
     const asked = { ...request, metadata: { [DECIDED_BY]: actor }, traceparent: null };
-    const origin = { origin: 'api', externId: null, walletId: null, order: null, beforeDelivery: false } as const;
+    const origin: Origin = externId === null ? 'api' : 'external';
+    const rest = { origin, externId, walletId: null, order: null, beforeDelivery: false };
     const resolved = await decideOn(seen, [], (row, now) => {
       if (row.refundPkid !== null && row.resolvedReason === reason) return asItIs(row);
       refuseResolved(row);
@@ -107,7 +116,7 @@ export function createUnappliedLife(options: LifeOptions) {
         fingerprint,
         leaseMs,
         unappliedId: row.unappliedId,
-        ...origin,
+        ...rest,
       };
       const refund = newRefund(facts, now);
       const next = { ...row, refundPkid: pkid, resolvedReason: reason };
@@ -130,7 +139,7 @@ export function createUnappliedLife(options: LifeOptions) {
     return failed === 0 ? `unapplied:${unappliedId}` : `unapplied:${unappliedId}:${failed + 1}`;
   }
 
-  function refuseUnable({ amountMinor, currency }: Unapplied, { provider }: Payin): void {
+  function refuseUnable({ provider, amountMinor, currency }: Unapplied): void {
     const { refund } = providerOf(providers, provider);
     const refusal = refund === null ? 'It gives no refunds.' : refund.refusalOf({ amountMinor, currency });
     if (refusal === null) return;
@@ -148,11 +157,32 @@ export function createUnappliedLife(options: LifeOptions) {
   return {
     find,
 
+    /** A refund that somebody made at the provider may be of such money. False when none of it is that payment. */
+    async adopt(provider: ProviderName, { externId, payinExternId, money }: RefundView): Promise<boolean> {
+      const { rows } = await sql<Record<string, unknown>>`
+        SELECT * FROM unapplied
+        WHERE provider = ${provider} AND extern_payment_id = ${payinExternId} AND operation_kind = 'payin'
+          AND amount = ${money.amountMinor.toString()}::bigint AND currency = ${money.currency}
+          AND resolved_at IS NULL AND refund_pkid IS NULL LIMIT 1`.execute(db.sql);
+      const [raw] = rows;
+      if (raw === undefined) return false;
+      const by = { reason: 'Made at the provider.', actor: provider };
+      await sendBack(parseRow(tables.unapplied, raw), {
+        semanticKey: externalKey(provider, externId),
+        externId,
+        ...by,
+      });
+      return true;
+    },
+
     /** Where the money belongs. Throws not-found, invalid-currency, and invalid-state when that is decided. */
     async resolve(unappliedId: string, resolution: UnappliedResolution): Promise<Unapplied> {
       const seen = await find(unappliedId);
       const { applyTo } = resolution;
-      const resolved = await (applyTo === null ? sendBack(seen, resolution) : applyToWallet(seen, applyTo, resolution));
+      if (applyTo === null) refuseUnable(seen);
+      const resolved = await (applyTo === null
+        ? sendBack(seen, { semanticKey: await keyOfNextRefund(seen), externId: null, ...resolution })
+        : applyToWallet(seen, applyTo, resolution));
       await closeDiscrepanciesOf(db, { pkid: seen.pkid, ...resolution });
       return resolved;
     },

@@ -73,6 +73,27 @@ describe.each(['stripe', 'paypal', 'square'] as const)("a refund made in %s's da
   });
 });
 
+test('money that fitted nothing and is sent back in the dashboard is resolved by that, once', async () => {
+  await shop.oneOrder('twice');
+  const { pkid } = await shop.pay('twice');
+  const { id } = await desk.stripe('payment_intents', {
+    amount: '3000',
+    currency: 'usd',
+    confirm: 'true',
+    payment_method: 'pm_card_ok',
+    transfer_group: pkid,
+    'metadata[pkid]': pkid,
+  });
+  await desk.unapplied(pkid);
+  const before = await desk.balance('@unapplied:USD');
+  const refund = await desk.stripe('refunds', { payment_intent: String(id), amount: '3000' });
+  expect(await desk.adopted('stripe', String(refund.id))).toMatchObject({ status: 'succeeded', origin: 'external' });
+  await desk.eventsDone('stripe');
+  expect(await desk.unapplied(pkid)).toMatchObject({ resolvedAt: expect.any(Date), resolvedBy: 'stripe' });
+  expect(await desk.balance('@unapplied:USD')).toBe(before - 3_000n);
+  await shop.expectBooksAgree();
+});
+
 describe.each(['stripe', 'paypal', 'square'] as const)("a refund made in %s's dashboard", (provider) => {
   test('of a whole checkout with several orders is more than one order holds, so a person is told', async () => {
     const name = `${provider}-whole`;

@@ -74,9 +74,9 @@ describe('unapplied money', () => {
     const wallet = await shop.buyerWallet('both');
     const ends = await Promise.allSettled([
       shop.app.unapplied.resolve(unappliedId, { applyTo: wallet, reason: 'credit', actor: 'one' }),
-      shop.app.unapplied.resolve(unappliedId, { applyTo: null, reason: 'back', actor: 'two' }),
+      shop.app.unapplied.resolve(unappliedId, { applyTo: null, reason: 'back, says two', actor: 'two' }),
       shop.app.unapplied.resolve(unappliedId, { applyTo: wallet, reason: 'credit', actor: 'three' }),
-      shop.app.unapplied.resolve(unappliedId, { applyTo: null, reason: 'back', actor: 'four' }),
+      shop.app.unapplied.resolve(unappliedId, { applyTo: null, reason: 'back, says four', actor: 'four' }),
     ]);
     expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     const codes = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason.code] : []));
