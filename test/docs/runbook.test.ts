@@ -39,7 +39,7 @@ test('every reason for a review or a discrepancy has a row that says what to do'
   expect(reasons.filter((reason) => !page.includes(`| \`${reason}\` |`))).toEqual([]);
 });
 
-test('every list of what needs attention, and every metric, is explained, and each section that is named is there', () => {
+test('every list of what needs attention and every metric is explained, and each section it names is there', () => {
   expect(Object.keys(ATTENTION).filter((list) => !page.includes(`| \`${list}\` |`))).toEqual([]);
   const sources = ['src/runtime/metrics.ts', 'src/app.ts'].map(readText).join('\n');
   const metrics = [...sources.matchAll(/'(remit_[a-z_]+)'/g)].map(([, name = '']) => name);
