@@ -6,6 +6,8 @@ import type { Currency, Money } from '../domain/money.ts';
 import type { Provider } from '../domain/provider.ts';
 
 export interface Funds {
+  /** Asks ahead of the claim, so that the answer is there when the payout has to leave. */
+  warm(provider: Provider, currency: Currency): Promise<void>;
   /**
    * Whether our balance covers it besides what was let through since we last asked; then it counts as spent. True when
    * the provider does not tell, or gives no answer: nobody is held back by that.
@@ -53,6 +55,9 @@ export function createFunds({ log }: { log: Logger }): Funds {
   }
 
   return {
+    async warm(provider, currency) {
+      await askOnce(provider, currency).balance;
+    },
     async cover(provider, { amountMinor, currency }) {
       const known = askOnce(provider, currency);
       const balanceMinor = await known.balance;

@@ -79,6 +79,7 @@ export function payoutRules(options: LifeOptions): PaymentRules<Payout> {
     findExternal: () => null,
     payinExternIdOf: () => null,
     async obstacleTo(row) {
+      await options.funds.warm(providerOf(options.providers, row.provider), row.currency);
       const detail = await obstacleOfPayee(row, options);
       return detail === null ? null : { code: 'payee_not_payable', detail };
     },

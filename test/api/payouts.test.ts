@@ -189,7 +189,15 @@ describe('an operator', () => {
 
   it('sees what needs attention, and the books proven', async () => {
     const { json } = await rig.get('/v1/attention');
-    expect(Object.keys(json)).toEqual(['review', 'discrepancies', 'unapplied', 'oldest_unfinished', 'stale']);
+    expect(Object.keys(json)).toEqual([
+      'review',
+      'discrepancies',
+      'unapplied',
+      'disputes',
+      'webhook_endpoints',
+      'oldest_unfinished',
+      'stale',
+    ]);
     expect(await rig.post('/v1/audit')).toMatchObject({ status: 200, json: { ok: true } });
   });
 });
