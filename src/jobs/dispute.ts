@@ -108,6 +108,17 @@ function charged(known: Dispute, { view: { fee } }: Facts): Booked {
   };
 }
 
+/**
+ * A refund that is still on its way when a dispute takes the same money is refused by the provider; until we hear of
+ * that the money seems to be gone twice, and we would give what is the seller's to lose. One that is open for longer
+ * is no such race.
+ */
+const REFUND_RACE_MS = 10 * 60 * 1000;
+
+function isBeingRefunded({ openBeforeMinor, openAfterMinor, updatedAt }: Order, now: Date): boolean {
+  return openBeforeMinor + openAfterMinor > 0n && now.getTime() - updatedAt.getTime() < REFUND_RACE_MS;
+}
+
 /** The whole is taken, outside of the fee formula: from what is pending, else from the seller, else their debt. */
 function open(payin: Payin, { view, companions, seen, now }: Facts): Booked {
   const { provider } = payin;
@@ -117,6 +128,9 @@ function open(payin: Payin, { view, companions, seen, now }: Facts): Booked {
     { row: payin, seen, companions, now },
     view.money.amountMinor,
   );
+  if (uncoveredMinor > 0n && seen.orders.some((one) => isBeingRefunded(one, now))) {
+    throw new PaymentError('unavailable', { detail: 'A refund of the disputed money is open. It is looked at again.' });
+  }
   const [only, ...others] = taken;
   const dispute: Dispute = {
     disputeId,

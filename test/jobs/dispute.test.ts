@@ -93,15 +93,15 @@ describe.concurrent.each(['stripe', 'paypal', 'square'] as const)('a dispute at 
   test('and a refund at the same time take no more than the order, whichever is first at the provider', async () => {
     const name = `${provider}-part`;
     await shop.paidOrder(name, order('tok_dispute_lost'));
-    await shop.refund(`${name}-1`, 3_000n);
+    const refund = await shop.requestRefund(`${name}-1`, 3_000n);
     const { amountMinor, uncoveredMinor } = await desk.dispute(await payinOf(name), 'lost');
+    expect(uncoveredMinor).toBe(0n);
+    await shop.settledRefund(refund);
     const after = await shop.app.orders.find(`${name}-1`);
     if (after === null) throw new Error('The order is gone.');
     expect(amountMinor + after.refundedMinor).toBe(AMOUNT);
-    expect(after.takenBeforeMinor).toBe(amountMinor - uncoveredMinor);
-    const left = AMOUNT - after.refundedMinor - after.takenBeforeMinor;
-    expect(left).toBe(uncoveredMinor);
-    await expect(shop.refund(`${name}-1`, left + 1n)).rejects.toMatchObject({ code: 'refund-exceeds-payment' });
+    expect(after.takenBeforeMinor).toBe(amountMinor);
+    await expect(shop.refund(`${name}-1`, 1n)).rejects.toMatchObject({ code: 'refund-exceeds-payment' });
   });
 });
 
@@ -165,6 +165,20 @@ describe('a dispute at stripe', () => {
     expect(await shop.settledRefund(refund)).toMatchObject({ status: 'succeeded' });
     const order = await shop.app.orders.find('reserved-1');
     expect(order).toMatchObject({ refundedMinor: 4_000n, takenBeforeMinor: 6_000n, openBeforeMinor: 0n });
+    await shop.expectBooksAgree();
+  });
+
+  test('whose money a refund was about to give back waits until that is refused, and takes the whole from the order', async () => {
+    const token = 'tok_dispute_lost_refund_timeout_before';
+    const seller = await shop.paidOrder('race', { amountMinor: AMOUNT, feeMinor: FEE, token });
+    const refund = await shop.requestRefund('race-1', 4_000n);
+    const [payin] = await shop.app.checkouts.payinsOf('race');
+    if (payin === undefined) throw new Error('There is no pay-in.');
+    const dispute = await desk.dispute(payin.pkid, 'lost');
+    expect(dispute).toMatchObject({ amountMinor: AMOUNT, uncoveredMinor: 0n });
+    expect(await shop.settledRefund(refund)).toMatchObject({ status: 'failed', failureCode: 'declined' });
+    expect(await shop.app.orders.find('race-1')).toMatchObject({ takenBeforeMinor: AMOUNT, openBeforeMinor: 0n });
+    expect(await shop.pending(seller)).toBe(0n);
     await shop.expectBooksAgree();
   });
 });
