@@ -73,6 +73,22 @@ describe.each(['stripe', 'paypal', 'square'] as const)("a refund made in %s's da
   });
 });
 
+describe("a payment taken in a provider's dashboard", () => {
+  test('of an order that our buyer approved is our own pay-in, once', async () => {
+    const seller = await shop.oneOrder('captured', { provider: 'paypal', token: 'tok_action_1' });
+    const waiting = await shop.payUntil('captured', ({ nextAction }) => nextAction !== null);
+    await shop.approve(waiting.externPaymentId ?? '');
+    // Our own capture may come first; then this one finds it done.
+    await desk.paypal(`v2/checkout/orders/${waiting.externPaymentId}/capture`, {}).catch(() => null);
+    expect(await shop.settledPayin(waiting.pkid)).toMatchObject({ status: 'succeeded', origin: 'api' });
+    await desk.eventsDone('paypal');
+    expect(shop.book().filter(({ key, direction }) => key === waiting.pkid && direction === 'in')).toHaveLength(1);
+    expect(await shop.pending(seller)).toBe(5_000n);
+    expect(await desk.unappliedOf(waiting.pkid)).toEqual([]);
+    await shop.expectBooksAgree();
+  });
+});
+
 test('money that fitted nothing and is sent back in the dashboard is resolved by that, once', async () => {
   await shop.oneOrder('twice');
   const { pkid } = await shop.pay('twice');
@@ -115,5 +131,18 @@ describe.each(['stripe', 'paypal', 'square'] as const)("a refund made in %s's da
     expect(await desk.discrepancies(payin.pkid)).toEqual(['external_refund']);
     expect(await desk.openRefunds(externId)).toEqual([]);
     expect([await shop.pending(one), await shop.pending(two)]).toEqual([6_000n, 4_000n]);
+  });
+});
+
+describe("a payment taken in a provider's dashboard", () => {
+  test('that names nothing of ours is told to a person, once', async () => {
+    const intent = { amount: '100', currency: 'chf', confirm: 'true', payment_method: 'pm_card_ok' };
+    const { id } = await desk.stripe('payment_intents', intent);
+    const found = await desk.until(
+      async () => (await shop.app.reviews.attention()).discrepancies.filter((row) => row.extern_payment_id === id),
+      (rows) => rows.length > 0,
+    );
+    await desk.eventsDone('stripe');
+    expect(found).toEqual([expect.objectContaining({ reason: 'unmatched_event', provider: 'stripe' })]);
   });
 });
