@@ -23,7 +23,7 @@ const state = (provider: 'stripe' | 'demobank' | 'tipalti') => shop.app.breakers
 const keys = Array.from({ length: PAYOUTS }, (_, index) => `many-${index}`);
 
 describe('a provider that gives no answers', () => {
-  test('gets no more sends; its payouts wait, those through another provider go, and all end when it is back', async () => {
+  test('gets no more sends; its payouts wait while others go, and all end when it is back', async () => {
     await shop.remit.fundedWallet('wallet', FUNDS);
     await desk.control('faults', { seed: 7, rates: { error_before: 1 } });
     const pay = (key: string) => shop.remit.payout(key, { walletId: 'wallet', amountMinor: 100n, to: 'acct_ok_1' });

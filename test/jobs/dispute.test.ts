@@ -168,7 +168,7 @@ describe('a dispute at stripe', () => {
     await shop.expectBooksAgree();
   });
 
-  test('whose money a refund was about to give back waits until that is refused, and takes the whole from the order', async () => {
+  test('that meets a refund on its way waits until that is refused, and takes the whole', async () => {
     const token = 'tok_dispute_lost_refund_timeout_before';
     const seller = await shop.paidOrder('race', { amountMinor: AMOUNT, feeMinor: FEE, token });
     const refund = await shop.requestRefund('race-1', 4_000n);

@@ -1,5 +1,5 @@
-// Webhooks about pay-ins and refunds, as each provider really sends and signs them: late, twice, in any order, before our
-// own call has its answer, or never.
+// Webhooks about pay-ins and refunds, as each provider really sends and signs them: late, twice, in any order, before
+// our own call has its answer, or never.
 
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
