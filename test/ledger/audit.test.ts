@@ -67,20 +67,27 @@ test('healthy books of some hundred operations give no violation', async () => {
   expect(checks.map((check) => check.id)).toEqual(AUDIT_CHECKS.map((check) => check.id));
 });
 
-describe.concurrent('a planted violation is reported by its check, and by no other that need not notice it', () => {
-  test.each(PLANTS)('$check: $violation', async ({ statements, check: planted, alsoNoticedBy }) => {
-    // What breaks a guard must not be armed again.
-    const { ok, checks } = await onCopy(planted === 'A13' ? statements : withGuardsOff(statements), auditOf);
-    const reporting = checks.filter((check) => check.violations.length > 0);
-    expect(reporting.map((check) => check.id).sort()).toEqual([planted, ...alsoNoticedBy].sort());
-    expect(ok).toBe(false);
-  });
+/** All of them wait for one database server, so that each takes as long as many of them together. */
+const TOGETHER = { timeout: 120_000 };
 
-  test('every check has a violation planted for it', () => {
-    const planted = new Set(PLANTS.map((plant) => plant.check));
-    expect(AUDIT_CHECKS.map((check) => check.id).filter((id) => !planted.has(id))).toEqual([]);
-  });
-});
+describe.concurrent(
+  'a planted violation is reported by its check, and by no other that need not notice it',
+  TOGETHER,
+  () => {
+    test.each(PLANTS)('$check: $violation', async ({ statements, check: planted, alsoNoticedBy }) => {
+      // What breaks a guard must not be armed again.
+      const { ok, checks } = await onCopy(planted === 'A13' ? statements : withGuardsOff(statements), auditOf);
+      const reporting = checks.filter((check) => check.violations.length > 0);
+      expect(reporting.map((check) => check.id).sort()).toEqual([planted, ...alsoNoticedBy].sort());
+      expect(ok).toBe(false);
+    });
+
+    test('every check has a violation planted for it', () => {
+      const planted = new Set(PLANTS.map((plant) => plant.check));
+      expect(AUDIT_CHECKS.map((check) => check.id).filter((id) => !planted.has(id))).toEqual([]);
+    });
+  },
+);
 
 test('the page on what may go wrong lists every check, with its promise', async () => {
   const page = await readFile(new URL('../../docs/failure-model.md', import.meta.url), 'utf8');

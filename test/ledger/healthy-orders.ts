@@ -5,9 +5,10 @@ import { sql } from 'kysely';
 import { expect, vi } from 'vitest';
 import { derivedPkid, type Pkid, pkidOf } from '../../src/domain/id.ts';
 import { parseCurrency } from '../../src/domain/money.ts';
+import type { Succeeded } from '../../src/domain/provider.ts';
 import { takeFromAll } from '../../src/jobs/payin.ts';
 import { headOf } from '../../src/jobs/payment-rules.ts';
-import { keepUnapplied } from '../../src/jobs/unapplied-money.ts';
+import { keepUnapplied, strayMoney } from '../../src/jobs/unapplied-money.ts';
 import { adjust, type Ledger, openWallets, transfer, USD } from '../harness/ledger.ts';
 import { MAKE, openRig, type Rig } from '../providers/rig.ts';
 import { type Market, openMarket, PROVIDER } from './market.ts';
@@ -95,18 +96,15 @@ async function keepWhatFitsNothing(ledger: Ledger, market: Market): Promise<void
   const payin = await market.sell('twice', 'tok_ok', { seller: 'eve', amountMinor: 3_000n, feeMinor: 30n });
   await ledger.journal.stepPayin({
     pkid: payin,
-    walletIds: [`@provider:${PROVIDER}:USD`, '@unapplied:USD'],
-    decide(row, now) {
-      const kept = STRAYS.map(({ externId = row.externPaymentId ?? '', amountMinor }) =>
-        keepUnapplied({
-          kind: 'payin',
-          row,
-          externId,
-          money: { amountMinor, currency: USD },
-          reason: 'second_reference',
-          now,
-        }),
-      );
+    walletIds: [`@provider:${PROVIDER}:USD`, `@costs:${PROVIDER}:USD`, '@unapplied:USD'],
+    decide(row, now, seen) {
+      const held = { row, seen, now, companions: NO_COMPANIONS };
+      const reason = 'second_reference';
+      const own = { kind: 'payin', row, externId: row.externPaymentId ?? '', reason, now } as const;
+      const kept = [
+        ...STRAYS.map((success) => strayMoney('payin', held, { success, reason })),
+        keepUnapplied({ ...own, money: { amountMinor: 800n, currency: USD } }),
+      ];
       const unapplied = kept.flatMap((one) => one.unapplied ?? []);
       return { movements: kept.flatMap((one) => one.movements), conclude: () => ({ ...UNCHANGED, unapplied }) };
     },
@@ -119,13 +117,27 @@ async function keepWhatFitsNothing(ledger: Ledger, market: Market): Promise<void
   await market.refunds.run(pkidOf('refund', `unapplied:${back}`));
 }
 
-/** A second one to apply, one that stays, and one that goes back through the payment on file. */
-const STRAYS: readonly { externId?: string; amountMinor: bigint }[] = [
-  { externId: 'stray-1', amountMinor: 700n },
-  { externId: 'stray-2', amountMinor: 900n },
-  { amountMinor: 800n },
+/** One to apply to a wallet, and one that stays and was charged for. */
+const STRAYS: readonly Succeeded[] = [
+  stray({ externId: 'stray-1', amountMinor: 700n, fee: null }),
+  stray({
+    externId: 'stray-2',
+    amountMinor: 900n,
+    fee: { externId: 'txn_stray', money: { amountMinor: 9n, currency: USD } },
+  }),
 ];
+const NO_COMPANIONS = { walletIds: [], orderPkids: [], unappliedId: null, debtId: null } as const;
 const UNCHANGED = { next: null, path: [], cause: null, result: undefined } as const;
+
+function stray({
+  externId,
+  amountMinor,
+  fee,
+}: Pick<Succeeded, 'externId' | 'fee'> & { amountMinor: bigint }): Succeeded {
+  const money = { amountMinor, currency: USD };
+  const rest = { beneficiary: null, reversedMinor: 0n, arrival: null, otherExternIds: [] };
+  return { type: 'succeeded', externId, money, fee, ...rest };
+}
 
 /** The provider takes money back by itself: of a paid checkout before and after delivery, and a refund that returns. */
 async function takeBack(ledger: Ledger, market: Market): Promise<void> {
