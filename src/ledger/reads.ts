@@ -15,7 +15,10 @@ export async function readClock(client: Sql): Promise<Date> {
   return new Date(row.now);
 }
 
-/** Locks the rows in primary key order, whatever order they came in. */
+/**
+ * Locks the rows in primary key order, whatever order they came in. NO KEY UPDATE, because a new refund refers to its
+ * pay-in and must not wait for it: whoever holds the pay-in may be waiting for the refund's order.
+ */
 export async function lockOperations<Row extends { readonly pkid: Pkid }>(
   tx: Tx,
   table: Table<Row>,
@@ -23,9 +26,8 @@ export async function lockOperations<Row extends { readonly pkid: Pkid }>(
 ): Promise<ReadonlyMap<Pkid, Row>> {
   if (pkids.length === 0) return new Map();
   const { rows } = await sql<Record<string, unknown>>`
-    SELECT * FROM ${sql.table(table.name)} WHERE pkid = ANY(${[...pkids]}::uuid[]) ORDER BY pkid FOR UPDATE`.execute(
-    tx,
-  );
+    SELECT * FROM ${sql.table(table.name)} WHERE pkid = ANY(${[...pkids]}::uuid[])
+    ORDER BY pkid FOR NO KEY UPDATE`.execute(tx);
   return byPkid(rows.map((raw) => parseRow(table, raw)));
 }
 
