@@ -41,6 +41,8 @@ export function createDisputeLife(options: LifeOptions, payins: Pick<PayinLife, 
       if (payin.status !== 'succeeded') {
         throw new PaymentError('unavailable', { detail: 'A dispute came before its pay-in. It is looked at again.' });
       }
+      // Nor of a second payment that carries its id: the sellers have nothing of that one.
+      if (payin.externPaymentId !== view.payinExternId) return 'unmatched';
       const companions = await payins.companionsOf(payin);
       const pkid = pkidOf('dispute', disputeIdOf(name, externId));
       const fee = view.fee?.money.currency;

@@ -182,3 +182,25 @@ describe('a dispute at stripe', () => {
     await shop.expectBooksAgree();
   });
 });
+
+test('a dispute about a second payment takes nothing of the first, and a person is told', async () => {
+  const seller = await shop.oneOrder('second');
+  const { pkid } = await shop.pay('second');
+  const { id } = await desk.stripe('payment_intents', {
+    amount: '5000',
+    currency: 'usd',
+    confirm: 'true',
+    payment_method: 'pm_dispute_lost',
+    transfer_group: pkid,
+    'metadata[pkid]': pkid,
+  });
+  await desk.unapplied(pkid);
+  const disputeId = `dp_${String(id).slice('pi_'.length)}`;
+  const told = await desk.until(
+    async () => (await shop.app.reviews.attention()).discrepancies,
+    (found) => found.some(({ extern_payment_id: externId }) => externId === disputeId),
+  );
+  expect(told).toContainEqual(expect.objectContaining({ reason: 'unmatched_event', extern_payment_id: disputeId }));
+  expect(await desk.disputesOf(pkid)).toEqual([]);
+  expect(await shop.pending(seller)).toBe(5_000n);
+});
