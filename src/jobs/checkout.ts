@@ -80,7 +80,7 @@ export function createCheckoutLife(
     }
     const orders = await readOrders(db.sql, tables.order, checkoutId);
     const stuck = new Set<string>();
-    for (const order of orders) if (!(await compensateOrder(order))) stuck.add(order.orderId);
+    for (const order of orders) if (!(await compensateOrder(order, payin))) stuck.add(order.orderId);
     const isOpen = (await payinsOf(checkoutId)).some(({ status }) => !isFinal(status));
     const isLeft = (await readOrders(db.sql, tables.order, checkoutId)).some(
       (order) => isUncompensated(order) && !stuck.has(order.orderId),
@@ -93,36 +93,37 @@ export function createCheckoutLife(
 
   /**
    * What is left of an order goes back under a key of its own, so that a second look finds the first one's refund.
-   * False when that refund has failed: trying on would change nothing, so a person has to look.
+   * What went back before is part of it: the same amount is left again when another refund of the order has failed.
+   * False when it cannot go back: trying on would change nothing, so a person has to look.
    */
-  async function compensateOrder(order: Order): Promise<boolean> {
+  async function compensateOrder(order: Order, payin: Payin | undefined): Promise<boolean> {
     const amountMinor = refundableMinor(order);
-    if (!isUncompensated(order) || amountMinor === 0n) return true;
-    const semanticKey = `cancel:${order.pkid}:${amountMinor}`;
-    const request = {
-      semanticKey,
-      orderId: order.orderId,
-      amountMinor,
-      destination: 'payer',
-      reason: CANCELED,
-    } as const;
+    if (!isUncompensated(order) || amountMinor === 0n || payin === undefined) return true;
+    const semanticKey = `cancel:${order.pkid}:${order.refundedMinor}:${amountMinor}`;
+    const { orderId } = order;
+    const request = { semanticKey, orderId, amountMinor, destination: 'payer', reason: CANCELED } as const;
     const asked = { ...request, metadata: {}, traceparent: null };
-    const intake = await refunds.request(asked).catch(ignoreInvalidState);
-    if (intake?.row.status !== 'failed') return true;
-    await reportUncompensated(order, intake.row);
+    const intake = await refunds.compensate(asked).catch(refusalOf);
+    if (intake === null) return true;
+    if ('why' in intake) await reportUncompensated(asked, { kind: 'payin', of: payin, ...intake });
+    else if (intake.row.status !== 'failed') return true;
+    else await reportUncompensated(asked, { kind: 'refund', of: intake.row, why: intake.row.failureDetail });
     return false;
   }
 
-  async function reportUncompensated({ orderId, currency }: Order, refund: Refund): Promise<void> {
-    const { pkid, semanticKey, provider, amountMinor, failureDetail } = refund;
+  async function reportUncompensated(
+    { orderId, amountMinor, semanticKey }: { orderId: string; amountMinor: bigint; semanticKey: string },
+    { kind, of, why }: { kind: 'payin' | 'refund'; of: Payin | Refund; why: string | null },
+  ): Promise<void> {
+    const discrepancyId = uuidV5(pkidOf('refund', semanticKey), 'discrepancy:not_compensated');
     const detail =
-      `The refund of the order "${orderId}" of a cancelled checkout failed: ${failureDetail ?? 'no reason given'} ` +
+      `The refund of the order "${orderId}" of a cancelled checkout failed: ${why ?? 'no reason given'} ` +
       "Refund it under a new key, or into the buyer's wallet, and close this.";
     await sql`
       INSERT INTO discrepancy (discrepancy_id, reason, provider, operation_kind, pkid, semantic_key, amount, currency,
                                detail, opened_at)
-      VALUES (${uuidV5(pkid, 'discrepancy:not_compensated')}::uuid, 'not_compensated', ${provider}, 'refund',
-              ${pkid}::uuid, ${semanticKey}, ${amountMinor.toString()}, ${currency}, ${detail}, clock_timestamp())
+      VALUES (${discrepancyId}::uuid, 'not_compensated', ${of.provider}, ${kind}, ${of.pkid}::uuid, ${of.semanticKey},
+              ${amountMinor.toString()}, ${of.currency}, ${detail}, clock_timestamp())
       ON CONFLICT DO NOTHING`.execute(db.sql);
   }
 
@@ -270,4 +271,10 @@ function ignoreInvalidState(error: unknown): null {
     return null;
   }
   throw error;
+}
+
+/** What the provider cannot refund keeps no other order waiting. */
+function refusalOf(error: unknown): { readonly why: string } | null {
+  if (error instanceof PaymentError && error.code === 'provider-not-able') return { why: error.detail };
+  return ignoreInvalidState(error);
 }

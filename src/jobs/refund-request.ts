@@ -38,10 +38,11 @@ export function createRefundRequests(options: LifeOptions) {
       pkid: order.pkid,
       walletIds: facts.request.destination === 'wallet' ? [...walletsOfOrder(order), ...wallet] : [],
       reads: { refund: pkid },
-      decide: (locked, now, { refund }) =>
-        refund === null
-          ? admit({ ...facts, order: locked, leaseMs: options.timing.leaseMs }, now)
-          : compareWith(refund, facts),
+      decide(locked, now, { refund }) {
+        if (refund !== null) return compareWith(refund, facts);
+        facts.refuse(locked);
+        return admit({ ...facts, order: locked, leaseMs: options.timing.leaseMs }, now);
+      },
     });
     if (intake.type !== 'created') return intake;
     onAccepted('refund');
@@ -49,28 +50,34 @@ export function createRefundRequests(options: LifeOptions) {
     return intake;
   }
 
+  async function ask(request: RefundRequest, refuse: Facts['refuse']): Promise<Intake<Refund>> {
+    const order = await readOrder(db.sql, tables.order, request.orderId);
+    if (order === null) throw noSuchOrder(request.orderId);
+    const payin = order.payinPkid === null ? null : await payins.load(order.payinPkid);
+    if (payin === null) throw notPaid();
+    const walletId = request.destination === 'wallet' ? await buyersWallet(db, order) : null;
+    if (walletId === null) refuseUnable(request, payin, options);
+    const pkid = pkidOf('refund', request.semanticKey);
+    const { semanticKey: _key, traceparent: _trace, ...asked } = request;
+    return place({
+      pkid,
+      request,
+      order,
+      payin,
+      walletId,
+      fingerprint: fingerprintOf(asked),
+      origin: 'api',
+      externId: null,
+      refuse,
+    });
+  }
+
   return {
     /** Reserves and sends it. Throws not-found, invalid-state, refund-exceeds-payment, provider-not-able. */
-    async request(request: RefundRequest): Promise<Intake<Refund>> {
-      const order = await readOrder(db.sql, tables.order, request.orderId);
-      if (order === null) throw noSuchOrder(request.orderId);
-      const payin = order.payinPkid === null ? null : await payins.load(order.payinPkid);
-      if (payin === null) throw notPaid();
-      const walletId = request.destination === 'wallet' ? await buyersWallet(db, order) : null;
-      if (walletId === null) refuseUnable(request, payin, options);
-      const pkid = pkidOf('refund', request.semanticKey);
-      const { semanticKey: _key, traceparent: _trace, ...asked } = request;
-      return place({
-        pkid,
-        request,
-        order,
-        payin,
-        walletId,
-        fingerprint: fingerprintOf(asked),
-        origin: 'api',
-        externId: null,
-      });
-    },
+    request: (request: RefundRequest): Promise<Intake<Refund>> => ask(request, refuseNothing),
+
+    /** The same for a cancelled checkout: an order that was delivered meanwhile stays delivered (invalid-state). */
+    compensate: (request: RefundRequest): Promise<Intake<Refund>> => ask(request, refuseDelivered),
 
     /** A refund that somebody made at the provider: it is asked about there, and booked like one of ours. */
     async adopt(found: { order: Order; payin: Payin; externId: string; amountMinor: bigint }): Promise<Intake<Refund>> {
@@ -96,6 +103,7 @@ export function createRefundRequests(options: LifeOptions) {
         fingerprint: fingerprintOf(asked),
         origin: 'external',
         externId,
+        refuse: refuseNothing,
       });
     },
   };
@@ -111,10 +119,12 @@ interface Facts {
   readonly fingerprint: Buffer;
   readonly origin: Origin;
   readonly externId: string | null;
+  /** Throws when this order, as it is under its lock, must not be refunded so. */
+  readonly refuse: (order: Order) => void;
   readonly leaseMs: number;
 }
 
-function admit(facts: Facts, now: Date): Decision<Order, Intake<Refund>> {
+function admit(facts: Omit<Facts, 'refuse'>, now: Date): Decision<Order, Intake<Refund>> {
   const { request, order, walletId } = facts;
   const opened = openRefund(order, request.amountMinor, now);
   const row = newRefund({ ...facts, unappliedId: null, beforeDelivery: opened.beforeDelivery }, now);
@@ -216,6 +226,13 @@ function refuseUnable(request: RefundRequest, payin: Payin, { providers }: LifeO
   const money = { amountMinor: request.amountMinor, currency: payin.currency };
   const refusal = refund === null ? 'It gives no refunds. Refund to the wallet instead.' : refund.refusalOf(money);
   if (refusal !== null) throw new PaymentError('provider-not-able', { detail: `${payin.provider}: ${refusal}` });
+}
+
+function refuseNothing(): void {}
+
+function refuseDelivered({ deliveredAt }: Order): void {
+  if (deliveredAt === null) return;
+  throw new PaymentError('invalid-state', { detail: 'The order is delivered. Refund it with POST /v1/refunds.' });
 }
 
 export function noSuchOrder(orderId: string): PaymentError {

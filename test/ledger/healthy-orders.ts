@@ -82,7 +82,7 @@ async function sellInTrouble(market: Market): Promise<void> {
   await market.sell('canceled', 'tok_ok', order, { ...order, seller: 'dan' });
   await market.deliver('canceled-0');
   await market.cancel('canceled');
-  await market.refunds.run(pkidOf('refund', `cancel:${pkidOf('order', 'canceled-1')}:2000`));
+  await market.refunds.run(pkidOf('refund', `cancel:${pkidOf('order', 'canceled-1')}:0:2000`));
 
   // Dan took his money out, and owes what goes back from here on; the next delivery pays it.
   await market.sell('in-debt', 'tok_ok', { ...order, seller: 'dan' }, { ...order, seller: 'dan' });

@@ -93,7 +93,7 @@ const cancel = endpoint({
   body: noBody,
   answer: checkoutView,
   statuses: { 200: 'It is cancelled, and nothing is left to give back.', 202: 'What was paid is on its way back.' },
-  errors: ['not-found', 'invalid-state', 'provider-not-able'],
+  errors: ['not-found', 'invalid-state'],
   async handle(request, api) {
     const checkout = await api.checkouts.cancel(request.params.checkout_id);
     const isDone = (checkout.dueAt ?? null) === null;
