@@ -3,6 +3,7 @@
 
 import { providerWalletId, unappliedWalletId } from '../domain/chart.ts';
 import { PaymentError } from '../domain/errors.ts';
+import type { Pkid } from '../domain/id.ts';
 import { dropRefund, type Order, type OrderChange, settleRefund, walletsOfOrder } from '../domain/order.ts';
 import { moneyOf } from '../domain/payment.ts';
 import type { Answer, CallLimits, Provider } from '../domain/provider.ts';
@@ -19,7 +20,17 @@ export type RefundLife = ReturnType<typeof createRefundLife>;
 
 export function createRefundLife(options: LifeOptions) {
   const life = createPaymentLife(refundRules(options), options);
-  return { ...life, ...createRefundRequests(options) };
+  return {
+    ...life,
+    ...createRefundRequests(options),
+
+    /** As every payment's; invalid-state also of a refund into a wallet, of which no provider knows. */
+    async query(pkid: Pkid, actor: string): Promise<void> {
+      if ((await life.find(pkid))?.destination !== 'wallet') return life.query(pkid, actor);
+      const detail = "It went into the buyer's wallet here, so no provider knows of it. Read the wallet's entries.";
+      throw new PaymentError('invalid-state', { detail });
+    },
+  };
 }
 
 function refundRules(options: LifeOptions): PaymentRules<Refund> {

@@ -94,6 +94,15 @@ describe('the amounts of the chart', () => {
     expect(await shop.available(wallet)).toBe(2_500n);
     await shop.expectBooksAgree();
   });
+
+  test("a refund into the buyer's wallet is nothing to ask a provider about, and no contradiction", async () => {
+    await shop.paidOrder('unasked', { amountMinor: 10_000n, feeMinor: 0n });
+    await shop.buyerWallet('unasked');
+    const { pkid } = await shop.refund('unasked-1', 2_500n, { destination: 'wallet' });
+    await expect(shop.app.refunds.query(pkid, 'tester')).rejects.toMatchObject({ code: 'invalid-state' });
+    const { discrepancies } = await shop.app.reviews.attention();
+    expect(discrepancies.filter((one) => one.pkid === pkid)).toEqual([]);
+  });
 });
 
 describe('a pay-in', () => {
