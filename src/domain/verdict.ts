@@ -184,6 +184,10 @@ function judgeNotFound(evidence: Evidence): Verdict {
   if (evidence.cancelRequested && evidence.moneyIntendedAt === null) {
     return canceledVerdict(evidence);
   }
+  // A buyer who gave up, or whose time is over, is not charged after all.
+  if (evidence.cancelRequested && evidence.direction === 'in' && evidence.stages === 1) {
+    return evidence.canFindByKey ? canceledVerdict(evidence) : cancelNext(evidence);
+  }
   const isInsideWindow = firstSentAt === null || now.getTime() - firstSentAt.getTime() <= resendWindowMs;
   // Without the second step no money can have moved, so a first step that is gone ends the payment.
   if (evidence.stages === 2 && evidence.moneyIntendedAt === null && (evidence.externId !== null || !isInsideWindow)) {

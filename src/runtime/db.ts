@@ -115,12 +115,20 @@ export async function openDb(url: string, { log }: { log: Logger }): Promise<Db>
     logger: (message) => log.warn({ reason: message.slice(0, 200) }, 'database client'),
   });
   const client = orm.em.getKysely<Schema>();
+  let isClosed = false;
   return {
     orm,
     em: () => orm.em.fork(),
     sql: client,
-    transaction: (work) => withRetry((attempt) => client.transaction().execute((tx) => work(tx, attempt)), log),
-    close: () => orm.close(),
+    async transaction(work) {
+      // A provider may answer after the process has stopped waiting for it: its row is looked at by the next one.
+      if (isClosed) throw databaseAway(new Error('The database is closed.'));
+      return withRetry((attempt) => client.transaction().execute((tx) => work(tx, attempt)), log);
+    },
+    close() {
+      isClosed = true;
+      return orm.close();
+    },
   };
 }
 

@@ -176,6 +176,18 @@ describe('a payout for which our balance at the provider is too small', () => {
   });
 });
 
+describe('a pay-in of which nothing is found after its cancel was asked for', () => {
+  test('has failed where the look-up proves that nothing moved, and is never sent again', () => {
+    const evidence = { ...CANCELING, answer: NOT_FOUND, canFindByKey: true };
+    expect(judge(evidence)).toMatchObject(failed('canceled'));
+    expect(judge({ ...evidence, isExpiring: true })).toMatchObject(failed('expired'));
+  });
+
+  test('is cancelled by its key where a look-up proves nothing', () => {
+    expect(judge({ ...CANCELING, answer: NOT_FOUND, canFindByKey: false })).toMatchObject(cancel);
+  });
+});
+
 test('a pay-in of which nothing was found is sent again under its key', () => {
   expect(judge({ ...PAYIN, externId: null, answer: NOT_FOUND })).toEqual({ type: 'act', step: 'send' });
 });
