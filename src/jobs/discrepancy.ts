@@ -35,13 +35,20 @@ export async function closeDiscrepancy(
   });
 }
 
-/** A person's verdict on an operation answers what was open about it. */
+/** A person's verdict on an operation answers what was open about it; with `openedUntil`, what was open by then. */
 export async function closeDiscrepanciesOf(
   db: Db,
-  { pkid, reason, actor }: { readonly pkid: Pkid; readonly reason: string; readonly actor: string },
+  closing: {
+    readonly pkid: Pkid;
+    readonly reason: string;
+    readonly actor: string;
+    readonly openedUntil: Date | null;
+  },
 ): Promise<void> {
+  const { pkid, reason, actor, openedUntil } = closing;
   await sql`
     UPDATE discrepancy
     SET closed_at = date_trunc('milliseconds', clock_timestamp()), closed_by = ${actor}, closed_reason = ${reason}
-    WHERE pkid = ${pkid}::uuid AND closed_at IS NULL`.execute(db.sql);
+    WHERE pkid = ${pkid}::uuid AND closed_at IS NULL
+      AND opened_at <= coalesce(${openedUntil?.toISOString() ?? null}::timestamptz, 'infinity')`.execute(db.sql);
 }

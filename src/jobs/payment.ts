@@ -157,10 +157,11 @@ export function createPaymentLife<Row extends Payment>(rules: PaymentRules<Row>,
         ...locking(companions),
         decide: (row, now, beside) => resolvePayment({ row, seen: beside, companions, now }, rules, resolution),
       });
-      await closeDiscrepanciesOf(db, { pkid, ...resolution });
-      // Of two payments neither was booked yet: what failed here was paid there, and is money that fits nothing.
-      const isPaid = seen.reviewReason === 'second_reference' && resolved.status === 'failed';
+      // What failed here and was paid there is money that fits nothing, and may not be booked yet. Whoever ends before
+      // it is leaves the discrepancies open, and a repeat of the verdict looks again.
+      const isPaid = rules.direction === 'in' && resolved.status === 'failed' && resolved.sawSuccess;
       if (isPaid) await lookAgain(resolved, { rules, provider: providerFor(resolved), options });
+      await closeDiscrepanciesOf(db, { pkid, ...resolution, openedUntil: resolved.finalAt });
       return resolved;
     },
   };

@@ -183,7 +183,7 @@ export function createUnappliedLife(options: LifeOptions) {
       const resolved = await (applyTo === null
         ? sendBack(seen, { semanticKey: await keyOfNextRefund(seen), externId: null, ...resolution })
         : applyToWallet(seen, applyTo, resolution));
-      await closeDiscrepanciesOf(db, { pkid: seen.pkid, ...resolution });
+      await closeDiscrepanciesOf(db, { pkid: seen.pkid, ...resolution, openedUntil: null });
       return resolved;
     },
   };
