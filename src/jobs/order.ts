@@ -1,6 +1,7 @@
 // The life of an order after it is paid: delivery releases the seller's part. Refunds and disputes are lives of their
 // own that take the order's lock.
 
+import { sql } from 'kysely';
 import { PaymentError } from '../domain/errors.ts';
 import { postingIdOf } from '../domain/id.ts';
 import { deliverOrder, type Order, walletsOfOrder } from '../domain/order.ts';
@@ -12,6 +13,15 @@ import { noSuchOrder } from './refund-request.ts';
 export type OrderLife = ReturnType<typeof createOrderLife>;
 
 export function createOrderLife({ db, tables, journal }: LifeOptions) {
+  /** What a cancel took back may not be released: it is on its way to the buyer, or waits for a person. */
+  async function refuseCanceled({ checkoutId }: Order): Promise<void> {
+    const { rows } = await sql`
+      SELECT FROM checkout WHERE checkout_id = ${checkoutId} AND canceled_at IS NOT NULL`.execute(db.sql);
+    if (rows.length === 0) return;
+    const detail = 'Its checkout is cancelled, and what was paid goes back to the buyer. Make a new checkout.';
+    throw new PaymentError('invalid-state', { detail });
+  }
+
   return {
     find: (orderId: string): Promise<Order | null> => readOrder(db.sql, tables.order, orderId),
 
@@ -19,6 +29,7 @@ export function createOrderLife({ db, tables, journal }: LifeOptions) {
     async deliver(orderId: string): Promise<Order> {
       const seen = await readOrder(db.sql, tables.order, orderId);
       if (seen === null) throw noSuchOrder(orderId);
+      if (seen.deliveredAt === null) await refuseCanceled(seen);
       return journal.stepOrder({
         pkid: seen.pkid,
         walletIds: walletsOfOrder(seen),

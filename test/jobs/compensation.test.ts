@@ -41,6 +41,18 @@ test('the same amount goes back once more when another refund of the order fails
   expect(await readOrder(ledger.db.sql, ledger.tables.order, 'same-0')).toMatchObject({ refundedMinor: 14_000n });
 });
 
+test('an order of a cancelled checkout is not delivered any more, even while its refund is still to come', async () => {
+  const orders = ['kept', 'given'].map(() => ({ seller: 'bob', amountMinor: 5_000n, feeMinor: 500n }));
+  await market.sell('late', 'tok_ok', ...orders);
+  await market.deliver('late-0');
+  await market.cancel('late');
+  await expect(market.deliver('late-1')).rejects.toMatchObject({ code: 'invalid-state' });
+  expect(await market.deliver('late-0')).toMatchObject({ orderId: 'late-0' });
+  const refund = pkidOf('refund', `cancel:${pkidOf('order', 'late-1')}:0:5000`);
+  await market.refunds.run(refund);
+  expect(await market.refunds.find(refund)).toMatchObject({ status: 'succeeded' });
+});
+
 test('an order that is delivered while its checkout is compensated stays delivered', async () => {
   await market.sell('raced', 'tok_ok', { seller: 'bob', amountMinor: 5_000n, feeMinor: 500n });
   await market.deliver('raced-0');
