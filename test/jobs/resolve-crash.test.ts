@@ -50,7 +50,7 @@ async function payAgain(pkid: Pkid): Promise<void> {
   expect(response.status).toBe(200);
 }
 
-test('a verdict whose look at the provider is lost stays open as a discrepancy; its repeat keeps the money', async () => {
+test('a verdict whose look at the provider is lost stays a discrepancy, and its repeat keeps the money', async () => {
   await market.checkout('twice', 'tok_paid_then_reset', [{ seller: 'ann', amountMinor: 5_000n, feeMinor: 0n }]);
   const pkid = await market.pay('twice');
   await payAgain(pkid);
