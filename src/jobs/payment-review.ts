@@ -50,9 +50,10 @@ export function resolvePayment<Row extends Payment>(
       errors: [{ pointer: '/extern_payment_id', detail: 'required, because no id is on file' }],
     });
   }
-  if (verdict === 'succeeded' && rules.direction === 'in' && row.reviewReason === 'success_differs') {
+  const isKept = row.reviewReason === 'success_differs' || held.seen.unapplied !== null;
+  if (verdict === 'succeeded' && rules.direction === 'in' && isKept) {
     const detail =
-      'Another amount came in and is kept as unapplied. Resolve this as failed, and the money under /v1/unapplied.';
+      'What came in is kept as unapplied already. Resolve this as failed, and the money under /v1/unapplied.';
     throw new PaymentError('invalid-state', { detail });
   }
   const next = { ...row, ...resolvedPatch(row, { ...resolution, now }) };

@@ -17,6 +17,7 @@ import type { Companions, PaymentRules } from './payment-rules.ts';
 import { answerStep, change, claimStep, locking, refuseRefusals, unchanged } from './payment-steps.ts';
 import { providerOf } from './provider-of.ts';
 import type { RunReport } from './runner.ts';
+import { strayIdOf } from './unapplied-money.ts';
 
 export type PaymentLife<Row extends Payment> = ReturnType<typeof createPaymentLife<Row>>;
 
@@ -152,9 +153,10 @@ export function createPaymentLife<Row extends Payment>(rules: PaymentRules<Row>,
       const seen = await rows.load(pkid);
       if (seen === null) throw new PaymentError('not-found', { detail: `There is no such ${kind}. Check its key.` });
       const companions = await rules.companionsOf(seen);
+      const unappliedId = companions.unappliedId ?? strayIdOf(kind, seen, resolution.externPaymentId);
       const resolved = await rules.step({
         pkid,
-        ...locking(companions),
+        ...locking({ ...companions, unappliedId }),
         decide: (row, now, beside) => resolvePayment({ row, seen: beside, companions, now }, rules, resolution),
       });
       // What failed here and was paid there is money that fits nothing, and may not be booked yet. Whoever ends before

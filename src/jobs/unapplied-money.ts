@@ -27,7 +27,13 @@ export function strayMoney<Row extends Payment>(
 
 /** Where a pay-in's money would be kept that fits nothing; it has to be seen whether it is there already. */
 export function strayIdIn(kind: PaymentKind, row: Payment, answer: Evidence['answer']): Pkid | null {
-  return kind === 'payin' && answer.type === 'succeeded' ? unappliedIdOf(row, answer.externId) : null;
+  return answer.type === 'succeeded' ? strayIdOf(kind, row, answer.externId) : null;
+}
+
+/** The same, of the payment that a person names, or else of the one on file. */
+export function strayIdOf(kind: PaymentKind, row: Payment, externId: string | null): Pkid | null {
+  const named = externId ?? row.externPaymentId;
+  return kind === 'payin' && named !== null ? unappliedIdOf(row, named) : null;
 }
 
 function feeMovement(kind: PaymentKind, row: Payment, { externId, fee }: { externId: string; fee: Fee }): Movement {

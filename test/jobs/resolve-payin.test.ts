@@ -1,4 +1,4 @@
-// A person's verdict on a pay-in that was paid twice, where the process ends before the provider was looked at again.
+// A person's verdict on a pay-in that was paid twice: no part of the money is booked twice, and none is lost.
 
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -40,7 +40,7 @@ async function keptMinor(pkid: Pkid): Promise<string[]> {
   return rows.map(({ amount }) => amount);
 }
 
-async function payAgain(pkid: Pkid): Promise<void> {
+async function payAgain(pkid: Pkid): Promise<string> {
   const fields = { amount: '5000', currency: 'usd', confirm: 'true', payment_method: 'pm_card_ok' };
   const response = await fetch(`${rig.url}/stripe/v1/payment_intents`, {
     method: 'POST',
@@ -48,6 +48,8 @@ async function payAgain(pkid: Pkid): Promise<void> {
     body: new URLSearchParams({ ...fields, transfer_group: pkid, 'metadata[pkid]': pkid }),
   });
   expect(response.status).toBe(200);
+  const { id }: { id: string } = JSON.parse(await response.text());
+  return id;
 }
 
 test('a verdict whose look at the provider is lost stays a discrepancy, and its repeat keeps the money', async () => {
@@ -67,4 +69,19 @@ test('a verdict whose look at the provider is lost stays a discrepancy, and its 
   await market.payins.resolve(pkid, verdict);
   expect(await keptMinor(pkid)).toContain('5000');
   expect(await openDiscrepancies(pkid)).toEqual(['paid_but_failed']);
+});
+
+test('money that is kept as unapplied is not booked a second time by a verdict that names it', async () => {
+  await market.checkout('kept', 'tok_action', [{ seller: 'ann', amountMinor: 5_000n, feeMinor: 0n }]);
+  const pkid = await market.pay('kept');
+  const second = await payAgain(pkid);
+  const open = await market.payins.find(pkid);
+  if (open === null) throw new Error('There is no pay-in.');
+  await market.payins.lookBeside(open, second);
+  expect(await keptMinor(pkid)).toEqual(['5000']);
+  const verdict = { verdict: 'succeeded', reason: 'the shop shows it as paid', actor: 'ann' } as const;
+  await expect(market.payins.resolve(pkid, { ...verdict, externPaymentId: second })).rejects.toMatchObject({
+    code: 'invalid-state',
+  });
+  expect(await market.payins.find(pkid)).toMatchObject({ status: 'in_process' });
 });
