@@ -8,14 +8,14 @@ import { pkidOf, postingIdOf } from '../domain/id.ts';
 import type { Line, Movement } from '../domain/movements.ts';
 import { giveBackToOrder, type Order } from '../domain/order.ts';
 import type { Payin } from '../domain/payin.ts';
-import type { DisputeView, Provider, ProviderName } from '../domain/provider.ts';
+import type { DisputeView, ProviderName } from '../domain/provider.ts';
 import type { Decision, Seen } from '../ledger/step.ts';
 import type { LifeOptions } from './life.ts';
 import { type PayinLife, takeFromAll } from './payin.ts';
 import { findPayment } from './payment-lookup.ts';
 import type { Companions } from './payment-rules.ts';
 import { locking, refuseRefusals } from './payment-steps.ts';
-import { providerOf } from './provider-of.ts';
+import { providerOf, unavailable } from './provider-of.ts';
 
 export type DisputeLife = ReturnType<typeof createDisputeLife>;
 
@@ -33,8 +33,9 @@ export function createDisputeLife(options: LifeOptions, payins: Pick<PayinLife, 
   return {
     /** Asks the provider about the dispute and books what it says. Throws `unavailable` without a usable answer. */
     async look(name: ProviderName, externId: string): Promise<Outcome> {
-      const view = await ask(providerOf(providers, name), externId, timing.providerTimeoutMs);
-      if (view === null) return 'no_effect';
+      const { findDispute } = providerOf(providers, name);
+      const view = await findDispute?.(externId, { timeoutMs: timing.providerTimeoutMs }).catch(unavailable);
+      if (view === null || view === undefined) return 'no_effect';
       const payin = await findPayin(name, view);
       // Of a pay-in that failed nothing is booked but unapplied money, which a person may have moved on.
       if (payin === null || payin.status === 'failed') return 'unmatched';
@@ -55,16 +56,6 @@ export function createDisputeLife(options: LifeOptions, payins: Pick<PayinLife, 
       });
     },
   };
-}
-
-async function ask(provider: Provider, externId: string, timeoutMs: number): Promise<DisputeView | null> {
-  if (provider.findDispute === null) return null;
-  try {
-    return await provider.findDispute(externId, { timeoutMs });
-  } catch (cause) {
-    if (!(cause instanceof PaymentError) || cause.surprise === undefined) throw cause;
-    throw new PaymentError('unavailable', { detail: `${provider.name} gave no answer. It is asked again.`, cause });
-  }
 }
 
 interface Facts {

@@ -1,7 +1,6 @@
 // Movements that somebody made in a provider's own dashboard: they become operations here, so that our books show them.
 
 import { sql } from 'kysely';
-import { PaymentError } from '../domain/errors.ts';
 import { uuidV5 } from '../domain/id.ts';
 import { type Order, refundableMinor } from '../domain/order.ts';
 import type { Payin } from '../domain/payin.ts';
@@ -9,7 +8,7 @@ import type { ProviderName, RefundView } from '../domain/provider.ts';
 import type { LifeOptions } from './life.ts';
 import { readOrders } from './order-rows.ts';
 import { findPayment } from './payment-lookup.ts';
-import { providerOf } from './provider-of.ts';
+import { providerOf, unavailable } from './provider-of.ts';
 import type { PaymentLives } from './review.ts';
 import type { UnappliedLife } from './unapplied.ts';
 
@@ -84,9 +83,4 @@ export function createExternalRefunds(
 function orderFor(orders: readonly Order[], amountMinor: bigint): Order | null {
   const whole = orders.find((order) => refundableMinor(order) === amountMinor);
   return whole ?? orders.find((order) => refundableMinor(order) >= amountMinor) ?? null;
-}
-
-function unavailable(cause: unknown): never {
-  if (!(cause instanceof PaymentError) || cause.surprise === undefined) throw cause;
-  throw new PaymentError('unavailable', { detail: 'The provider gave no answer. It is asked again.', cause });
 }

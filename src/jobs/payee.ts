@@ -13,7 +13,7 @@ import { readClock } from '../ledger/reads.ts';
 import type { Intake } from '../ledger/step.ts';
 import { insertNew, parseRow, tableOf } from '../ledger/table.ts';
 import type { Db } from '../runtime/db.ts';
-import { providerOf } from './provider-of.ts';
+import { providerOf, unavailable } from './provider-of.ts';
 
 export interface PayeeRequest {
   readonly payeeId: string;
@@ -91,11 +91,6 @@ export function createPayeeLife(options: {
 }
 
 const ASK_TIMEOUT_MS = 5_000;
-
-function unavailable(cause: unknown): never {
-  if (!(cause instanceof PaymentError) || cause.surprise === undefined) throw cause;
-  throw new PaymentError('unavailable', { detail: 'The provider gave no answer. It is asked again.', cause });
-}
 
 function payeeEvent(payeeId: string): OutgoingEvent {
   return { type: 'payee.updated', kind: 'payee', pkid: pkidOf('payee', payeeId), semanticKey: payeeId };

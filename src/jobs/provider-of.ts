@@ -1,4 +1,4 @@
-// The provider that a row or a request names.
+// The provider that a row or a request names, and what it means when a look-up there gets no answer.
 
 import { PaymentError } from '../domain/errors.ts';
 import type { Provider, ProviderName } from '../domain/provider.ts';
@@ -8,4 +8,10 @@ export function providerOf(providers: ReadonlyMap<ProviderName, Provider>, name:
   if (provider !== undefined) return provider;
   const known = [...providers.keys()].join(', ');
   throw new PaymentError('not-found', { detail: `There is no provider "${name}" here. Use one of: ${known}.` });
+}
+
+/** A look-up moves nothing, so a surprise of any type means the same: it is asked again. */
+export function unavailable(cause: unknown): never {
+  if (!(cause instanceof PaymentError) || cause.surprise === undefined) throw cause;
+  throw new PaymentError('unavailable', { detail: 'The provider gave no answer. It is asked again.', cause });
 }
