@@ -13,7 +13,7 @@ import type { Decision, Seen } from '../ledger/step.ts';
 import type { LifeOptions } from './life.ts';
 import { type PayinLife, takeFromAll } from './payin.ts';
 import { findPayment } from './payment-lookup.ts';
-import type { Companions } from './payment-rules.ts';
+import { type Companions, feeMovement } from './payment-rules.ts';
 import { locking, refuseRefusals } from './payment-steps.ts';
 import { providerOf, unavailable } from './provider-of.ts';
 
@@ -96,7 +96,7 @@ function charged(known: Dispute, { view: { fee } }: Facts): Booked {
   return {
     dispute: isNew ? { ...known, feeMinor: fee.money.amountMinor } : known,
     orders: [],
-    movements: isNew ? [feeMovement(known, fee.money)] : [],
+    movements: isNew ? [chargeOf(known, fee.money)] : [],
     types: [],
   };
 }
@@ -144,7 +144,7 @@ function open(payin: Payin, { view, companions, seen, now }: Facts): Booked {
     createdAt: now,
     updatedAt: now,
   };
-  const fee = view.fee === null || view.fee.money.amountMinor <= 0n ? [] : [feeMovement(dispute, view.fee.money)];
+  const fee = view.fee === null || view.fee.money.amountMinor <= 0n ? [] : [chargeOf(dispute, view.fee.money)];
   return {
     dispute,
     orders,
@@ -213,17 +213,9 @@ function headOf({ pkid, disputeId }: Dispute, step: string) {
   return { postingId: postingIdOf(pkid, step), kind: 'dispute', pkid, semanticKey: disputeId } as const;
 }
 
-function feeMovement(dispute: Dispute, { amountMinor, currency }: DisputeView['money']): Movement {
-  const { provider } = dispute;
-  return {
-    type: 'post',
-    posting: { ...headOf(dispute, 'fee'), event: 'provider.fee', reverses: null },
-    currency,
-    lines: [
-      { walletId: costsWalletId(provider, currency), amountMinor: -amountMinor },
-      { walletId: providerWalletId(provider, currency), amountMinor },
-    ],
-  };
+function chargeOf(dispute: Dispute, money: DisputeView['money']): Movement {
+  const posting = { ...headOf(dispute, 'fee'), event: 'provider.fee', reverses: null };
+  return feeMovement(posting, { provider: dispute.provider, money });
 }
 
 function disputeIdOf(provider: ProviderName, externId: string): string {

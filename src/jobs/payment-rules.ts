@@ -1,8 +1,10 @@
 // What a kind of payment has of its own: which wallets it touches, what its end means for the ledger, and how its call
 // to the provider looks. Everything else (claim, call, verdict, settle, review) is the same for all of them.
 
+import { costsWalletId, providerWalletId } from '../domain/chart.ts';
 import type { Pkid } from '../domain/id.ts';
 import { postingIdOf } from '../domain/id.ts';
+import type { Money } from '../domain/money.ts';
 import type { Movement, PostingHead } from '../domain/movements.ts';
 import type { Order } from '../domain/order.ts';
 import type { EventType, OutgoingEvent } from '../domain/outgoing.ts';
@@ -90,6 +92,16 @@ export function headOf(
     semanticKey,
     reverses: reverses ? postingIdOf(pkid, 'settle') : null,
   };
+}
+
+/** What a provider kept for itself is ours to bear. */
+export function feeMovement(posting: PostingHead, { provider, money }: { provider: string; money: Money }): Movement {
+  const { amountMinor, currency } = money;
+  const lines = [
+    { walletId: costsWalletId(provider, currency), amountMinor: -amountMinor },
+    { walletId: providerWalletId(provider, currency), amountMinor },
+  ];
+  return { type: 'post', posting, currency, lines };
 }
 
 export function eventOf(kind: PaymentKind, type: EventType, { pkid, semanticKey }: Payment): OutgoingEvent {

@@ -1,6 +1,5 @@
 // What a verdict, once it is no call to make, writes: the row, and by the rules of its kind the money.
 
-import { costsWalletId, providerWalletId } from '../domain/chart.ts';
 import { type Payment, returnedOf } from '../domain/payment.ts';
 import { settlePatch } from '../domain/payment-settle.ts';
 import type { Succeeded } from '../domain/provider.ts';
@@ -8,7 +7,16 @@ import type { Status } from '../domain/state-machine.ts';
 import type { Verdict } from '../domain/verdict.ts';
 import type { Conclusion } from '../ledger/step.ts';
 import { discrepancyOf, type IntendedCall } from './payment-records.ts';
-import { type Effects, eventOf, type Held, headOf, NO_EFFECTS, type PaymentRules, together } from './payment-rules.ts';
+import {
+  type Effects,
+  eventOf,
+  feeMovement,
+  type Held,
+  headOf,
+  NO_EFFECTS,
+  type PaymentRules,
+  together,
+} from './payment-rules.ts';
 
 type Settled<Row> = Omit<Conclusion<Row, never>, 'result' | 'next'> & { readonly next: Row };
 
@@ -82,20 +90,8 @@ export function feeEffects<Row extends Payment>(
   const { row } = held;
   const { fee } = success;
   if (fee === null || row.feeExternId !== null || fee.money.amountMinor <= 0n) return NO_EFFECTS;
-  const { amountMinor, currency } = fee.money;
-  return {
-    movements: [
-      {
-        type: 'post',
-        posting: headOf(rules.kind, row, { step: `fee:${fee.externId}`, event: 'provider.fee' }),
-        currency,
-        lines: [
-          { walletId: costsWalletId(row.provider, currency), amountMinor: -amountMinor },
-          { walletId: providerWalletId(row.provider, currency), amountMinor },
-        ],
-      },
-    ],
-  };
+  const posting = headOf(rules.kind, row, { step: `fee:${fee.externId}`, event: 'provider.fee' });
+  return { movements: [feeMovement(posting, { provider: row.provider, money: fee.money })] };
 }
 
 /** The row's part of the two above. */

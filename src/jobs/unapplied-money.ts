@@ -1,15 +1,15 @@
 // Money that came in and fits nothing: booked to the platform's own wallet for it, once for each payment, until a
 // person says where it belongs.
 
-import { costsWalletId, providerWalletId, unappliedWalletId } from '../domain/chart.ts';
+import { providerWalletId, unappliedWalletId } from '../domain/chart.ts';
 import { derivedPkid, type Pkid, postingIdOf } from '../domain/id.ts';
 import type { Money } from '../domain/money.ts';
 import type { Movement } from '../domain/movements.ts';
 import type { Payment } from '../domain/payment.ts';
-import type { Fee, PaymentKind, Succeeded } from '../domain/provider.ts';
+import type { PaymentKind, Succeeded } from '../domain/provider.ts';
 import type { Evidence } from '../domain/verdict.ts';
 import type { Unapplied } from '../entities/unapplied.ts';
-import { type Effects, type Held, headOf, NO_EFFECTS } from './payment-rules.ts';
+import { type Effects, feeMovement, type Held, headOf, NO_EFFECTS } from './payment-rules.ts';
 
 /** Keeps the money of a payment that cannot be booked as what it was asked for, less what the provider charged. */
 export function strayMoney<Row extends Payment>(
@@ -22,7 +22,10 @@ export function strayMoney<Row extends Payment>(
   const isOwn = externId === row.externPaymentId && (row.status === 'succeeded' || reason === 'second_reference');
   if (isOwn || seen.unapplied?.unappliedId === unappliedIdOf(row, externId)) return NO_EFFECTS;
   const kept = keepUnapplied({ kind, row, externId, money, reason, now });
-  return fee === null ? kept : { ...kept, movements: [...kept.movements, feeMovement(kind, row, { externId, fee })] };
+  if (fee === null) return kept;
+  const posting = headOf(kind, row, { step: `fee:${externId}:${fee.externId}`, event: 'provider.fee' });
+  const charge = feeMovement(posting, { provider: row.provider, money: fee.money });
+  return { ...kept, movements: [...kept.movements, charge] };
 }
 
 /** Where a pay-in's money would be kept that fits nothing; it has to be seen whether it is there already. */
@@ -34,19 +37,6 @@ export function strayIdIn(kind: PaymentKind, row: Payment, answer: Evidence['ans
 export function strayIdOf(kind: PaymentKind, row: Payment, externId: string | null): Pkid | null {
   const named = externId ?? row.externPaymentId;
   return kind === 'payin' && named !== null ? unappliedIdOf(row, named) : null;
-}
-
-function feeMovement(kind: PaymentKind, row: Payment, { externId, fee }: { externId: string; fee: Fee }): Movement {
-  const { amountMinor, currency } = fee.money;
-  return {
-    type: 'post',
-    posting: headOf(kind, row, { step: `fee:${externId}:${fee.externId}`, event: 'provider.fee' }),
-    currency,
-    lines: [
-      { walletId: costsWalletId(row.provider, currency), amountMinor: -amountMinor },
-      { walletId: providerWalletId(row.provider, currency), amountMinor },
-    ],
-  };
 }
 
 export function keepUnapplied(found: {
