@@ -40,7 +40,7 @@ async function lookAgainTwice(pkid: Pkid): Promise<void> {
 describe('money after the end', () => {
   test('of a PayPal order that was captured after its pay-in expired is kept, and told of', async () => {
     await shop.oneOrder('expired', { provider: 'paypal', token: 'tok_action_1' });
-    const waiting = await shop.payUntil('expired', ({ nextAction }) => nextAction !== null, { expiresInMs: 1_500 });
+    const waiting = await shop.payUntil('expired', ({ nextAction }) => nextAction !== null, { expiresInMs: 4_000 });
     expect(await shop.settledPayin(waiting.pkid)).toMatchObject({ status: 'failed', failureCode: 'expired' });
     await shop.approve(waiting.externPaymentId ?? '');
     await captureAtPaypal(waiting);
