@@ -13,17 +13,16 @@ import { type ProviderLog, providerText } from './surprise.ts';
 /** Square publishes none; a day is what others keep, and half of it is used. */
 const KEY_RETENTION_MS = 24 * 60 * 60 * 1000;
 
-/** An inquiry takes the money only when it becomes a dispute; one that is closed did not. */
 const DISPUTE_STATES: ReadonlyMap<string, DisputeStatus> = new Map([
-  ['INQUIRY_EVIDENCE_REQUIRED', 'open'],
-  ['INQUIRY_PROCESSING', 'open'],
-  ['INQUIRY_CLOSED', 'won'],
   ['EVIDENCE_REQUIRED', 'open'],
   ['PROCESSING', 'open'],
   ['WON', 'won'],
   ['LOST', 'lost'],
   ['ACCEPTED', 'lost'],
 ]);
+
+/** A question of the bank before any dispute: it takes no money, and people answer it at Square. */
+const INQUIRY = /^INQUIRY_/;
 
 const disputeAnswer = z.object({
   dispute: z.object({
@@ -84,6 +83,10 @@ async function findDispute({ line, log, externId, limits }: DisputeCall): Promis
     throw unexpected(refusal);
   }
   const { id, state, amountMoney, dueAt, disputedPayment } = value.dispute;
+  if (INQUIRY.test(state)) {
+    log.warn({ provider: PROVIDER, externId, state }, 'Square reports an inquiry. Answer it in its dashboard.');
+    return null;
+  }
   const status = DISPUTE_STATES.get(state);
   if (status === undefined) {
     log.warn({ provider: PROVIDER, externId, state: providerText(state) }, 'Unknown dispute state, kept as open.');

@@ -26,19 +26,19 @@ const disputeBody = z.object({
   status: z.string(),
 });
 
-/** An inquiry that was closed, or a dispute that a refund prevented, took no money. */
+/** A dispute that a refund prevented took no money. */
 const STATUSES: Readonly<Record<string, DisputeStatus>> = {
-  warning_needs_response: 'open',
-  warning_under_review: 'open',
   needs_response: 'open',
   under_review: 'open',
   appeal_needs_response: 'open',
   appeal_under_review: 'open',
-  warning_closed: 'won',
   prevented: 'won',
   won: 'won',
   lost: 'lost',
 };
+
+/** A question of the bank before any dispute: it takes no money, and people answer it at Stripe. */
+const INQUIRY = /^warning_/;
 
 export function createDisputeLookUp({ stripe, log }: StripeAccess): NonNullable<Provider['findDispute']> {
   return async (externId, limits) => {
@@ -48,6 +48,10 @@ export function createDisputeLookUp({ stripe, log }: StripeAccess): NonNullable<
       const { payment_intent: payin, status } = dispute;
       // Of a charge without an intent, so of none of our pay-ins.
       if (payin === null) return null;
+      if (INQUIRY.test(status)) {
+        log.warn({ provider: PROVIDER, externId, status }, 'Stripe reports an inquiry. Answer it in its dashboard.');
+        return null;
+      }
       const money = fromWire(dispute);
       if (money === null) throw uncertain({ provider: PROVIDER, reason: 'unexpected_body' });
       if (STATUSES[status] === undefined) {

@@ -59,9 +59,6 @@ describe('the state of a dispute', () => {
   const dispute = { id: 'D_1', amount_money: { amount: 5, currency: 'USD' }, disputed_payment: { payment_id: 'P_1' } };
 
   test.each([
-    ['INQUIRY_EVIDENCE_REQUIRED', 'open', 0],
-    ['INQUIRY_PROCESSING', 'open', 0],
-    ['INQUIRY_CLOSED', 'won', 0],
     ['EVIDENCE_REQUIRED', 'open', 0],
     ['PROCESSING', 'open', 0],
     ['WON', 'won', 0],
@@ -75,6 +72,17 @@ describe('the state of a dispute', () => {
     expect(await provider.findDispute?.('D_1', LIMITS)).toMatchObject({ externId: 'D_1', status, evidenceDue: null });
     expect(warnings).toHaveLength(warned);
   });
+
+  test.each(['INQUIRY_EVIDENCE_REQUIRED', 'INQUIRY_PROCESSING', 'INQUIRY_CLOSED'])(
+    '%s is an inquiry, which takes no money',
+    async (state) => {
+      const server = await serveText(200, JSON.stringify({ dispute: { ...dispute, state } }));
+      open.push(server);
+      const { provider, warnings } = squareAt(server.url);
+      expect(await provider.findDispute?.('D_1', LIMITS)).toBeNull();
+      expect(warnings).toMatchObject([{ fields: { state } }]);
+    },
+  );
 
   test('is not guessed from an answer of another shape or a refusal', async () => {
     for (const [status, body] of [

@@ -85,9 +85,6 @@ describe('a dispute', () => {
   test.each([
     ['needs_response', 'open'],
     ['under_review', 'open'],
-    ['warning_needs_response', 'open'],
-    ['warning_under_review', 'open'],
-    ['warning_closed', 'won'],
     ['prevented', 'won'],
     ['appeal_under_review', 'open'],
     ['won', 'won'],
@@ -104,6 +101,16 @@ describe('a dispute', () => {
     });
     expect(warnings).toHaveLength(written === 'new' ? 1 : 0);
   });
+
+  test.each(['warning_needs_response', 'warning_under_review', 'warning_closed'])(
+    'in the status %s is an inquiry, which takes no money',
+    async (status) => {
+      const warnings: object[] = [];
+      const at = await answering({ ...dispute, status }, warnings);
+      expect(await at.findDispute?.('du_1', LIMITS)).toBeNull();
+      expect(warnings).toMatchObject([{ status }]);
+    },
+  );
 
   test('tells what Stripe charged for it, and not what came back', async () => {
     const line = (id: string, fee: number) => ({ id, object: 'balance_transaction', fee, currency: 'usd' });
