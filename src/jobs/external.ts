@@ -68,7 +68,7 @@ export function createExternalRefunds(
   ): Promise<void> {
     const detail =
       `The refund ${externId} was made at ${provider} and is more than any one order of its checkout has left. ` +
-      'Book it by an adjustment, and close this.';
+      'Record it with POST /v1/treasury from @bank to @provider, with this id as its reference, and close this.';
     await sql`
       INSERT INTO discrepancy (discrepancy_id, reason, provider, operation_kind, pkid, semantic_key, extern_payment_id,
                                amount, currency, detail, opened_at)
