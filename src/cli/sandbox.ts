@@ -48,8 +48,12 @@ export async function runSandbox({ port, webhookUrl }: { port?: number; webhookU
     process.stdout.write(`Sandbox  ${sandbox.url}\n`);
     return;
   }
-  process.send({ url: sandbox.url });
-  process.on('disconnect', () => void shutdown.run('parent ended').finally(() => process.exit()));
+  const end = () => void shutdown.run('parent ended').finally(() => process.exit());
+  process.on('disconnect', end);
+  // A parent that gave up meanwhile hears nothing any more.
+  process.send({ url: sandbox.url }, (error: Error | null) => {
+    if (error !== null) end();
+  });
 }
 
 /** What the sandbox signs its events with. For a real account it gets nothing: it could forge that one's events. */
