@@ -52,5 +52,7 @@ export function payinMovement(payin: Payin, orders: readonly Order[]): Movement 
       ...parts,
       ...loaded,
     ],
+    // Who owes pays back from what they load.
+    ...(payin.walletId === null ? {} : { repays: payin.walletId }),
   };
 }

@@ -65,7 +65,7 @@ export function createUnappliedLife(options: LifeOptions) {
 
   async function applyToWallet(seen: Unapplied, walletId: string, { reason, actor }: UnappliedResolution) {
     const wallet = await wallets.find(walletId);
-    if (wallet === null || (isPlatformWalletId(walletId) && wallet.kind !== 'pending')) throw noSuchWallet(walletId);
+    if (wallet === null || isPlatformWalletId(walletId)) throw noSuchWallet(walletId);
     if (wallet.currency !== seen.currency) throw otherCurrency(wallet);
     const from = unappliedWalletId(seen.currency);
     return decideOn(seen, [from, walletId], (row, now) => {

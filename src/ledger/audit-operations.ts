@@ -57,7 +57,7 @@ export const OPERATION_CHECKS: readonly AuditCheck[] = [
         ('refund', 'unapplied.opened', 'more'), ('payin', 'unapplied.resolved', 'more'),
         ('refund', 'unapplied.resolved', 'more'), ('payout', 'debt.netted', 'more'),
         ('transfer', 'debt.netted', 'more'), ('refund', 'debt.netted', 'more'), ('order', 'debt.netted', 'more'),
-        ('dispute', 'debt.netted', 'more')
+        ('dispute', 'debt.netted', 'more'), ('payin', 'debt.netted', 'more')
       ), booked AS (
         SELECT operation_kind, operation_pkid, min(semantic_key) AS semantic_key,
                count(*) FILTER (WHERE role = 'settle') AS settles, count(*) FILTER (WHERE role = 'undo') AS undoes,

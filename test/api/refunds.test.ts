@@ -155,7 +155,7 @@ describe('money that fits nothing', () => {
       [{ refund: true, reason: 'card 4242424242424242' }, 422, 'card-data-not-accepted'],
       [{ reason: 'x', apply_to: 'nobody' }, 404, 'not-found'],
       [{ reason: 'x', apply_to: '@bank:USD' }, 422, 'wallet-not-allowed'],
-      [{ reason: 'x', apply_to: '@pending:nobody:USD' }, 404, 'not-found'],
+      [{ reason: 'x', apply_to: '@pending:nobody:USD' }, 422, 'wallet-not-allowed'],
     ] as const) {
       expect([body, isErrorOf(await rig.post(path, body))]).toEqual([body, { status, code }]);
     }

@@ -165,9 +165,13 @@ export async function openShop(env: Record<string, string> = {}, options: RemitO
       const response = await fetch(`${sandbox.url}/_sandbox/approve/${externId}`, { method: 'POST' });
       expect(response.status).toBeLessThan(400);
     },
-    async load(walletId: string, amountMinor: bigint, token = 'tok_ok_1'): Promise<Payin> {
+    async load(
+      walletId: string,
+      amountMinor: bigint,
+      { token = 'tok_ok_1', key = `load-${walletId}` }: { token?: string; key?: string } = {},
+    ): Promise<Payin> {
       const { row } = await app.payins.request({
-        semanticKey: `load-${walletId}`,
+        semanticKey: key,
         checkoutId: null,
         walletId,
         amountMinor,

@@ -110,7 +110,7 @@ test('after all of them our books agree with those of the providers', () => shop
 describe('a dispute at stripe', () => {
   test('of a pay-in that loaded a wallet takes from it, then from a debt, and pays both back when won', async () => {
     const [wallet] = await shop.sellers('loaded', 1, 'USD');
-    const payin = await shop.load(wallet, 5_000n, 'tok_dispute_won');
+    const payin = await shop.load(wallet, 5_000n, { token: 'tok_dispute_won' });
     await shop.payOut(wallet, 3_000n);
     await desk.dispute(payin.pkid, 'open');
     expect(await shop.available(wallet)).toBe(0n);

@@ -2,7 +2,7 @@
 
 import { z } from '@hono/zod-openapi';
 import { sql } from 'kysely';
-import { isPlatformWalletId, parsePlatformWalletId } from '../../domain/chart.ts';
+import { isPlatformWalletId } from '../../domain/chart.ts';
 import { PaymentError } from '../../domain/errors.ts';
 import type { Unapplied } from '../../entities/unapplied.ts';
 import type { Api } from '../context.ts';
@@ -82,7 +82,7 @@ const resolve = endpoint({
   query: none,
   body: z
     .strictObject({
-      apply_to: walletId.optional().openapi({ description: 'The wallet that gets it: a person\'s, or "@pending:…".' }),
+      apply_to: walletId.optional().openapi({ description: "The person's wallet that gets it." }),
       refund: z.literal(true, 'Send true, or leave it out.').optional().openapi({
         description: 'Sends it back to its payer.',
       }),
@@ -98,7 +98,7 @@ const resolve = endpoint({
   errors: ['not-found', 'wallet-not-allowed', 'invalid-currency', 'invalid-state', 'provider-not-able'],
   async handle({ params: named, body, caller }, api) {
     const applyTo = body.apply_to ?? null;
-    if (applyTo !== null) refuseOtherPlatformWallets(applyTo);
+    if (applyTo !== null) refusePlatformWallets(applyTo);
     const resolution = { applyTo, reason: body.reason, actor: caller.keyId };
     const view = await viewOf(await api.unapplied.resolve(named.unapplied_id, resolution), api);
     if (view.refund === null) return { status: 200, body: view };
@@ -108,11 +108,11 @@ const resolve = endpoint({
 
 export const unappliedRoutes = [get, list, resolve];
 
-/** Of the platform's own wallets only a seller's pending money may get it. */
-function refuseOtherPlatformWallets(id: string): void {
-  if (!isPlatformWalletId(id) || parsePlatformWalletId(id).kind === 'pending') return;
+/** Pending money leaves by its order only, so what belongs to no order must not become pending. */
+function refusePlatformWallets(id: string): void {
+  if (!isPlatformWalletId(id)) return;
   throw new PaymentError('wallet-not-allowed', {
-    detail: `"${id}" cannot get this money. Name a person's wallet, or a seller's "@pending:<seller_id>:<currency>".`,
+    detail: `"${id}" cannot get this money. Name a person's wallet, such as the seller's.`,
   });
 }
 

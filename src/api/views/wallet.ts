@@ -90,7 +90,7 @@ export async function readWallets(
     SELECT w.*, p.posted AS pending_posted, d.posted AS debt_posted
     FROM wallet w
     LEFT JOIN wallet p ON w.kind = 'seller' AND p.wallet_id = '@pending:' || w.owner_id || ':' || w.currency
-    LEFT JOIN wallet d ON w.kind = 'seller' AND d.wallet_id = '@debt:' || w.owner_id || ':' || w.currency
+    LEFT JOIN wallet d ON w.kind IN ('seller', 'buyer') AND d.wallet_id = '@debt:' || w.owner_id || ':' || w.currency
     ${whereAll(conditions)}
     ORDER BY w.created_at DESC, w.wallet_id DESC LIMIT ${limit + 1}`.execute(client);
   return rows.map((raw) => ({
