@@ -4,13 +4,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isErrorOf, type Rig, rowsOf, startRig } from './rig.ts';
 import { openShop, SELLER, type Shop } from './shop.ts';
 
-/** On a busy machine a claim may miss its moment to send, and the next one sends. */
-const SOME = expect.toSatisfy((attempts: unknown) => Number(attempts) >= 1);
-
 let rig: Rig;
 let shop: Shop;
 beforeAll(async () => {
-  rig = await startRig();
+  // A lease this long gives a busy machine two seconds to send, so that one claim is enough.
+  rig = await startRig({ LEASE_MS: '20000' });
   shop = await openShop(rig);
 });
 afterAll(() => rig.stop());
@@ -44,7 +42,7 @@ describe('a pay-in', () => {
       review: null,
       waiting: null,
       reversals: [],
-      attempts: SOME,
+      attempts: 1,
       metadata: { a: [1] },
     });
     expect((await rig.get('/v1/payins/in%3A1.a')).json).toEqual(paid.json);
@@ -64,7 +62,7 @@ describe('a pay-in', () => {
     const rests = await rig.post('/v1/payins?wait=1', payin('in-rest', { confirm: false }));
     expect(rests).toMatchObject({ status: 201, json: { status: 'initialized', confirmed_at: null } });
     const confirmed = await rig.post('/v1/payins/in-rest/confirm?wait=20');
-    expect(confirmed).toMatchObject({ status: 202, json: { status: 'succeeded', attempts: SOME } });
+    expect(confirmed).toMatchObject({ status: 202, json: { status: 'succeeded', attempts: 1 } });
     await rig.post('/v1/payins', payin('in-cancel', { confirm: false }));
     const canceled = await rig.post('/v1/payins/in-cancel/cancel');
     expect(canceled).toMatchObject({ status: 200, json: { status: 'failed', failure: { code: 'canceled' } } });

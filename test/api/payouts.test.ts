@@ -3,12 +3,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isErrorOf, type Rig, rowsOf, startRig } from './rig.ts';
 
-/** On a busy machine a claim may miss its moment to send, and the next one sends. */
-const SOME = expect.toSatisfy((attempts: unknown) => Number(attempts) >= 1);
-
 let rig: Rig;
 beforeAll(async () => {
-  rig = await startRig();
+  // A lease this long gives a busy machine two seconds to send, so that one claim is enough.
+  rig = await startRig({ LEASE_MS: '20000' });
   await rig.post('/v1/wallets', { wallet_id: 'pay-w', owner_id: 'pay-o', kind: 'seller', currency: 'USD' });
   await rig.post('/v1/adjustments', {
     semantic_key: 'pay-fund',
@@ -36,7 +34,7 @@ describe('a payout', () => {
     expect(created).toMatchObject({ status: 201, json: { status: 'initialized', confirmed_at: null } });
     expect((await rig.post('/v1/payouts/pay:1.a/confirm')).status).toBe(202);
     const paid = await rig.post('/v1/payouts/pay%3A1.a/confirm?wait=20');
-    expect(paid).toMatchObject({ status: 202, json: { status: 'succeeded', attempts: SOME, failure: null } });
+    expect(paid).toMatchObject({ status: 202, json: { status: 'succeeded', attempts: 1, failure: null } });
     expect((await rig.get('/v1/payouts/pay:1.a')).json).toEqual(paid.json);
     const found = rowsOf(await rig.get(`/v1/payouts?extern_payment_id=${paid.json.extern_payment_id}`));
     expect(found.map((row) => row.semantic_key)).toEqual(['pay:1.a']);
