@@ -21,6 +21,8 @@ export const PayeeEntity = defineEntity({
     blockedReason: p.text().fieldName('blocked_reason').nullable(),
     // Where its owner completes what the provider asks for.
     onboardingUrl: p.text().fieldName('onboarding_url').nullable(),
+    // When the provider was asked for that; an answer to an older question changes nothing.
+    askedAt: p.datetime().fieldName('asked_at').nullable(),
     // Of the request that made it.
     fingerprint: p.blob().$type<Buffer>().fieldName('fingerprint'),
     // The caller's own fields.

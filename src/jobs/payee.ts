@@ -41,10 +41,11 @@ export function createPayeeLife(options: {
         const detail = `${request.provider} cannot pay out. Choose another provider.`;
         throw new PaymentError('provider-not-able', { detail });
       }
+      const askedAt = await readClock(db.sql);
       const view = await viewOf(provider, request.account);
       const fingerprint = fingerprintOf({ ...request });
       return db.transaction(async (tx) => {
-        const row = { ...request, ...view, fingerprint, createdAt: await readClock(tx) };
+        const row = { ...request, ...view, askedAt, fingerprint, createdAt: await readClock(tx) };
         const inserted = await insertNew(tx, table, [row]);
         if (inserted.size > 0) return { type: 'created', row };
         const { rows } = await sql<Record<string, unknown>>`
@@ -64,23 +65,34 @@ export function createPayeeLife(options: {
         SELECT payee_id FROM payee WHERE provider = ${name} AND account = ${account}`.execute(db.sql);
       // Of an account that no payee names: the platform may have others at the same provider.
       if (rows.length === 0) return 'ignored';
+      const askedAt = await readClock(db.sql);
       const view = await provider.findPayee?.(account, { timeoutMs: ASK_TIMEOUT_MS }).catch(unavailable);
       if (view === null || view === undefined) return 'no_effect';
-      return (await writeView({ provider: name, account }, view)) ? 'applied' : 'no_effect';
+      return (await writeView({ provider: name, account, askedAt }, view)) ? 'applied' : 'no_effect';
     },
   };
 
   /** Whether anything changed. The rows stay locked until the events are written, so that their order is kept. */
-  async function writeView(of: { provider: ProviderName; account: string }, view: PayeeView): Promise<boolean> {
+  async function writeView(
+    of: { provider: ProviderName; account: string; askedAt: Date },
+    view: PayeeView,
+  ): Promise<boolean> {
+    const askedAt = of.askedAt.toISOString();
     const deliveryIds = await db.transaction(async (tx) => {
       const now = await readClock(tx);
-      const { rows } = await sql<{ payee_id: string }>`
-        UPDATE payee SET status = ${view.status}, blocked_reason = ${view.blockedReason},
-                         onboarding_url = ${view.onboardingUrl}
-        WHERE provider = ${of.provider} AND account = ${of.account}
-          AND (status, coalesce(blocked_reason, ''), coalesce(onboarding_url, ''))
-            IS DISTINCT FROM (${view.status}, coalesce(${view.blockedReason}, ''), coalesce(${view.onboardingUrl}, ''))
-        RETURNING payee_id`.execute(tx);
+      const seen = sql`(${view.status}, coalesce(${view.blockedReason}, ''), coalesce(${view.onboardingUrl}, ''))`;
+      const { rows: asked } = await sql<{ payee_id: string; is_changed: boolean }>`
+        WITH before AS (
+          SELECT payee_id, (status, coalesce(blocked_reason, ''), coalesce(onboarding_url, ''))
+            IS DISTINCT FROM ${seen} AS is_changed
+          FROM payee
+          WHERE provider = ${of.provider} AND account = ${of.account}
+            AND (asked_at IS NULL OR asked_at <= ${askedAt}::timestamptz)
+          ORDER BY payee_id FOR UPDATE)
+        UPDATE payee p SET status = ${view.status}, blocked_reason = ${view.blockedReason},
+                           onboarding_url = ${view.onboardingUrl}, asked_at = ${askedAt}::timestamptz
+        FROM before b WHERE p.payee_id = b.payee_id RETURNING p.payee_id, b.is_changed`.execute(tx);
+      const rows = asked.filter((row) => row.is_changed);
       if (rows.length === 0) return null;
       const events = rows.map(({ payee_id }) => payeeEvent(payee_id));
       return writeOutgoing(tx, { tables: outgoing, events, now });

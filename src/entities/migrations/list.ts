@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { Migration } from '@mikro-orm/migrations';
 
-const NAMES = ['0001-payouts-and-transfers', '0002-checkouts', '0003-webhooks-out'] as const;
+const NAMES = ['0001-payouts-and-transfers', '0002-checkouts', '0003-webhooks-out', '0004-external-payments'] as const;
 
 export const migrations = NAMES.map((name) => ({ name, class: migrationOf(name) }));
 
