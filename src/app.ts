@@ -6,7 +6,7 @@ import { renderSubject } from './api/views/subject.ts';
 import { jobIdOf } from './domain/id.ts';
 import { createCheckoutLife } from './jobs/checkout.ts';
 import { createDisputeLife } from './jobs/dispute.ts';
-import { createExternalRefunds } from './jobs/external.ts';
+import { createExternals } from './jobs/external.ts';
 import { createFunds } from './jobs/funds.ts';
 import type { LifeOptions } from './jobs/life.ts';
 import { createOrderLife } from './jobs/order.ts';
@@ -159,7 +159,7 @@ function openLives(life: LifeOptions, onDeliveries: (deliveryIds: readonly strin
     disputes: createDisputeLife(life, payins),
     unapplied,
     payees: createPayeeLife({ ...life, onDeliveries }),
-    externals: createExternalRefunds(life, { payin: payins, refund: refunds, unapplied }),
+    externals: createExternals(life, { payin: payins, refund: refunds, unapplied }),
   };
 }
 

@@ -42,6 +42,16 @@ export function shareOut(
   return { shares, restMinor };
 }
 
+/**
+ * The same of a refund that somebody made at the provider: whose it was is not said, so the order whose whole rest it
+ * is comes first, then one that has enough left, then all of them together.
+ */
+export function shareRefund(orders: readonly Order[], amountMinor: bigint): ReturnType<typeof shareOut> {
+  const whole = orders.find((order) => refundableMinor(order) === amountMinor);
+  const order = whole ?? orders.find((one) => refundableMinor(one) >= amountMinor);
+  return order === undefined ? shareOut(orders, amountMinor) : { shares: [{ order, amountMinor }], restMinor: 0n };
+}
+
 export function takenIn(dispute: Dispute): Taken[] {
   return dispute.parts.map(({ orderPkid, amount, beforeDelivery }) => ({
     orderPkid,

@@ -1,6 +1,6 @@
 // A pay-in: a buyer's money, through a provider, for a checkout with its orders or straight into a wallet.
 
-import { pendingWalletId, providerWalletId } from './chart.ts';
+import { pendingWalletId, providerWalletId, unappliedWalletId } from './chart.ts';
 import { postingIdOf } from './id.ts';
 import type { Line, Movement } from './movements.ts';
 import type { Order } from './order.ts';
@@ -14,7 +14,7 @@ export type Origin = (typeof ORIGINS)[number];
 export interface Payin extends Payment {
   readonly origin: Origin;
   readonly checkoutId: string | null;
-  /** The wallet it loads, or null when it pays for a checkout. */
+  /** The wallet it loads, or null when it pays for a checkout. An external one has neither: its money fits nothing. */
   readonly walletId: string | null;
   /** The provider's own name for the means of payment; never a card number. */
   readonly token: string | null;
@@ -29,13 +29,14 @@ export interface Payin extends Payment {
 /** How long a buyer has to pay unless told otherwise. */
 export const PAYIN_EXPIRES_MS = 60 * 60 * 1000;
 
-/** The provider owes us the money; the wallet, or each seller's pending wallet, has its part. */
+/** The provider owes us the money; the wallet, or each seller's pending wallet, has its part, or nobody yet. */
 export function payinMovement(payin: Payin, orders: readonly Order[]): Movement {
   const parts: Line[] = orders.map((order) => ({
     walletId: pendingWalletId(order.sellerId, order.currency),
     amountMinor: order.amountMinor,
   }));
-  const loaded = payin.walletId === null ? [] : [{ walletId: payin.walletId, amountMinor: payin.amountMinor }];
+  const loadedId = isOfNobody(payin) ? unappliedWalletId(payin.currency) : payin.walletId;
+  const loaded = loadedId === null ? [] : [{ walletId: loadedId, amountMinor: payin.amountMinor }];
   return {
     type: 'post',
     posting: {
@@ -55,4 +56,9 @@ export function payinMovement(payin: Payin, orders: readonly Order[]): Movement 
     // Who owes pays back from what they load.
     ...(payin.walletId === null ? {} : { repays: payin.walletId }),
   };
+}
+
+/** Somebody took it at the provider, and did not say for whom. */
+export function isOfNobody({ checkoutId, walletId }: Payin): boolean {
+  return checkoutId === null && walletId === null;
 }

@@ -125,6 +125,8 @@ export interface ProviderEvent {
 export interface Payments<Order> {
   /** 1: one call moves the money. 2: create, then confirm (or capture, or complete). */
   readonly stages: 1 | 2;
+  /** With two stages: whether the first may move the money all the same, as with what was agreed with the buyer. */
+  readonly movesAtSend?: (token: string | null) => boolean;
   /** How long the provider remembers an idempotency key. */
   readonly keyRetentionMs: number;
   /** Whether `find` works by our key alone, and answers read-after-write consistently. */
@@ -170,6 +172,13 @@ export interface DisputeView {
   readonly evidenceDue: Date | null;
 }
 
+/** A payment that came in, whoever took it. */
+export interface PayinView {
+  /** Our pkid, when it carries one. */
+  readonly pkid: Pkid | null;
+  readonly answer: Answer;
+}
+
 /** A refund as the provider knows it, whoever made it. */
 export interface RefundView {
   readonly externId: string;
@@ -193,6 +202,8 @@ export interface Provider {
   /** Whether an account can be paid; null for an account that the provider does not know. */
   findPayee: ((account: string, limits: CallLimits) => Promise<PayeeView | null>) | null;
   findDispute: ((externId: string, limits: CallLimits) => Promise<DisputeView | null>) | null;
+  /** Null also where no such payment is known. */
+  findPayin: ((externId: string, limits: CallLimits) => Promise<PayinView | null>) | null;
   findRefund: ((externId: string, limits: CallLimits) => Promise<RefundView | null>) | null;
   /** Verifies over the raw bytes, in constant time; throws invalid-signature or stale-timestamp. */
   parseWebhook(

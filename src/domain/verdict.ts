@@ -31,7 +31,7 @@ export interface Evidence {
   readonly externId: string | null;
   readonly stages: 1 | 2;
   readonly canFindByKey: boolean;
-  /** Whether the call that moves the money was ever intended (one stage: send; two: confirm). */
+  /** When the call that moves the money was first intended: of one stage the send, of two the confirm, as a rule. */
   readonly moneyIntendedAt: Date | null;
   /** The last moment at which that call, or the first step, may have left; null when none can have. */
   readonly lastSentBy: Date | null;
@@ -184,11 +184,12 @@ function judgeNotFound(evidence: Evidence): Verdict {
   if (evidence.cancelRequested && evidence.moneyIntendedAt === null) {
     return canceledVerdict(evidence);
   }
-  // A buyer who gave up, or whose time is over, is not charged after all.
-  if (evidence.cancelRequested && evidence.direction === 'in' && evidence.stages === 1) {
-    return evidence.canFindByKey ? canceledVerdict(evidence) : cancelNext(evidence);
-  }
   const isInsideWindow = firstSentAt === null || now.getTime() - firstSentAt.getTime() <= resendWindowMs;
+  // A buyer who gave up, or whose time is over, is not charged after all: only our key could tell, and would do it.
+  if (evidence.cancelRequested && evidence.direction === 'in') {
+    if (evidence.canFindByKey) return canceledVerdict(evidence);
+    if (isInsideWindow) return cancelNext(evidence);
+  }
   // Without the second step no money can have moved, so a first step that is gone ends the payment.
   if (evidence.stages === 2 && evidence.moneyIntendedAt === null && (evidence.externId !== null || !isInsideWindow)) {
     return {

@@ -35,20 +35,25 @@ export async function closeDiscrepancy(
   });
 }
 
-/** A person's verdict on an operation answers what was open about it; with `openedUntil`, what was open by then. */
+/**
+ * A person's verdict on an operation answers what was open about it by then; where they decided on one payment of the
+ * provider, only what was open about that one.
+ */
 export async function closeDiscrepanciesOf(
   db: Db,
   closing: {
     readonly pkid: Pkid;
     readonly reason: string;
     readonly actor: string;
-    readonly openedUntil: Date | null;
+    readonly openedUntil?: Date | null;
+    readonly externId?: string;
   },
 ): Promise<void> {
-  const { pkid, reason, actor, openedUntil } = closing;
+  const { pkid, reason, actor, openedUntil = null, externId = null } = closing;
   await sql`
     UPDATE discrepancy
     SET closed_at = date_trunc('milliseconds', clock_timestamp()), closed_by = ${actor}, closed_reason = ${reason}
     WHERE pkid = ${pkid}::uuid AND closed_at IS NULL
-      AND opened_at <= coalesce(${openedUntil?.toISOString() ?? null}::timestamptz, 'infinity')`.execute(db.sql);
+      AND opened_at <= coalesce(${openedUntil?.toISOString() ?? null}::timestamptz, 'infinity')
+      AND (${externId}::text IS NULL OR extern_payment_id = ${externId})`.execute(db.sql);
 }

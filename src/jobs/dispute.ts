@@ -1,6 +1,7 @@
 // The life of a dispute: the provider tells of it, and what it says when it is asked is booked: the money is taken from
 // the orders, and given back when the dispute is won.
 
+import { sql } from 'kysely';
 import { costsWalletId, providerWalletId } from '../domain/chart.ts';
 import { type Dispute, takenIn } from '../domain/dispute.ts';
 import { PaymentError } from '../domain/errors.ts';
@@ -12,7 +13,7 @@ import type { DisputeView, ProviderName } from '../domain/provider.ts';
 import type { Decision, Seen } from '../ledger/step.ts';
 import type { LifeOptions } from './life.ts';
 import { type PayinLife, takeFromAll } from './payin.ts';
-import { findPayment } from './payment-lookup.ts';
+import { findPayments } from './payment-lookup.ts';
 import { type Companions, feeMovement } from './payment-rules.ts';
 import { locking, refuseRefusals } from './payment-steps.ts';
 import { providerOf, unavailable } from './provider-of.ts';
@@ -26,8 +27,14 @@ export function createDisputeLife(options: LifeOptions, payins: Pick<PayinLife, 
 
   async function findPayin(provider: ProviderName, { payinExternId, payinPkid }: DisputeView): Promise<Payin | null> {
     const byExternId = { kind: 'payin', provider, externId: payinExternId } as const;
-    const pkid = payinPkid ?? (await findPayment(db.sql, byExternId));
-    return pkid === null ? null : payins.find(pkid);
+    const pkid = payinPkid ?? (await findPayments(db.sql, byExternId))[0];
+    return pkid === undefined ? null : payins.find(pkid);
+  }
+
+  async function compensateAgain({ checkoutId }: Payin): Promise<void> {
+    await sql`
+      UPDATE checkout SET due_at = clock_timestamp()
+      WHERE checkout_id = ${checkoutId} AND canceled_at IS NOT NULL`.execute(db.sql);
   }
 
   return {
@@ -48,12 +55,15 @@ export function createDisputeLife(options: LifeOptions, payins: Pick<PayinLife, 
       const pkid = pkidOf('dispute', disputeIdOf(name, externId));
       const fee = view.fee?.money.currency;
       const feeWallets = fee === undefined ? [] : [providerWalletId(name, fee), costsWalletId(name, fee)];
-      return journal.stepPayin({
+      const outcome = await journal.stepPayin({
         pkid: payin.pkid,
         ...locking(companions, feeWallets),
         reads: { dispute: pkid },
         decide: (row, now, seen) => book(row, { view, companions, seen, now }),
       });
+      // What is won may be of orders that were cancelled meanwhile, and nobody looks at them any more.
+      if (view.status === 'won') await compensateAgain(payin);
+      return outcome;
     },
   };
 }

@@ -1,41 +1,66 @@
 // Movements that somebody made in a provider's own dashboard: they become operations here, so that our books show them.
 
 import { sql } from 'kysely';
-import { uuidV5 } from '../domain/id.ts';
-import { type Order, refundableMinor } from '../domain/order.ts';
+import { PaymentError } from '../domain/errors.ts';
+import type { Pkid } from '../domain/id.ts';
 import type { Payin } from '../domain/payin.ts';
 import type { ProviderName, RefundView } from '../domain/provider.ts';
+import { isFinal } from '../domain/state-machine.ts';
 import type { LifeOptions } from './life.ts';
-import { readOrders } from './order-rows.ts';
-import { findPayment } from './payment-lookup.ts';
+import { findPayments } from './payment-lookup.ts';
 import { providerOf, unavailable } from './provider-of.ts';
 import type { PaymentLives } from './review.ts';
 import type { UnappliedLife } from './unapplied.ts';
 
-export type ExternalRefunds = ReturnType<typeof createExternalRefunds>;
+export type Externals = ReturnType<typeof createExternals>;
 
 type Outcome = 'applied' | 'no_effect' | 'unmatched' | 'ignored';
 
-export function createExternalRefunds(
+export function createExternals(
   options: LifeOptions,
   lives: Pick<PaymentLives, 'payin' | 'refund'> & { readonly unapplied: Pick<UnappliedLife, 'adopt'> },
 ) {
-  const { db, tables, providers, timing } = options;
+  const { db, providers, timing } = options;
+  const limits = { timeoutMs: timing.providerTimeoutMs };
 
+  /** The pay-in that a refund is of: by the payment on file, or by one that is kept beside it as unapplied money. */
   async function payinOf(provider: ProviderName, { payinExternId }: RefundView): Promise<Payin | null> {
-    const pkid = await findPayment(db.sql, { kind: 'payin', provider, externId: payinExternId });
+    const [onFile] = await findPayments(db.sql, { kind: 'payin', provider, externId: payinExternId });
+    const pkid = onFile ?? (await keptBeside(provider, payinExternId));
     return pkid === null ? null : lives.payin.find(pkid);
   }
 
+  async function keptBeside(provider: ProviderName, externId: string): Promise<Pkid | null> {
+    const { rows } = await sql<{ pkid: Pkid }>`
+      SELECT pkid FROM unapplied
+      WHERE extern_payment_id = ${externId} AND provider = ${provider} AND operation_kind = 'payin' LIMIT 1`.execute(
+      db.sql,
+    );
+    return rows[0]?.pkid ?? null;
+  }
+
   async function isKnown(provider: ProviderName, externId: string): Promise<boolean> {
-    return (await findPayment(db.sql, { kind: 'refund', provider, externId })) !== null;
+    return (await findPayments(db.sql, { kind: 'refund', provider, externId })).length > 0;
   }
 
   return {
-    /** Asks the provider about a refund that we did not ask for. Throws `unavailable` without a usable answer. */
-    async adopt(name: ProviderName, externId: string): Promise<Outcome> {
+    /** Asks the provider about a payment that we did not ask for. Throws `unavailable` without a usable answer. */
+    async adoptPayin(name: ProviderName, externId: string): Promise<Outcome> {
       const provider = providerOf(providers, name);
-      const view = await provider.findRefund?.(externId, { timeoutMs: timing.providerTimeoutMs }).catch(unavailable);
+      const view = await provider.findPayin?.(externId, limits).catch(unavailable);
+      if (view === undefined) return 'unmatched';
+      // Nothing came in, or not yet: an event tells when it does.
+      if (view?.answer.type !== 'succeeded') return 'ignored';
+      // It was asked for under a key that is not here, as after a restored backup. Whoever asked repeats the request,
+      // which finds this payment; booked as a stranger's it would count twice then.
+      if (view.pkid !== null) return 'unmatched';
+      return (await lives.payin.adopt(name, view.answer)) ? 'applied' : 'no_effect';
+    },
+
+    /** The same of a refund. */
+    async adoptRefund(name: ProviderName, externId: string): Promise<Outcome> {
+      const provider = providerOf(providers, name);
+      const view = await provider.findRefund?.(externId, limits).catch(unavailable);
       if (view === null || view === undefined || view.status === 'failed') return 'ignored';
       // One of ours, whose own answer has not come yet: it is found by its look-up.
       if (view.pkid !== null) return 'no_effect';
@@ -44,43 +69,10 @@ export function createExternalRefunds(
       if (await lives.unapplied.adopt(name, view)) return 'applied';
       const payin = await payinOf(name, view);
       if (payin === null) return 'unmatched';
-      const { amountMinor } = view.money;
-      const orders =
-        payin.checkoutId === null || payin.status === 'failed'
-          ? []
-          : await readOrders(db.sql, tables.order, payin.checkoutId);
-      // Only now: what was adopted before the orders were read is why they have nothing left.
-      if (await isKnown(name, externId)) return 'no_effect';
-      const order = orderFor(orders, amountMinor);
-      if (order === null) {
-        await reportHomeless(payin, view);
-        return 'applied';
+      if (!isFinal(payin.status)) {
+        throw new PaymentError('unavailable', { detail: 'A refund came before its pay-in. It is looked at again.' });
       }
-      const { type } = await lives.refund.adopt({ order, payin, externId, amountMinor });
-      return type === 'created' ? 'applied' : 'no_effect';
+      return (await lives.refund.adopt({ payin, view })) ? 'applied' : 'no_effect';
     },
   };
-
-  /** Nothing of this checkout can have been refunded so much: a person compares the two books. */
-  async function reportHomeless(
-    { pkid, semanticKey, provider }: Payin,
-    { externId, money }: RefundView,
-  ): Promise<void> {
-    const detail =
-      `The refund ${externId} was made at ${provider} and is more than any one order of its checkout has left. ` +
-      'Record it with POST /v1/treasury from @bank to @provider, with this id as its reference, and close this.';
-    await sql`
-      INSERT INTO discrepancy (discrepancy_id, reason, provider, operation_kind, pkid, semantic_key, extern_payment_id,
-                               amount, currency, detail, opened_at)
-      VALUES (${uuidV5(pkid, `discrepancy:external_refund:${externId}`)}::uuid, 'external_refund', ${provider}, 'payin',
-              ${pkid}::uuid, ${semanticKey}, ${externId}, ${money.amountMinor.toString()}, ${money.currency},
-              ${detail}, clock_timestamp())
-      ON CONFLICT DO NOTHING`.execute(db.sql);
-  }
-}
-
-/** The order whose whole rest it is, else the first one that has enough left. */
-function orderFor(orders: readonly Order[], amountMinor: bigint): Order | null {
-  const whole = orders.find((order) => refundableMinor(order) === amountMinor);
-  return whole ?? orders.find((order) => refundableMinor(order) >= amountMinor) ?? null;
 }

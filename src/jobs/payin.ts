@@ -2,18 +2,19 @@
 // sellers' pending wallets, or the loaded wallet, have it.
 
 import { sql } from 'kysely';
-import { costsWalletId, debtWalletId, providerWalletId } from '../domain/chart.ts';
+import { costsWalletId, debtWalletId, providerWalletId, unappliedWalletId } from '../domain/chart.ts';
 import { shareOut } from '../domain/dispute.ts';
 import { PaymentError } from '../domain/errors.ts';
 import { fingerprintOf } from '../domain/fingerprint.ts';
-import { pkidOf } from '../domain/id.ts';
+import { externalKey, pkidOf } from '../domain/id.ts';
 import type { Currency } from '../domain/money.ts';
 import type { Line } from '../domain/movements.ts';
 import { type Order, payOrder, type Taken, takeFromOrder, walletsOfOrder } from '../domain/order.ts';
-import { PAYIN_EXPIRES_MS, type Payin, payinMovement } from '../domain/payin.ts';
+import { isOfNobody, PAYIN_EXPIRES_MS, type Payin, payinMovement } from '../domain/payin.ts';
 import { approvalOf, moneyOf } from '../domain/payment.ts';
-import type { ProviderName } from '../domain/provider.ts';
+import type { Answer, CallLimits, Provider, ProviderName, Succeeded } from '../domain/provider.ts';
 import { isFinal } from '../domain/state-machine.ts';
+import type { Unapplied } from '../entities/unapplied.ts';
 import { createRowLoader } from '../ledger/loader.ts';
 import type { Intake } from '../ledger/step.ts';
 import type { LifeOptions } from './life.ts';
@@ -23,7 +24,7 @@ import { untouched } from './payment-records.ts';
 import { type Effects, eventOf, type Held, headOf, type PaymentRules } from './payment-rules.ts';
 import { providerOf } from './provider-of.ts';
 import { noSuchWallet, otherCurrency } from './transfer.ts';
-import { strayMoney } from './unapplied-money.ts';
+import { strayMoney, unappliedRow } from './unapplied-money.ts';
 
 export interface PayinRequest {
   readonly semanticKey: string;
@@ -72,8 +73,45 @@ export function createPayinLife(options: LifeOptions) {
       await enqueue({ kind: 'payin', pkid, semanticKey: request.semanticKey });
       return intake;
     },
+
+    /** A payment that somebody took at the provider. Returns whether it was not known before. */
+    async adopt(provider: ProviderName, { externId, money }: Succeeded): Promise<boolean> {
+      const semanticKey = externalKey(provider, externId);
+      const pkid = pkidOf('payin', semanticKey);
+      const { type } = await journal.insertPayin(pkid, (now) => ({
+        ...untouched({ isConfirmed: true, expiresAt: null, leaseMs: timing.leaseMs }, now),
+        ...NOTHING_SAID,
+        ...money,
+        pkid,
+        semanticKey,
+        provider,
+        externPaymentId: externId,
+        origin: 'external',
+        beneficiary: '',
+        approval: approvalOf({ money, provider, beneficiary: '' }),
+        fingerprint: fingerprintOf({ externId, provider }),
+      }));
+      if (type !== 'created') return false;
+      onAccepted('payin');
+      await enqueue({ kind: 'payin', pkid, semanticKey });
+      return true;
+    },
   };
 }
+
+/** What a payment that nobody asked for here leaves open. */
+const NOTHING_SAID = {
+  checkoutId: null,
+  walletId: null,
+  token: null,
+  returnUrl: null,
+  cancelUrl: null,
+  statementDescriptor: null,
+  buyer: null,
+  nextAction: null,
+  metadata: {},
+  traceparent: null,
+} as const;
 
 function payinRules(options: LifeOptions): PaymentRules<Payin> {
   const { db, tables, journal } = options;
@@ -83,8 +121,10 @@ function payinRules(options: LifeOptions): PaymentRules<Payin> {
     rows: createRowLoader(db.sql, tables.payin),
     step: journal.stepPayin,
     accountOf: (provider) => provider.payin,
+    movesAtSend: (provider, { token }) => provider.payin?.movesAtSend?.(token) ?? false,
     async send(provider, row, { key, limits }) {
       if (provider.payin === null) throw new PaymentError('internal', { detail: `${provider.name} takes no money.` });
+      if (row.origin === 'external') throw new PaymentError('internal', { detail: 'It was made at the provider.' });
       const { pkid, semanticKey, token, returnUrl, cancelUrl, statementDescriptor } = row;
       const buyer = row.buyer ?? { email: null, ip: null };
       const order = {
@@ -100,7 +140,7 @@ function payinRules(options: LifeOptions): PaymentRules<Payin> {
       };
       return provider.payin.send(order, limits);
     },
-    findExternal: () => null,
+    findExternal: (provider, row, limits) => (row.origin === 'external' ? findExternal(provider, row, limits) : null),
     payinExternIdOf: () => null,
     // Read before the claim: a cancel that commits later finds this pay-in and takes it back.
     async obstacleTo({ checkoutId }) {
@@ -116,11 +156,13 @@ function payinRules(options: LifeOptions): PaymentRules<Payin> {
       // A debt can only arise from money that came in before.
       const debtId = loaded === null || !isFinal(row.status) ? null : debtWalletId(loaded.ownerId, currency);
       const platform = [providerWalletId(provider, currency), costsWalletId(provider, currency)];
-      const people = [walletId, debtId].filter((id) => id !== null);
+      const nobodys = isOfNobody(row) ? unappliedWalletId(currency) : null;
+      const others = [walletId, debtId, nobodys].filter((id) => id !== null);
       return {
-        walletIds: [...platform, ...people, ...orders.flatMap(walletsOfOrder)],
+        walletIds: [...platform, ...others, ...orders.flatMap(walletsOfOrder)],
         orderPkids: orders.map(({ pkid }) => pkid),
         unappliedId: null,
+        loadedId: walletId,
         debtId,
       };
     },
@@ -134,12 +176,27 @@ function payinRules(options: LifeOptions): PaymentRules<Payin> {
     succeed: ({ row, seen, now }) => ({
       movements: [payinMovement(row, seen.orders)],
       orders: seen.orders.map((order) => payOrder(order, row.pkid, now)),
+      unapplied: isOfNobody(row) ? [nobodysMoney(row, now)] : [],
       events: [eventOf('payin', 'payin.succeeded', row)],
     }),
     fail: ({ row }) => ({ movements: [], events: [eventOf('payin', 'payin.failed', row)] }),
     takeBack: reverse,
     strayMoney: (held, success, reason) => strayMoney('payin', held, { success, reason }),
   };
+}
+
+/** Somebody took it at the provider, and a person has to say whose it is. */
+function nobodysMoney(row: Payin, now: Date): Unapplied {
+  const externId = row.externPaymentId ?? '';
+  return unappliedRow({ kind: 'payin', row, externId, money: moneyOf(row), reason: 'external_payin', now });
+}
+
+/** One that carries no key of ours is asked about by its own id. "Not found" proves nothing of it. */
+async function findExternal(provider: Provider, { externPaymentId }: Payin, limits: CallLimits): Promise<Answer> {
+  const view = externPaymentId === null ? null : await provider.findPayin?.(externPaymentId, limits);
+  if (view) return view.answer;
+  const surprise = { type: 'uncertain', reason: 'payin_not_shown', httpStatus: null, storedError: null } as const;
+  throw new PaymentError('uncertain', { surprise });
 }
 
 /** The provider took back more of it: from the orders as a dispute would, or from the wallet that it loaded. */

@@ -9,9 +9,10 @@ import type { Decision } from '../ledger/step.ts';
 import type { LifeOptions } from './life.ts';
 import { callProvider } from './payment-call.ts';
 import { type Answered, answerRow, discrepancyOf, intend } from './payment-records.ts';
-import { type Held, NO_EFFECTS, type PaymentRules, together } from './payment-rules.ts';
+import { type Effects, type Held, NO_EFFECTS, type PaymentRules, together } from './payment-rules.ts';
 import { chargedBy, feeEffects, returnEffects } from './payment-settle.ts';
 import { change, lockingFor, refuseRefusals, unchanged } from './payment-steps.ts';
+import { keepUnapplied, withdrawnOf } from './unapplied-money.ts';
 
 interface Context<Row extends Payment> {
   readonly rules: PaymentRules<Row>;
@@ -78,8 +79,9 @@ function compare<Row extends Payment>(
     throw new PaymentError('internal', { detail: 'Only a final payment is compared again.' });
   }
   if (row.status === 'succeeded' && shown?.externId === row.externPaymentId) {
-    const effects = together(feeEffects(held, rules, shown), returnEffects(held, rules, shown));
-    if (effects.movements.length === 0) return unchanged('no_effect', answers);
+    const told = together(feeEffects(held, rules, shown), withdrawnEffects(held, rules, shown));
+    const effects = together(told, returnEffects(held, rules, shown));
+    if (effects.movements.length + (effects.discrepancies ?? []).length === 0) return unchanged('no_effect', answers);
     const { movements, ...records } = effects;
     return {
       movements,
@@ -91,6 +93,26 @@ function compare<Row extends Payment>(
     };
   }
   return contradict(held, rules, { answer, answers });
+}
+
+/**
+ * What was taken back is ours again. Of money that came in nobody knows by now whose it should be, so a person decides
+ * as of any that fits nothing; of money that went out a person compares the two books.
+ */
+function withdrawnEffects<Row extends Payment>(held: Held<Row>, rules: PaymentRules<Row>, success: Succeeded): Effects {
+  const { row, seen, now } = held;
+  const withdrawn = withdrawnOf(row, success);
+  if (withdrawn === null || seen.unapplied?.externPaymentId === withdrawn.externId) return NO_EFFECTS;
+  const { externId, money } = withdrawn;
+  const reason = 'return_withdrawn';
+  const detail =
+    `Of what ${row.provider} had taken back, ${money.amountMinor} ${money.currency} (minor units) are paid again. ` +
+    'Resolve what came in under /v1/unapplied; for what went out, adjust the wallet that had it back. Then close this.';
+  const found = { ...success, externId, money };
+  const discrepancies = [discrepancyOf(rules.kind, row, { reason, detail, success: found, now })];
+  const isIncoming = rules.direction === 'in';
+  const kept = isIncoming ? keepUnapplied({ kind: rules.kind, row, externId, money, reason, now }) : NO_EFFECTS;
+  return together({ movements: [], discrepancies }, kept);
 }
 
 /** Some providers show a refund that came back as one that failed: all of it was taken back. */

@@ -110,7 +110,10 @@ async function ask<Row extends Payment>(
     throw new PaymentError('internal', { detail: `${provider.name} does no ${rules.kind}, yet one names it.` });
   }
   const reference = { pkid: row.pkid, externId: row.externPaymentId, key, payinExternId: rules.payinExternIdOf(row) };
-  if (step === 'find') return rules.findExternal(provider, row, limits) ?? account.find(reference, limits);
+  // One that was made at the provider is only ever asked about: it is not ours to cancel.
+  const external = step === 'find' || step === 'cancel' ? rules.findExternal(provider, row, limits) : null;
+  if (external !== null) return external;
+  if (step === 'find') return account.find(reference, limits);
   if (step === 'cancel') return account.cancel(reference, limits);
   if (step === 'confirm') return account.confirm(reference, limits);
   return rules.send(provider, row, { key, limits });

@@ -13,12 +13,16 @@ export async function kindOfPkid(client: Sql, pkid: Pkid): Promise<PaymentKind |
   return rows[0]?.kind ?? null;
 }
 
-export async function findPayment(
+/** One, unless somebody refunded several orders at once at the provider: then all the parts of that refund. */
+export async function findPayments(
   client: Sql,
   { kind, provider, externId }: { kind: PaymentKind; provider: ProviderName; externId: string },
-): Promise<Pkid | null> {
+): Promise<Pkid[]> {
   const { rows } = await sql<{ pkid: Pkid }>`
     SELECT pkid FROM ${sql.table(kind)} WHERE extern_payment_id = ${externId} AND provider = ${provider}
-    LIMIT 1`.execute(client);
-  return rows[0]?.pkid ?? null;
+    ORDER BY pkid LIMIT ${PARTS_MAX}`.execute(client);
+  return rows.map(({ pkid }) => pkid);
 }
+
+/** More than a checkout has orders. */
+const PARTS_MAX = 1_000;

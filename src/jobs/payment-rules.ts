@@ -30,6 +30,8 @@ export interface Companions {
   readonly walletIds: readonly string[];
   readonly orderPkids: readonly Pkid[];
   readonly unappliedId: Pkid | null;
+  /** The wallet that a pay-in has loaded, and that gives back what is taken of it again. */
+  readonly loadedId: string | null;
   /** Whose debt grows when a person's wallet cannot give back what is taken from it. */
   readonly debtId: string | null;
 }
@@ -55,6 +57,8 @@ export interface PaymentRules<Row extends Payment> {
   step<Result>(step: Step<Row, Result>): Promise<Result>;
   /** The provider's account for this kind; null when it does not do such a thing. */
   accountOf(provider: Provider): Pick<Payments<never>, Exclude<keyof Payments<never>, 'send' | 'refusalOf'>> | null;
+  /** Whether the first of two steps may move the money already. */
+  movesAtSend(provider: Provider, row: Row): boolean;
   send(provider: Provider, row: Row, call: { key: string; limits: CallLimits }): Promise<Answer>;
   /** Null where our own key finds it; else how one is asked about that somebody made at the provider. */
   findExternal(provider: Provider, row: Row, limits: CallLimits): Promise<Answer> | null;

@@ -4,21 +4,22 @@
 import { costsWalletId, providerWalletId, unappliedWalletId } from '../domain/chart.ts';
 import { PaymentError } from '../domain/errors.ts';
 import type { MovementResult } from '../domain/movements.ts';
-import {
-  claimPayment,
-  failedPatch,
-  firstStep,
-  isExpiring,
-  moneyOf,
-  type Payment,
-  type Timing,
-} from '../domain/payment.ts';
+import { claimPayment, failedPatch, firstStep, type Payment, type Timing } from '../domain/payment.ts';
 import type { PaymentKind, Provider, Succeeded } from '../domain/provider.ts';
 import { isFinal, type Status } from '../domain/state-machine.ts';
 import { type Step as CallStep, type Evidence, judge } from '../domain/verdict.ts';
 import type { CallAnswer, Conclusion, Decision, Seen, Step } from '../ledger/step.ts';
+import { evidenceOf, learn } from './payment-evidence.ts';
 import { type Answered, answerRow, discrepancyOf, type IntendedCall, intend } from './payment-records.ts';
-import { type Companions, eventOf, type Obstacle, type PaymentRules } from './payment-rules.ts';
+import {
+  type Companions,
+  eventOf,
+  type Held,
+  NO_EFFECTS,
+  type Obstacle,
+  type PaymentRules,
+  together,
+} from './payment-rules.ts';
 import { settle } from './payment-settle.ts';
 import { strayIdIn } from './unapplied-money.ts';
 
@@ -117,7 +118,7 @@ export function answerStep<Row extends Payment>(
     ...(mayEnd ? lockingFor(claimed, answered.answer, { kind: rules.kind, companions }) : { walletIds: [] }),
     decide(row, now, seen) {
       const isOurs = row.status === 'in_process' && row.leased && row.attempt === claimed.attempt;
-      if (!isOurs) return keepEvidence(row, { rules, answered, now });
+      if (!isOurs) return keepEvidence({ row, seen, companions, now }, rules, answered);
       const verdict = judge(evidenceOf(row, answered, { rules, provider, timing, now }));
       const taught = learn(row, { rules, answered });
       const answers = [answerRow(answered, { verdict: verdict.type, now })];
@@ -186,20 +187,33 @@ function actOn<Row extends Payment>(
   return change({ next, cause: step, intents: [intent], answers, result: { type: 'call', ...intended, row: next } });
 }
 
-/** The claim was lost meanwhile: the answer is stored, and what contradicts the row becomes a discrepancy. */
+/** The claim was lost meanwhile: the answer is stored; what contradicts the row is told, and booked if it came in. */
 function keepEvidence<Row extends Payment>(
-  row: Row,
-  { rules, answered, now }: { rules: PaymentRules<Row>; answered: Answered<Row>; now: Date },
+  held: Held<Row>,
+  rules: PaymentRules<Row>,
+  answered: Answered<Row>,
 ): Decision<Row, Concluded<Row>> {
+  const { row, now } = held;
   const contradiction = lateContradiction(row, answered.answer);
   const success = successIn(answered.answer);
-  return change({
-    next: isFinal(row.status) ? null : learn(row, { rules, answered }),
-    cause: null,
-    answers: [answerRow(answered, { verdict: 'late', now })],
-    discrepancies: contradiction === null ? [] : [discrepancyOf(rules.kind, row, { ...contradiction, success, now })],
-    result: { type: 'settled', verdict: 'late', row },
-  });
+  const told = contradiction === null ? [] : [discrepancyOf(rules.kind, row, { ...contradiction, success, now })];
+  const isStray = contradiction !== null && success !== null;
+  const stray = isStray ? rules.strayMoney(held, success, contradiction.reason) : NO_EFFECTS;
+  const { movements, ...records } = together({ movements: [], discrepancies: told }, stray);
+  return {
+    movements,
+    conclude(results) {
+      refuseRefusals(results);
+      return {
+        next: isFinal(row.status) ? null : learn(row, { rules, answered }),
+        path: [],
+        cause: null,
+        ...records,
+        answers: [answerRow(answered, { verdict: 'late', now })],
+        result: { type: 'settled', verdict: 'late', row },
+      };
+    },
+  };
 }
 
 function lateContradiction(row: Payment, answer: Evidence['answer']): { reason: string; detail: string } | null {
@@ -213,63 +227,6 @@ function lateContradiction(row: Payment, answer: Evidence['answer']): { reason: 
     return { reason: 'second_reference', detail };
   }
   return null;
-}
-
-function evidenceOf<Row extends Payment>(
-  row: Row,
-  { call, answer }: Answered<Row>,
-  context: { rules: PaymentRules<Row>; provider: Provider; timing: Timing; now: Date },
-): Evidence {
-  const { rules, provider, timing, now } = context;
-  const account = rules.accountOf(provider);
-  if (account === null) {
-    throw new PaymentError('internal', { detail: `${provider.name} does no ${rules.kind}, yet one names it.` });
-  }
-  const { stages, canFindByKey, keyRetentionMs } = account;
-  return {
-    direction: rules.direction,
-    step: call.step,
-    answer,
-    money: moneyOf(row),
-    beneficiary: row.beneficiary,
-    externId: row.externPaymentId,
-    stages,
-    canFindByKey,
-    moneyIntendedAt: stages === 1 ? row.firstSentAt : row.confirmSentAt,
-    lastSentBy: row.lastSentAt === null ? null : new Date(row.lastSentAt.getTime() + timing.sendDeadlineMs),
-    firstSentAt: row.firstSentAt,
-    errorReplays: row.errorReplays,
-    sawSuccess: row.sawSuccess,
-    decline: row.declineCode === null ? null : { code: row.declineCode, detail: row.declineDetail ?? '' },
-    cancelRequested: row.cancelRequestedAt !== null,
-    isExpiring: isExpiring(row),
-    inReview: row.reviewReason !== null,
-    now,
-    graceMs: timing.leaseMs,
-    resendWindowMs: keyRetentionMs / 2,
-  };
-}
-
-/** What any answer teaches, whoever got it. */
-function learn<Row extends Payment>(
-  row: Row,
-  { rules, answered: { call, answer } }: { rules: PaymentRules<Row>; answered: Answered<Row> },
-): Row {
-  const externId = 'externId' in answer ? answer.externId : null;
-  const stored = answer.type === 'surprise' ? answer.surprise.storedError : null;
-  const isSend = call.step === 'send' || call.step === 'confirm';
-  const signature = stored === null ? null : `${call.step}:${stored}`;
-  const isDecline = answer.type === 'declined' && answer.code !== 'canceled' && row.declineCode === null;
-  const taught = {
-    ...row,
-    ...(row.externPaymentId === null && externId !== null ? { externPaymentId: externId } : {}),
-    ...(answer.type === 'succeeded' ? { sawSuccess: true } : {}),
-    ...(isDecline ? { declineCode: answer.code, declineDetail: answer.detail } : {}),
-    ...(isSend && signature !== null
-      ? { storedError: signature, errorReplays: row.storedError === signature ? row.errorReplays + 1 : 0 }
-      : {}),
-  };
-  return answer.type === 'surprise' ? taught : rules.learn(taught, answer);
 }
 
 function successIn(answer: Evidence['answer']): Succeeded | null {

@@ -175,7 +175,7 @@ interface Canceled<Row> {
   readonly isRequested: boolean;
 }
 
-const NO_COMPANIONS: Companions = { walletIds: [], orderPkids: [], unappliedId: null, debtId: null };
+const NO_COMPANIONS: Companions = { walletIds: [], orderPkids: [], unappliedId: null, loadedId: null, debtId: null };
 
 function reportOf(before: Payment, after: Payment, verdict: string | null): RunReport {
   const isWaiting = !isFinal(after.status);

@@ -71,6 +71,7 @@ export function payoutRules(options: LifeOptions): PaymentRules<Payout> {
     rows: createRowLoader(db.sql, tables.payout),
     step: journal.stepPayout,
     accountOf: (provider) => provider.payout,
+    movesAtSend: () => false,
     async send(provider, row, { key, limits }) {
       if (provider.payout === null) throw new PaymentError('internal', { detail: `${provider.name} cannot pay out.` });
       const { pkid, semanticKey, beneficiary } = row;
@@ -87,6 +88,7 @@ export function payoutRules(options: LifeOptions): PaymentRules<Payout> {
       walletIds: [row.walletId, platformWallet(row)],
       orderPkids: [],
       unappliedId: null,
+      loadedId: null,
       debtId: null,
     }),
     claimMovements: (row) => [

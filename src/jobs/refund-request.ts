@@ -9,7 +9,8 @@ import type { Origin, Payin } from '../domain/payin.ts';
 import { approvalOf } from '../domain/payment.ts';
 import type { Refund, RefundDestination } from '../domain/refund.ts';
 import { createRowLoader } from '../ledger/loader.ts';
-import type { Decision, Intake } from '../ledger/step.ts';
+import type { Decision, Intake, Step } from '../ledger/step.ts';
+import { isDuplicateKey } from '../runtime/db.ts';
 import type { LifeOptions } from './life.ts';
 import { readOrder } from './order-rows.ts';
 import { untouched } from './payment-records.ts';
@@ -34,7 +35,7 @@ export function createRefundRequests(options: LifeOptions) {
   async function place(facts: Omit<Facts, 'leaseMs'>): Promise<Intake<Refund>> {
     const { pkid, order } = facts;
     const wallet = facts.walletId === null ? [] : [facts.walletId];
-    const intake = await journal.stepOrder<Intake<Refund>>({
+    const step: Step<Order, Intake<Refund>> = {
       pkid: order.pkid,
       walletIds: facts.request.destination === 'wallet' ? [...walletsOfOrder(order), ...wallet] : [],
       reads: { refund: pkid },
@@ -43,6 +44,11 @@ export function createRefundRequests(options: LifeOptions) {
         facts.refuse(locked);
         return admit({ ...facts, order: locked, leaseMs: options.timing.leaseMs }, now);
       },
+    };
+    // The same key at the same moment on another order, in another process: now it is there, and is compared.
+    const intake = await journal.stepOrder(step).catch((error: unknown) => {
+      if (isDuplicateKey(error)) return journal.stepOrder(step);
+      throw error;
     });
     if (intake.type !== 'created') return intake;
     onAccepted('refund');
@@ -78,34 +84,6 @@ export function createRefundRequests(options: LifeOptions) {
 
     /** The same for a cancelled checkout: an order that was delivered meanwhile stays delivered (invalid-state). */
     compensate: (request: RefundRequest): Promise<Intake<Refund>> => ask(request, refuseDelivered),
-
-    /** A refund that somebody made at the provider: it is asked about there, and booked like one of ours. */
-    async adopt(found: { order: Order; payin: Payin; externId: string; amountMinor: bigint }): Promise<Intake<Refund>> {
-      const { order, payin, externId, amountMinor } = found;
-      const semanticKey = externalKey(payin.provider, externId);
-      const request: RefundRequest = {
-        semanticKey,
-        orderId: order.orderId,
-        amountMinor,
-        destination: 'payer',
-        reason: 'Made at the provider.',
-        metadata: {},
-        traceparent: payin.traceparent,
-      };
-      const pkid = pkidOf('refund', semanticKey);
-      const { semanticKey: _key, traceparent: _trace, ...asked } = request;
-      return place({
-        pkid,
-        request,
-        order,
-        payin,
-        walletId: null,
-        fingerprint: fingerprintOf(asked),
-        origin: 'external',
-        externId,
-        refuse: refuseNothing,
-      });
-    },
   };
 }
 
@@ -136,7 +114,7 @@ function admit(facts: Omit<Facts, 'refuse'>, now: Date): Decision<Order, Intake<
         path: [],
         cause: null,
         orders: [opened.order],
-        newRefund: { row, path: ['initialized'] },
+        newRefunds: [{ row, path: ['initialized'] }],
         result: { type: 'created', row },
       }),
     };
@@ -154,7 +132,7 @@ function admit(facts: Omit<Facts, 'refuse'>, now: Date): Decision<Order, Intake<
         path: [],
         cause: null,
         orders: [settled],
-        newRefund: { row: final, path: ['initialized', 'in_process', 'succeeded'] },
+        newRefunds: [{ row: final, path: ['initialized', 'in_process', 'succeeded'] }],
         events: [eventOf('refund', 'refund.succeeded', final)],
         result: { type: 'created', row: final },
       };
@@ -244,11 +222,5 @@ function notPaid(): PaymentError {
   return new PaymentError('invalid-state', { detail });
 }
 
-/** Within the grammar of keys, whatever the provider's ids look like. */
-export function externalKey(provider: string, externId: string): string {
-  return `ext:${provider}:${externId.replaceAll(/[^A-Za-z0-9._:-]/g, '-')}`.slice(0, KEY_LENGTH_MAX);
-}
-
-const KEY_LENGTH_MAX = 128;
 /** In the metadata of a refund that sends back unapplied money: the person who said so. */
 export const DECIDED_BY = 'decided_by';

@@ -30,7 +30,17 @@ export function strayMoney<Row extends Payment>(
 
 /** Where a pay-in's money would be kept that fits nothing; it has to be seen whether it is there already. */
 export function strayIdIn(kind: PaymentKind, row: Payment, answer: Evidence['answer']): Pkid | null {
-  return answer.type === 'succeeded' ? strayIdOf(kind, row, answer.externId) : null;
+  if (answer.type !== 'succeeded') return null;
+  return strayIdOf(kind, row, withdrawnOf(row, answer)?.externId ?? answer.externId);
+}
+
+/** What a provider had taken back of a payment and shows as paid again; null when nothing. */
+export function withdrawnOf(row: Payment, success: Succeeded): { externId: string; money: Money } | null {
+  const amountMinor = row.returnedMinor - success.reversedMinor;
+  if (row.status !== 'succeeded' || success.externId !== row.externPaymentId || amountMinor <= 0n) return null;
+  // Named by what is left of it, so that each is kept once.
+  const externId = `${success.externId}:withdrawn:${success.reversedMinor}`;
+  return { externId, money: { amountMinor, currency: row.currency } };
 }
 
 /** The same, of the payment that a person names, or else of the one on file. */
@@ -39,17 +49,20 @@ export function strayIdOf(kind: PaymentKind, row: Payment, externId: string | nu
   return kind === 'payin' && named !== null ? unappliedIdOf(row, named) : null;
 }
 
-export function keepUnapplied(found: {
-  kind: PaymentKind;
-  row: Payment;
-  externId: string;
-  money: Money;
-  reason: string;
-  now: Date;
-}): Effects {
-  const { kind, row, externId, money, reason, now } = found;
+interface Stray {
+  readonly kind: PaymentKind;
+  readonly row: Payment;
+  readonly externId: string;
+  readonly money: Money;
+  readonly reason: string;
+  readonly now: Date;
+}
+
+export function keepUnapplied(found: Stray): Effects {
+  const { kind, row, money } = found;
   const { pkid, semanticKey, provider } = row;
-  const unappliedId = unappliedIdOf(row, externId);
+  const unapplied = unappliedRow(found);
+  const { unappliedId } = unapplied;
   const posting: Movement = {
     type: 'post',
     posting: {
@@ -66,8 +79,14 @@ export function keepUnapplied(found: {
       { walletId: unappliedWalletId(money.currency), amountMinor: money.amountMinor },
     ],
   };
-  const unapplied: Unapplied = {
-    unappliedId,
+  return { movements: [posting], unapplied: [unapplied] };
+}
+
+/** What a person finds of it, until they say where it belongs. */
+export function unappliedRow({ kind, row, externId, money, reason, now }: Stray): Unapplied {
+  const { pkid, semanticKey, provider } = row;
+  return {
+    unappliedId: unappliedIdOf(row, externId),
     reason,
     provider,
     externPaymentId: externId,
@@ -83,7 +102,6 @@ export function keepUnapplied(found: {
     resolvedReason: null,
     appliedTo: null,
   };
-  return { movements: [posting], unapplied: [unapplied] };
 }
 
 /** One payment of the provider is kept once, however often it is seen. */

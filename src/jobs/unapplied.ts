@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import { isPlatformWalletId, unappliedWalletId } from '../domain/chart.ts';
 import { PaymentError } from '../domain/errors.ts';
 import { fingerprintOf } from '../domain/fingerprint.ts';
-import { pkidOf, postingIdOf } from '../domain/id.ts';
+import { externalKey, pkidOf, postingIdOf } from '../domain/id.ts';
 import type { Origin, Payin } from '../domain/payin.ts';
 import type { ProviderName, RefundView } from '../domain/provider.ts';
 import type { Refund } from '../domain/refund.ts';
@@ -16,7 +16,7 @@ import { closeDiscrepanciesOf } from './discrepancy.ts';
 import type { LifeOptions } from './life.ts';
 import { refuseRefusals } from './payment-steps.ts';
 import { providerOf } from './provider-of.ts';
-import { DECIDED_BY, externalKey, newRefund } from './refund-request.ts';
+import { DECIDED_BY, newRefund } from './refund-request.ts';
 import { noSuchWallet, otherCurrency } from './transfer.ts';
 
 export interface UnappliedResolution {
@@ -123,7 +123,7 @@ export function createUnappliedLife(options: LifeOptions) {
       return {
         movements: [],
         conclude: () =>
-          untouchedRow({ unapplied: [next], newRefund: { row: refund, path: ['initialized'] }, result: next }),
+          untouchedRow({ unapplied: [next], newRefunds: [{ row: refund, path: ['initialized'] }], result: next }),
       };
     });
     if (resolved.refundPkid === pkid) await enqueue({ kind: 'refund', pkid, semanticKey });
@@ -183,7 +183,7 @@ export function createUnappliedLife(options: LifeOptions) {
       const resolved = await (applyTo === null
         ? sendBack(seen, { semanticKey: await keyOfNextRefund(seen), externId: null, ...resolution })
         : applyToWallet(seen, applyTo, resolution));
-      await closeDiscrepanciesOf(db, { pkid: seen.pkid, ...resolution, openedUntil: null });
+      await closeDiscrepanciesOf(db, { pkid: seen.pkid, ...resolution, externId: seen.externPaymentId });
       return resolved;
     },
   };

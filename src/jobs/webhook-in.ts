@@ -7,10 +7,10 @@ import { type Pkid, uuidV5 } from '../domain/id.ts';
 import { type PaymentKind, PROVIDERS, type ProviderEvent, type ProviderName } from '../domain/provider.ts';
 import { isFinal } from '../domain/state-machine.ts';
 import type { DisputeLife } from './dispute.ts';
-import type { ExternalRefunds } from './external.ts';
+import type { Externals } from './external.ts';
 import type { LifeOptions } from './life.ts';
 import type { PayeeLife } from './payee.ts';
-import { findPayment, kindOfPkid } from './payment-lookup.ts';
+import { findPayments, kindOfPkid } from './payment-lookup.ts';
 import { webhookJobId } from './queues.ts';
 import type { PaymentLives } from './review.ts';
 import type { Runner } from './runner.ts';
@@ -39,7 +39,7 @@ export function createWebhookIn(
     readonly lives: PaymentLives;
     readonly disputes: DisputeLife;
     readonly payees: PayeeLife;
-    readonly externals: ExternalRefunds;
+    readonly externals: Externals;
     readonly runner: Runner;
     readonly enqueueEvent: (job: { id: string } & StoredEvent) => Promise<void>;
   },
@@ -53,24 +53,48 @@ export function createWebhookIn(
       const look = subject === 'dispute' ? disputes.look : payees.refresh;
       return { outcome: externId === null ? 'ignored' : await look(provider, externId), pkid: null };
     }
-    const found = await paymentIn(event, subject);
-    if (found !== null) {
-      const outcome = await effectOn(found.kind, found.pkid);
-      const isSecond = found.kind === 'payin' && outcome !== 'too_early' && externId !== null;
-      if (!isSecond) return { outcome, pkid: found.pkid };
-      return { outcome: (await lookBeside(found.pkid, externId)) ? 'applied' : outcome, pkid: found.pkid };
+    const { kind, pkids } = await paymentsIn(event, subject);
+    const [pkid = null] = pkids;
+    if (pkid !== null) return { outcome: await effectOnAll(kind, { pkids, externId }), pkid };
+    if (externId === null) return { outcome: 'ignored', pkid };
+    return { outcome: await adopt(provider, { subject, externId }), pkid };
+  }
+
+  /** Of what we did not ask for: money that came in or went back becomes an operation, what went out is told. */
+  async function adopt(
+    provider: ProviderName,
+    { subject, externId }: { subject: PaymentKind; externId: string },
+  ): Promise<Outcome> {
+    switch (subject) {
+      case 'payin':
+        return externals.adoptPayin(provider, externId);
+      case 'refund':
+        return externals.adoptRefund(provider, externId);
+      case 'payout':
+        return 'unmatched';
     }
-    if (externId === null) return { outcome: 'ignored', pkid: null };
-    if (subject !== 'refund') return { outcome: 'unmatched', pkid: null };
-    return { outcome: await externals.adopt(provider, externId), pkid: null };
   }
 
   /** By our own id, whichever kind it is of, or by the provider's. */
-  async function paymentIn({ provider, pkid, externId }: ClaimedEvent, subject: PaymentKind) {
+  async function paymentsIn({ provider, pkid, externId }: ClaimedEvent, subject: PaymentKind) {
     const kind = pkid === null ? null : await kindOfPkid(db.sql, pkid);
-    if (kind !== null && pkid !== null) return { kind, pkid };
-    const byExternId = externId === null ? null : await findPayment(db.sql, { kind: subject, provider, externId });
-    return byExternId === null ? null : { kind: subject, pkid: byExternId };
+    if (kind !== null && pkid !== null) return { kind, pkids: [pkid] };
+    const pkids = externId === null ? [] : await findPayments(db.sql, { kind: subject, provider, externId });
+    return { kind: subject, pkids };
+  }
+
+  /** One that came too early for any of them is looked at again for all of them. */
+  async function effectOnAll(
+    kind: PaymentKind,
+    { pkids, externId }: { pkids: readonly Pkid[]; externId: string | null },
+  ): Promise<Outcome> {
+    const outcomes: Outcome[] = [];
+    for (const pkid of pkids) {
+      outcomes.push(await effectOn(kind, pkid));
+      if (outcomes.includes('too_early')) return 'too_early';
+      if (kind === 'payin' && externId !== null && (await lookBeside(pkid, externId))) outcomes.push('applied');
+    }
+    return outcomes.find((outcome) => outcome === 'applied') ?? outcomes[0] ?? 'unmatched';
   }
 
   async function effectOn(kind: PaymentKind, pkid: Pkid): Promise<Outcome> {
@@ -175,7 +199,11 @@ export function createWebhookIn(
   async function reportUnmatched({ provider, eventId }: StoredEvent, externId: string | null): Promise<void> {
     log.error({ provider, reason: 'unmatched_event' }, 'a provider event matches no operation');
     const discrepancyId = uuidV5(UNMATCHED_NAMESPACE, `${provider}:${externId ?? eventId}`);
-    const detail = `The event ${eventId} speaks of ${externId ?? 'a payment'} that no operation here stands for.`;
+    const detail =
+      `The event ${eventId} speaks of ${externId ?? 'a payment'}, for which no operation stands here. Look it up ` +
+      `at ${provider}. If it was asked for here and is gone, as after a restored backup, have the request repeated ` +
+      'under its key: that finds the payment. If somebody paid it out by hand, record it with POST /v1/treasury. ' +
+      'Then close this.';
     await sql`
       INSERT INTO discrepancy (discrepancy_id, reason, provider, extern_payment_id, detail, opened_at)
       VALUES (${discrepancyId}::uuid, 'unmatched_event', ${provider}, ${externId}, ${detail}, clock_timestamp())

@@ -37,7 +37,7 @@ const orderPosting: RawBuilder<unknown> = sql`(
   SELECT p.posting_id, p.event, o.payin_pkid FROM posting p JOIN seller_order o ON o.pkid = p.operation_pkid
   WHERE p.event = 'order.delivered'
   UNION ALL SELECT p.posting_id, p.event, r.payin_pkid FROM posting p JOIN refund r ON r.pkid = p.operation_pkid
-  WHERE p.event IN ('refund.succeeded', 'refund.failed') AND r.unapplied_id IS NULL
+  WHERE p.event IN ('refund.succeeded', 'refund.failed') AND r.order_pkid IS NOT NULL
   UNION ALL SELECT p.posting_id, p.event, d.payin_pkid FROM posting p JOIN dispute d ON d.pkid = p.operation_pkid
   WHERE p.event IN ('dispute.opened', 'dispute.won')
   UNION ALL SELECT posting_id, event, operation_pkid FROM posting WHERE event = 'payin.reversed')`;

@@ -14,9 +14,9 @@ export const POSTING_CHECKS: readonly AuditCheck[] = [
         FROM posting p JOIN payout o ON o.pkid = p.operation_pkid WHERE p.event = 'payout.succeeded'
         UNION ALL
         SELECT p.posting_id, p.operation_kind, o.semantic_key, '@provider:' || o.provider || ':' || o.currency,
-               o.wallet_id, o.amount
+               coalesce(o.wallet_id, '@unapplied:' || o.currency), o.amount
         FROM posting p JOIN payin o ON o.pkid = p.operation_pkid
-        WHERE p.event = 'payin.succeeded' AND o.wallet_id IS NOT NULL
+        WHERE p.event = 'payin.succeeded' AND o.checkout_id IS NULL
         UNION ALL
         SELECT p.posting_id, p.operation_kind, o.semantic_key,
                CASE WHEN o.unapplied_id IS NULL THEN '@pending:' || s.seller_id ELSE '@unapplied' END
@@ -61,7 +61,7 @@ export const POSTING_CHECKS: readonly AuditCheck[] = [
         FROM seller_order WHERE payin_pkid IS NOT NULL GROUP BY payin_pkid, seller_id, currency
         UNION ALL
         SELECT pkid, 'refund.succeeded', coalesce(wallet_id, '@provider:' || provider || ':' || currency), amount
-        FROM refund WHERE status = 'succeeded' AND NOT before_delivery AND unapplied_id IS NULL
+        FROM refund WHERE status = 'succeeded' AND NOT before_delivery AND order_pkid IS NOT NULL
         UNION ALL
         SELECT r.pkid, 'refund.failed', '@pending:' || s.seller_id || ':' || r.currency, -r.amount
         FROM refund r JOIN seller_order s ON s.pkid = r.order_pkid JOIN posting p ON p.operation_pkid = r.pkid
@@ -84,7 +84,7 @@ export const POSTING_CHECKS: readonly AuditCheck[] = [
         LEFT JOIN payin i ON p.operation_kind = 'payin' AND i.pkid = p.operation_pkid
         LEFT JOIN refund r ON p.operation_kind = 'refund' AND r.pkid = p.operation_pkid
         WHERE (p.event = 'payin.succeeded' AND i.checkout_id IS NOT NULL)
-           OR (p.event IN ('refund.succeeded', 'refund.failed') AND r.unapplied_id IS NULL
+           OR (p.event IN ('refund.succeeded', 'refund.failed') AND r.order_pkid IS NOT NULL
                AND (p.event = 'refund.failed' OR NOT r.before_delivery) AND w.kind NOT IN ('seller', 'debt', 'fees'))
            OR (p.event = 'dispute.opened' AND w.kind NOT IN ('seller', 'buyer', 'debt', 'fees'))
            OR (p.event = 'dispute.won' AND w.kind NOT IN ('seller', 'buyer', 'debt', 'fees', 'pending'))
@@ -93,6 +93,25 @@ export const POSTING_CHECKS: readonly AuditCheck[] = [
       SELECT pkid, event, a.semantic_key, wallet_id, x.amount AS expected, a.amount AS posted
       FROM expected x FULL JOIN actual a USING (pkid, event, wallet_id)
       WHERE x.amount IS DISTINCT FROM a.amount`,
+  },
+  {
+    id: 'A9.external',
+    title: 'What went back beyond any order came from the wallet that the pay-in had loaded, or was ours to bear',
+    query: sql`
+      SELECT r.pkid, r.semantic_key, r.amount, loaded.wallet_id AS loaded, array_agg(e.wallet_id) AS wallets,
+             sum(e.amount) FILTER (WHERE e.wallet_id = '@provider:' || r.provider || ':' || r.currency) AS left_provider
+      FROM refund r JOIN payin i ON i.pkid = r.payin_pkid
+      LEFT JOIN wallet loaded ON loaded.wallet_id = i.wallet_id AND i.extern_payment_id = r.payin_extern_id
+      JOIN posting p ON p.operation_pkid = r.pkid AND p.event = 'refund.succeeded' JOIN entry e USING (posting_id)
+      WHERE r.status = 'succeeded' AND r.order_pkid IS NULL AND r.unapplied_id IS NULL
+      GROUP BY r.pkid, r.semantic_key, r.amount, loaded.wallet_id
+      HAVING sum(e.amount) FILTER (WHERE e.wallet_id = '@provider:' || r.provider || ':' || r.currency)
+             IS DISTINCT FROM r.amount
+          OR bool_or(e.wallet_id <> '@provider:' || r.provider || ':' || r.currency
+                     AND CASE WHEN loaded.wallet_id IS NULL
+                              THEN e.wallet_id <> '@costs:' || r.provider || ':' || r.currency
+                              ELSE e.wallet_id NOT IN (loaded.wallet_id,
+                                                       '@debt:' || loaded.owner_id || ':' || r.currency) END)`,
   },
   {
     id: 'A9.returns',

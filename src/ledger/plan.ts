@@ -76,8 +76,8 @@ export function planOrders(
           movements: decision.movements,
           conclude(results) {
             const conclusion = decision.conclude(results);
-            const writes = { ...writesOf(conclusion), statusChanges: changesOfNew(conclusion.newRefund, now) };
-            const finals = finalsOfNew(conclusion.newRefund, now);
+            const writes = { ...writesOf(conclusion), statusChanges: changesOfNew(conclusion.newRefunds, now) };
+            const finals = finalsOfNew(conclusion.newRefunds, now);
             return { writes, deliver: conclusion.result.deliver, finals };
           },
         },
@@ -92,27 +92,33 @@ export function planOrders(
 /** What an item sees besides its own row. */
 export type See = (item: Pick<StepItem<never>, 'orderPkids' | 'reads'>) => Seen;
 
-function changesOfNew(created: NewRefund | undefined, now: Date): StatusChange[] {
-  if (created === undefined) return [];
-  const { row, path } = created;
-  return path.map((to, index) => {
-    const from = path[index - 1] ?? null;
-    return statusChangeOf({ row, table: 'refund', from, to, cause: from === null ? 'requested' : 'settled', now });
-  });
+function changesOfNew(created: readonly NewRefund[] = [], now: Date): StatusChange[] {
+  return created.flatMap(({ row, path }) =>
+    path.map((to, index) => {
+      const from = path[index - 1] ?? null;
+      return statusChangeOf({ row, table: 'refund', from, to, cause: from === null ? 'requested' : 'settled', now });
+    }),
+  );
 }
 
-function finalsOfNew(created: NewRefund | undefined, now: Date): FinalOperation[] {
-  if (created === undefined || !isFinal(created.row.status)) return [];
-  const { pkid, status, createdAt } = created.row;
-  return [{ kind: 'refund', pkid, status, acceptedAt: createdAt, finalAt: now }];
+function finalsOfNew(created: readonly NewRefund[] = [], now: Date): FinalOperation[] {
+  return created
+    .filter(({ row }) => isFinal(row.status))
+    .map(({ row: { pkid, status, createdAt } }) => ({
+      kind: 'refund',
+      pkid,
+      status,
+      acceptedAt: createdAt,
+      finalAt: now,
+    }));
 }
 
 function writesOf<Row>(conclusion: Conclusion<Row, unknown>): Writes {
-  const { orders, newRefund, dispute, unapplied, intents, answers, discrepancies, reviewActions, events } = conclusion;
+  const { orders, newRefunds, dispute, unapplied, intents, answers, discrepancies, reviewActions, events } = conclusion;
   return {
     rows: {},
     orders: orders ?? [],
-    newRefunds: newRefund === undefined ? [] : [newRefund.row],
+    newRefunds: (newRefunds ?? []).map(({ row }) => row),
     disputes: dispute === undefined ? [] : [dispute],
     unapplied: unapplied ?? [],
     statusChanges: [],
@@ -137,10 +143,10 @@ function concludeStep<Name extends OperationKind>(step: {
     rows: next === null ? {} : { [table]: next },
     statusChanges: [
       ...statusChangesOf({ table, before: row, after: next ?? row, now, conclusion }),
-      ...changesOfNew(conclusion.newRefund, now),
+      ...changesOfNew(conclusion.newRefunds, now),
     ],
   };
-  const finals = [...finalOf(table, row, next, now), ...finalsOfNew(conclusion.newRefund, now)];
+  const finals = [...finalOf(table, row, next, now), ...finalsOfNew(conclusion.newRefunds, now)];
   return { writes, deliver: conclusion.result.deliver, finals };
 }
 

@@ -18,7 +18,7 @@ import type { Unapplied } from '../entities/unapplied.ts';
 /** The answer's part of a provider call that was intended in an earlier commit. */
 export type CallAnswer = Omit<ProviderCall, 'operationKind' | 'provider' | 'attempt' | 'step' | 'key' | 'intentAt'>;
 
-/** A refund that a step on its order brings into being, with the statuses it has passed by then. */
+/** A refund that a step on its order or pay-in brings into being, with the statuses it has passed by then. */
 export interface NewRefund {
   readonly row: Refund;
   readonly path: readonly Status[];
@@ -33,7 +33,7 @@ export interface Conclusion<Row, Result> {
   readonly cause: string | null;
   /** Orders as they will stand; their locks are held. */
   readonly orders?: readonly Order[];
-  readonly newRefund?: NewRefund;
+  readonly newRefunds?: readonly NewRefund[];
   readonly dispute?: Dispute;
   readonly unapplied?: readonly Unapplied[];
   readonly intents?: readonly ProviderCall[];

@@ -157,6 +157,7 @@ export function createDemobank({ secretKey, webhookSecrets, baseUrl, keyRetentio
     refund: null,
     findPayee: null,
     findDispute: null,
+    findPayin: null,
     findRefund: null,
     balance,
     parseWebhook: (raw, headers, receivedAt) => parseEvent({ raw, headers, secrets: webhookSecrets, receivedAt }),

@@ -2,8 +2,8 @@
 // only a capture in it has moved money.
 
 import { isPkid, type Pkid } from '../domain/id.ts';
-import type { Answer, NextAction } from '../domain/provider.ts';
-import type { Caller } from './paypal-call.ts';
+import type { Answer, NextAction, Provider } from '../domain/provider.ts';
+import { type Caller, deadlineOf } from './paypal-call.ts';
 import { declined, PROVIDER } from './paypal-problem.ts';
 import { type Capture, type Order, orderBody } from './paypal-wire.ts';
 import { type ProviderLog, parseAnswer, providerText, uncertain } from './surprise.ts';
@@ -27,14 +27,38 @@ export async function readOrder(send: Caller, id: string, signal: AbortSignal): 
 
 interface Shown {
   readonly order: Order;
-  readonly pkid: Pkid;
+  readonly pkid: Pkid | null;
   readonly log: ProviderLog;
 }
 
-export function answerOfOrder({ order, pkid, log }: Shown): Answer {
+/** Of an order that is ours: any other one says nothing about this pay-in. */
+export function answerOfOrder(shown: Shown & { readonly pkid: Pkid }): Answer {
+  if (!isOurs(shown.order, shown.pkid)) throw uncertain({ provider: PROVIDER, reason: 'another_payment' });
+  return saidBy(shown);
+}
+
+/** An order by its id, whoever made it. */
+export function createPayinLookUp({
+  send,
+  log,
+}: {
+  send: Caller;
+  log: ProviderLog;
+}): NonNullable<Provider['findPayin']> {
+  return async (externId, limits) => {
+    const order = await readOrder(send, externId, deadlineOf(limits));
+    if (order === null) return null;
+    const pkid =
+      idsIn(order)
+        .map(pkidOf)
+        .find((id) => id !== null) ?? null;
+    return { pkid, answer: saidBy({ order, pkid, log }) };
+  };
+}
+
+function saidBy({ order, pkid, log }: Shown): Answer {
   const { id: externId, status } = order;
   const captures = capturesIn(order);
-  if (!isOurs(order, pkid)) throw uncertain({ provider: PROVIDER, reason: 'another_payment' });
   const [paid, ...others] = captures.filter((capture) => PAID.has(capture.status));
   if (paid !== undefined) return succeededBy(order, paid, others);
   const waiting = captures.find((capture) => !REFUSED.has(capture.status));
@@ -66,9 +90,13 @@ export function paidCaptureIn(order: Order): Capture | null {
 
 /** PayPal writes our id on the purchase unit and on its captures; one of them at least, and no other id. */
 function isOurs(order: Order, pkid: Pkid): boolean {
-  const ids = [order.purchase_units[0].custom_id, ...capturesIn(order).map(({ custom_id: customId }) => customId)];
-  const given = ids.filter((id) => typeof id === 'string');
+  const given = idsIn(order);
   return given.length > 0 && given.every((id) => id === pkid);
+}
+
+function idsIn(order: Order): string[] {
+  const ids = [order.purchase_units[0].custom_id, ...capturesIn(order).map(({ custom_id: customId }) => customId)];
+  return ids.filter((id) => typeof id === 'string');
 }
 
 /** In whose name an object was made; our pkid as its custom id, or null. */

@@ -100,6 +100,8 @@ export function createPaypalPayin({ send, keyRetentionMs, log }: PayinOptions): 
 
   return {
     stages: 2,
+    // PayPal captures an order at its creation when the means of payment was saved before.
+    movesAtSend: (token) => token !== null,
     keyRetentionMs: keyRetentionMs ?? KEY_RETENTION_MS,
     canFindByKey: false,
     cancelable: true,

@@ -7,6 +7,7 @@ import type { CallLimits, Provider } from '../domain/provider.ts';
 import { createCaller, deadlineOf } from './paypal-call.ts';
 import { createCertificates } from './paypal-certificate.ts';
 import { createDisputeLookUp } from './paypal-dispute.ts';
+import { createPayinLookUp } from './paypal-order.ts';
 import { createPaypalPayin } from './paypal-payin.ts';
 import { createPaypalPayout, findPaypalPayee } from './paypal-payout.ts';
 import { PROVIDER } from './paypal-problem.ts';
@@ -63,6 +64,7 @@ export function createPaypal(options: PaypalOptions): Provider {
     refund: createPaypalRefund({ send, keyRetentionMs, log }),
     findPayee: findPaypalPayee,
     findDispute: createDisputeLookUp({ send, log }),
+    findPayin: createPayinLookUp({ send, log }),
     findRefund: createRefundLookUp({ send, log }),
     balance,
     parseWebhook: (raw, headers, receivedAt) => parsePaypalEvent({ raw, headers, webhookId, certificates, receivedAt }),

@@ -3,9 +3,9 @@
 
 import { z } from 'zod';
 import { PaymentError } from '../domain/errors.ts';
-import type { Pkid } from '../domain/id.ts';
+import { isPkid, type Pkid } from '../domain/id.ts';
 import { type Money, sameMoney } from '../domain/money.ts';
-import type { Answer, CallLimits, Fee, PayinOrder, Payments, Reference } from '../domain/provider.ts';
+import type { Answer, CallLimits, Fee, PayinOrder, Payments, Provider, Reference } from '../domain/provider.ts';
 import {
   type Bounds,
   boundsOf,
@@ -142,6 +142,24 @@ export function createSquarePayins({ line, locationId, keyRetentionMs, log }: Pa
   };
 }
 
+/** A payment by its id, whoever took it. */
+export function createPayinLookUp({
+  line,
+  log,
+}: Pick<PayinOptions, 'line' | 'log'>): NonNullable<Provider['findPayin']> {
+  return async (externId, limits) => {
+    const call = line.client.payments.get({ paymentId: externId }, boundsOf(limits));
+    const { value, refusal } = await line.ask(paymentAnswer, call);
+    if (refusal === null) {
+      const { referenceId } = value.payment;
+      const pkid = typeof referenceId === 'string' && isPkid(referenceId) ? referenceId : null;
+      return { pkid, answer: saidBy(value.payment, log) };
+    }
+    if (isMissing(refusal, externId)) return null;
+    throw unexpected(refusal);
+  };
+}
+
 function isWaiting(answer: Answer): boolean {
   return answer.type === 'pending' && answer.awaitsConfirm;
 }
@@ -152,9 +170,14 @@ interface Shown {
   readonly log: ProviderLog;
 }
 
+/** Of a payment that is ours: any other one says nothing about this pay-in. */
 function answerOfPayment({ payment, pkid, log }: Shown): Answer {
-  const { id: externId, status } = payment;
   if (payment.referenceId !== pkid) throw uncertain({ provider: PROVIDER, reason: 'another_payment' });
+  return saidBy(payment, log);
+}
+
+function saidBy(payment: Payment, log: ProviderLog): Answer {
+  const { id: externId, status } = payment;
   switch (status) {
     case 'PENDING':
       return { type: 'pending', externId, awaitsConfirm: false };
@@ -167,7 +190,7 @@ function answerOfPayment({ payment, pkid, log }: Shown): Answer {
     case 'FAILED':
       return wasTaken(payment) ? succeeded(payment, notRefunded(payment)) : declinedAs(payment);
     default:
-      log.warn({ provider: PROVIDER, pkid, status: providerText(status) }, 'Unknown payment status, kept as pending.');
+      log.warn({ provider: PROVIDER, externId, status: providerText(status) }, 'Unknown payment status, kept pending.');
       return { type: 'pending', externId, awaitsConfirm: false };
   }
 }

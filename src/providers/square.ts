@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { CallLimits, DisputeStatus, DisputeView, Provider } from '../domain/provider.ts';
 import { boundsOf, createSquareLine, isMissing, PROVIDER, type SquareLine, unexpected } from './square-call.ts';
 import { squareMoney } from './square-money.ts';
-import { createSquarePayins } from './square-payin.ts';
+import { createPayinLookUp, createSquarePayins } from './square-payin.ts';
 import { createSquareRefunds } from './square-refund.ts';
 import { parseSquareEvent } from './square-webhook.ts';
 import { type ProviderLog, providerText } from './surprise.ts';
@@ -62,6 +62,7 @@ export function createSquare(options: SquareOptions): Provider {
     balance: async () => null,
     findPayee: null,
     findDispute: (externId, limits) => findDispute({ line, log, externId, limits }),
+    findPayin: createPayinLookUp({ line, log }),
     findRefund,
     parseWebhook: (raw, headers, receivedAt) =>
       parseSquareEvent({ raw, headers, signatureKeys, notificationUrl, receivedAt }),

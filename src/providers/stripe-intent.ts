@@ -32,9 +32,13 @@ const intentBody = z.object({
 });
 export type Intent = z.infer<typeof intentBody>;
 
+export function parseIntent(body: unknown): Intent {
+  return parseAnswer(PROVIDER, intentBody, body);
+}
+
 /** Of an intent that is ours: any other body says nothing about this pay-in. */
 export function intentOf(pkid: Pkid, body: unknown): Intent {
-  const intent = parseAnswer(PROVIDER, intentBody, body);
+  const intent = parseIntent(body);
   // Metadata can be edited in the dashboard; the group cannot.
   if (intent.metadata?.pkid !== pkid && intent.transfer_group !== pkid) {
     throw uncertain({ provider: PROVIDER, reason: 'another_payment' });

@@ -4,7 +4,7 @@
 import type Stripe from 'stripe';
 import { z } from 'zod';
 import type { Pkid } from '../domain/id.ts';
-import type { Answer, CallLimits, PayinOrder, Payments, Reference } from '../domain/provider.ts';
+import type { Answer, CallLimits, PayinOrder, Payments, Provider, Reference } from '../domain/provider.ts';
 import { refusalOf, wireOf } from './stripe-amount.ts';
 import {
   type Bound,
@@ -17,10 +17,11 @@ import {
   noSecondStage,
   PAGE_ITEMS_MAX,
   PROVIDER,
+  pkidIn,
   type StripeAccess,
   surpriseOf,
 } from './stripe-call.ts';
-import { EXPAND, intentAnswer, intentOf } from './stripe-intent.ts';
+import { EXPAND, intentAnswer, intentOf, parseIntent } from './stripe-intent.ts';
 import { type ProviderLog, parseAnswer } from './surprise.ts';
 
 /** A card answers at once, a buyer who must act has an hour; beyond that it deserves a look. */
@@ -94,6 +95,21 @@ export function createPayins({ stripe, keyRetentionMs, log }: StripeAccess): Pay
     confirm: noSecondStage,
     cancel,
     find,
+  };
+}
+
+/** An intent by its id, whoever made it. */
+export function createPayinLookUp({ stripe, log }: StripeAccess): NonNullable<Provider['findPayin']> {
+  return async (externId, limits) => {
+    try {
+      const found = await stripe.paymentIntents.retrieve(externId, { expand: EXPAND }, boundsOf(limits)());
+      const intent = parseIntent(found);
+      const pkid = pkidIn(intent.metadata?.pkid, intent.transfer_group);
+      return { pkid, answer: intentAnswer(intent, { log }) };
+    } catch (cause) {
+      if (isMissing(cause)) return null;
+      throw surpriseOf(cause);
+    }
   };
 }
 

@@ -7,7 +7,7 @@ import { createPayeeLookUp } from './stripe-account.ts';
 import { fromWire } from './stripe-amount.ts';
 import { boundsOf, createClient, PROVIDER, type StripeAccess, surpriseOf } from './stripe-call.ts';
 import { createDisputeLookUp } from './stripe-dispute.ts';
-import { createPayins } from './stripe-payin.ts';
+import { createPayinLookUp, createPayins } from './stripe-payin.ts';
 import { createRefundLookUp, createRefunds } from './stripe-refund.ts';
 import { createTransfers } from './stripe-transfer.ts';
 import { parseStripeEvent } from './stripe-webhook.ts';
@@ -43,6 +43,7 @@ export function createStripe(options: StripeOptions): Provider {
     refund: createRefunds(access),
     findPayee: createPayeeLookUp(access),
     findDispute: createDisputeLookUp(access),
+    findPayin: createPayinLookUp(access),
     findRefund: createRefundLookUp(access),
     balance: (currency, limits) => balanceOf(access, currency, limits),
     parseWebhook: (raw, headers, receivedAt) => parseStripeEvent({ raw, headers, secrets, receivedAt }),

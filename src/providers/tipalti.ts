@@ -198,6 +198,7 @@ export function createTipalti(options: TipaltiOptions): Provider {
     refund: null,
     findPayee,
     findDispute: null,
+    findPayin: null,
     findRefund: null,
     balance,
     parseWebhook: (raw, _headers, receivedAt) => parseNotification({ raw, receivedAt }),

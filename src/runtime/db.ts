@@ -199,6 +199,11 @@ export function isRetryable(error: unknown): boolean {
   return error instanceof Error && CONNECTION_LOST.test(`${codeOf(error)} ${error.message}`);
 }
 
+/** Somebody else's row stands under this key; it was committed after it was looked for. */
+export function isDuplicateKey(error: unknown): boolean {
+  return sqlStateOf(error) === '23505';
+}
+
 const RETRYABLE_STATES = new Set(['40001', '40P01', '55P03', '57P01', '57P02', '57P03', '57014', '25P03', '53300']);
 const CONNECTION_LOST =
   /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|Connection terminated|timeout exceeded when trying to connect|not queryable/;

@@ -99,7 +99,7 @@ async function requestAndRun(payouts: PayoutLife, facts: Facts) {
 }
 
 async function bringBack({ journal, life }: Ledger, more: { amountMinor: bigint; totalMinor: bigint }): Promise<void> {
-  const companions = { walletIds: [], orderPkids: [], unappliedId: null, debtId: null };
+  const companions = { walletIds: [], orderPkids: [], unappliedId: null, loadedId: null, debtId: null };
   await journal.stepPayout({
     pkid: pkidOf('payout', 'stripe:ok:0'),
     walletIds: ['seller0', '@provider:stripe:USD'],

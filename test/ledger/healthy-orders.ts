@@ -11,13 +11,14 @@ import { headOf } from '../../src/jobs/payment-rules.ts';
 import { keepUnapplied, strayMoney } from '../../src/jobs/unapplied-money.ts';
 import { adjust, type Ledger, openWallets, transfer, USD } from '../harness/ledger.ts';
 import { MAKE, openRig, type Rig } from '../providers/rig.ts';
+import { moveByHand } from './healthy-externals.ts';
 import { type Market, openMarket, PROVIDER } from './market.ts';
 
 const JPY = parseCurrency('JPY');
 const WITHIN = { timeout: 40_000, interval: 50 } as const;
 
 export async function fillOrders(ledger: Ledger): Promise<void> {
-  await openWallets(ledger, ['ann', 'bob', 'cid', 'dan', 'eve', 'fay', 'gus', 'hal', 'ida']);
+  await openWallets(ledger, ['ann', 'bob', 'cid', 'dan', 'eve', 'fay', 'gus', 'hal', 'ida', 'jon']);
   await openWallets(ledger, ['yuki'], { currency: JPY });
   await openWallets(ledger, ['buyer-half'], { kind: 'buyer' });
   const rig = await openRig();
@@ -32,6 +33,7 @@ export async function fillOrders(ledger: Ledger): Promise<void> {
     await charge(ledger, { key: 'pay:half', amountMinor: 320n });
     await charge(ledger, { key: 'pay:yen', amountMinor: 40n });
     await disputeAll(rig, { market, ledger });
+    await moveByHand(rig, { life: { ...ledger.life, providers }, market });
   } finally {
     await rig.close();
   }
@@ -126,7 +128,7 @@ const STRAYS: readonly Succeeded[] = [
     fee: { externId: 'txn_stray', money: { amountMinor: 9n, currency: USD } },
   }),
 ];
-const NO_COMPANIONS = { walletIds: [], orderPkids: [], unappliedId: null, debtId: null } as const;
+const NO_COMPANIONS = { walletIds: [], orderPkids: [], unappliedId: null, loadedId: null, debtId: null } as const;
 const UNCHANGED = { next: null, path: [], cause: null, result: undefined } as const;
 
 function stray({

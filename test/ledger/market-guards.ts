@@ -14,7 +14,7 @@ const payin = (key: string, change: string) => one('payin', `semantic_key = '${k
 const refund = (where: string, change: string) => one('refund', where, change);
 const order = (change: string, where = `order_id = 'unpaid-0'`) => `UPDATE seller_order SET ${change} WHERE ${where}`;
 const { resting, waiting, done, failed } = PAYINS;
-const ENDED = `status = 'succeeded' AND destination = 'payer'`;
+const ENDED = `status = 'succeeded' AND destination = 'payer' AND origin = 'api'`;
 const REFUSED = `status = 'failed'`;
 const OPEN = `status = 'in_process'`;
 

@@ -75,6 +75,19 @@ export const PAYMENT_VIOLATIONS: readonly Plant[] = [
     alsoNoticedBy: ['R1.disputes'],
   },
   {
+    violation: 'what went back beyond any order is another amount than its refund names',
+    statements: `UPDATE refund SET amount = amount + 1 WHERE order_pkid IS NULL AND unapplied_id IS NULL`,
+    check: 'A9.external',
+    alsoNoticedBy: [],
+  },
+  {
+    violation: 'what went back of a loaded wallet is of a payment that loaded none',
+    statements: `UPDATE refund r SET payin_extern_id = 'pi_other' FROM payin i
+      WHERE i.pkid = r.payin_pkid AND i.wallet_id = 'jon' AND r.order_pkid IS NULL`,
+    check: 'A9.external',
+    alsoNoticedBy: [],
+  },
+  {
     violation: 'a pay-in says that less was taken back than was posted',
     statements: `UPDATE payin SET returned = returned - 1 WHERE semantic_key = 'pay:reversed'`,
     check: 'A9.returns',

@@ -1,0 +1,64 @@
+// What somebody did in the provider's dashboard on that day: a refund of more than one order, one of a wallet that was
+// loaded, and payments that nobody here had asked for.
+
+import { derivedPkid, type Pkid, pkidOf } from '../../src/domain/id.ts';
+import { createExternals } from '../../src/jobs/external.ts';
+import type { LifeOptions } from '../../src/jobs/life.ts';
+import type { Rig } from '../providers/rig.ts';
+import { type Market, PROVIDER } from './market.ts';
+
+export async function moveByHand(rig: Rig, { life, market }: { life: LifeOptions; market: Market }): Promise<void> {
+  const { payins: payin, refunds: refund, unapplied } = market;
+  const externals = createExternals(life, { payin, refund, unapplied });
+  const byHand = (path: string, form: Record<string, string>) => inDashboard(rig, path, form);
+
+  const order = { seller: 'eve', amountMinor: 1_000n, feeMinor: 100n };
+  const sold = await market.sell('by-hand', 'tok_ok', order, { ...order, seller: 'fay' });
+  await market.deliver('by-hand-0');
+  await market.refund('by-hand-0', 300n);
+  await market.load('jon', 900n, 'tok_ok');
+  await market.payOut('jon', 700n);
+  await refundAll(sold, '1700', 2);
+  await refundAll(pkidOf('payin', 'load:jon'), '500', 1);
+
+  for (const amount of ['1100', '1200']) {
+    const intent = { amount, currency: 'usd', confirm: 'true', payment_method: 'pm_card_ok' };
+    const externId = await byHand('payment_intents', intent);
+    await externals.adoptPayin(PROVIDER, externId);
+    const pkid = pkidOf('payin', `ext:${PROVIDER}:${externId}`);
+    await market.payins.run(pkid);
+    const by = { reason: 'test', actor: 'test', applyTo: 'eve' };
+    if (amount === '1100') await market.unapplied.resolve(derivedPkid(pkid, `unapplied:${externId}`), by);
+    // Half of the other one goes back there, so it fits no unapplied money and is ours to bear.
+    else await adoptRefund(await byHand('refunds', { payment_intent: externId, amount: '600' }), 1);
+  }
+
+  async function refundAll(pkid: Pkid, amount: string, parts: number): Promise<void> {
+    const paid = await market.payins.find(pkid);
+    await adoptRefund(await byHand('refunds', { payment_intent: paid?.externPaymentId ?? '', amount }), parts);
+  }
+
+  async function adoptRefund(externId: string, parts: number): Promise<void> {
+    await externals.adoptRefund(PROVIDER, externId);
+    for (let part = 1; part <= parts; part += 1) {
+      const suffix = part === 1 ? '' : `:${part}`;
+      await market.refunds.run(pkidOf('refund', `ext:${PROVIDER}:${externId}${suffix}`));
+    }
+  }
+}
+
+/** Gives the provider's id of what was made there. */
+async function inDashboard({ url }: Rig, path: string, form: Record<string, string>): Promise<string> {
+  const response = await fetch(`${url}/stripe/v1/${path}`, {
+    method: 'POST',
+    headers: {
+      authorization: 'Bearer sk_test_dashboard',
+      'content-type': 'application/x-www-form-urlencoded',
+      'idempotency-key': crypto.randomUUID(),
+    },
+    body: new URLSearchParams(form),
+  });
+  const { id }: { id?: unknown } = JSON.parse(await response.text());
+  if (typeof id !== 'string') throw new Error(`${path} was answered ${response.status}.`);
+  return id;
+}
