@@ -44,8 +44,9 @@ export function createTreasuryLife({ journal, providers }: TreasuryOptions) {
         movement: {
           type: 'transfer',
           posting: { postingId, event: 'treasury', kind: 'treasury', pkid, semanticKey, reverses: null },
-          from: fromWallet,
-          to: toWallet,
+          // Both wallets are below zero by what others owe us: where money leaves, the wallet grows.
+          from: toWallet,
+          to: fromWallet,
           money: { amountMinor, currency },
         },
       };

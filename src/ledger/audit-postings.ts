@@ -30,7 +30,8 @@ export const POSTING_CHECKS: readonly AuditCheck[] = [
         UNION ALL
         SELECT posting_id, 'adjustment', semantic_key, '@equity:' || currency, wallet_id, amount FROM adjustment
         UNION ALL
-        SELECT posting_id, 'treasury', semantic_key, from_wallet, to_wallet, amount FROM treasury
+        -- They are what others owe us, so money that leaves one makes it grow towards zero.
+        SELECT posting_id, 'treasury', semantic_key, to_wallet, from_wallet, amount FROM treasury
       )
       SELECT kind, semantic_key, posting_id, giver, taker, booked.amount,
              sum(e.amount) FILTER (WHERE e.wallet_id = giver) AS given,

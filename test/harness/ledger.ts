@@ -174,7 +174,7 @@ export function moveTreasury({ journal }: Teller, key: string, amountMinor: bigi
     pkid,
     walletIds: [fromWallet, toWallet],
     row: (now) => ({ ...facts, fingerprint: fingerprintOf(fields), createdAt: now }),
-    movement: { type: 'transfer', posting, from: fromWallet, to: toWallet, money: { amountMinor, currency: USD } },
+    movement: { type: 'transfer', posting, from: toWallet, to: fromWallet, money: { amountMinor, currency: USD } },
   });
 }
 

@@ -183,7 +183,14 @@ describe('who may do what', () => {
       currency: 'USD',
       reference: 'r',
     };
+    const posted = async () => {
+      const { json } = await story.get(`/v1/wallets/${encodeURIComponent('@provider:stripe:USD')}`);
+      return BigInt(String(json.posted));
+    };
+    const before = await posted();
     expect((await story.post('/v1/treasury', move)).status).toBe(201);
+    // What Stripe sent to the bank it owes us no longer, so its wallet is that much nearer to zero.
+    expect(await posted()).toBe(before + 7n);
     const elsewhere = [
       { ...move, semantic_key: 't-2', to: 'plain' },
       { ...move, semantic_key: 't-3', from: '@equity:USD' },
