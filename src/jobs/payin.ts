@@ -113,7 +113,7 @@ const NOTHING_SAID = {
   traceparent: null,
 } as const;
 
-function payinRules(options: LifeOptions): PaymentRules<Payin> {
+export function payinRules(options: LifeOptions): PaymentRules<Payin> {
   const { db, tables, journal } = options;
   return {
     kind: 'payin',

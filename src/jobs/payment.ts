@@ -111,13 +111,19 @@ export function createPaymentLife<Row extends Payment>(rules: PaymentRules<Row>,
       return canceled;
     },
 
-    /** Somebody outside says that there is news: the row is due now, or right after the claim that is running. */
-    async hint(pkid: Pkid): Promise<Row> {
+    /**
+     * Somebody outside says that there is news: the row is due now, or right after the claim that is running. The
+     * provider may also tell the id of a payment whose answer was lost; whether it is ours, the look-up shows.
+     */
+    async hint(pkid: Pkid, toldExternId: string | null = null): Promise<Row> {
       return rules.step({
         pkid,
         walletIds: [],
         decide(row, now) {
-          const next: Row | null = row.status === 'in_process' ? { ...row, ...hintPatch(row, now) } : null;
+          const isLost = row.externPaymentId === null && !row.leased && row.firstSentAt !== null;
+          const told = isLost && toldExternId !== null ? { externPaymentId: toldExternId } : {};
+          const isOpen = row.status === 'in_process';
+          const next: Row | null = isOpen ? { ...row, ...told, ...hintPatch(row, now) } : null;
           return change({ next, cause: null, result: next ?? row });
         },
       });

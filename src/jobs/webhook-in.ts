@@ -90,19 +90,20 @@ export function createWebhookIn(
   ): Promise<Outcome> {
     const outcomes: Outcome[] = [];
     for (const pkid of pkids) {
-      outcomes.push(await effectOn(kind, pkid));
+      outcomes.push(await effectOn(kind, pkid, externId));
       if (outcomes.includes('too_early')) return 'too_early';
       if (kind === 'payin' && externId !== null && (await lookBeside(pkid, externId))) outcomes.push('applied');
     }
     return outcomes.find((outcome) => outcome === 'applied') ?? outcomes[0] ?? 'unmatched';
   }
 
-  async function effectOn(kind: PaymentKind, pkid: Pkid): Promise<Outcome> {
+  async function effectOn(kind: PaymentKind, pkid: Pkid, externId: string | null): Promise<Outcome> {
     const life = lives[kind];
     const before = await life.find(pkid);
     if (before === null) return 'unmatched';
     if (isFinal(before.status)) return lookAgain(kind, pkid);
-    const hinted = await life.hint(pkid);
+    // Of money that comes in, the event speaks of the payment by the very id that a look-up needs.
+    const hinted = await life.hint(pkid, kind === 'payin' ? externId : null);
     await runner.run(kind, pkid, { reason: 'webhook' });
     const seen = await life.find(pkid);
     // The claim that ran meanwhile may have asked before this event, and end the payment without what the event tells,

@@ -8,6 +8,7 @@ import {
   ACTION,
   declined,
   FIRST_NO,
+  LATE,
   NOT_FOUND,
   PAID,
   PAYIN,
@@ -185,6 +186,14 @@ describe('a pay-in of which nothing is found after its cancel was asked for', ()
 
   test('is cancelled by its key where a look-up proves nothing', () => {
     expect(judge({ ...CANCELING, answer: NOT_FOUND, canFindByKey: false })).toMatchObject(cancel);
+  });
+
+  test('whose first step may have moved the money is no failure, and is for a person when its key is too old', () => {
+    const saved = { ...CANCELING, stages: 2, externId: null, answer: NOT_FOUND, canFindByKey: false } as const;
+    expect(judge(saved)).toMatchObject(cancel);
+    expect(judge({ ...saved, step: 'cancel' })).toMatchObject(unknown);
+    expect(judge({ ...saved, ...LATE })).toMatchObject({ type: 'review', reason: 'key_expired' });
+    expect(judge({ ...saved, moneyIntendedAt: null })).toMatchObject(failed('canceled'));
   });
 });
 

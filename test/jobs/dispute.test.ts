@@ -183,6 +183,23 @@ describe('a dispute at stripe', () => {
   });
 });
 
+test('that is won after its checkout was cancelled goes back to the buyer all the same', async () => {
+  const of = { amountMinor: AMOUNT, feeMinor: FEE, provider: 'stripe', token: 'tok_dispute_won' } as const;
+  const seller = await shop.paidOrder('won-too-late', of);
+  const [payin] = await shop.app.checkouts.payinsOf('won-too-late');
+  if (payin === undefined) throw new Error('It was not paid.');
+  await desk.dispute(payin.pkid, 'open');
+  await shop.cancel('won-too-late');
+  await shop.compensated('won-too-late');
+  await desk.dispute(payin.pkid, 'won');
+  await desk.until(
+    () => shop.app.orders.find('won-too-late-1'),
+    (order) => order?.refundedMinor === AMOUNT,
+  );
+  expect([await shop.pending(seller), await shop.available(seller)]).toEqual([0n, 0n]);
+  await shop.expectBooksAgree();
+});
+
 test('a dispute about a second payment takes nothing of the first, and a person is told', async () => {
   const seller = await shop.oneOrder('second');
   const { pkid } = await shop.pay('second');

@@ -1,9 +1,14 @@
 // Money that nobody asked for: of another amount, after the end, or twice. It is kept as unapplied, once, however
 // often the provider speaks of it.
 
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Pkid } from '../../src/domain/id.ts';
 import type { Payin } from '../../src/domain/payin.ts';
+import { createCheckoutLife } from '../../src/jobs/checkout.ts';
+import { createPayinLife, payinRules } from '../../src/jobs/payin.ts';
+import { callProvider } from '../../src/jobs/payment-call.ts';
+import { answerStep, claimStep, locking } from '../../src/jobs/payment-steps.ts';
 import { type Desk, openShopWithDesk } from '../harness/desk.ts';
 import type { Shop } from '../harness/shop.ts';
 
@@ -33,11 +38,56 @@ async function captureAtPaypal({ externPaymentId }: Payin): Promise<void> {
   await desk.paypal(`v2/checkout/orders/${externPaymentId}/capture`, {});
 }
 
+/** Takes the pay-in of a checkout as a worker would, before any other does. */
+async function claimPayin(checkoutId: string) {
+  const { app } = shop;
+  const quiet = { ...app, enqueue: async () => undefined };
+  const rules = payinRules(quiet);
+  const payins = createPayinLife(quiet);
+  const { pkid } = (await createCheckoutLife({ ...quiet, payins, refunds: app.refunds }).pay(checkoutId, PAYMENT)).row;
+  const row = await app.payins.find(pkid);
+  const provider = app.providers.get('stripe');
+  if (row === null || provider === undefined) throw new Error('There is no pay-in to claim.');
+  const companions = await rules.companionsOf(row);
+  const claimed = await rules.step(claimStep(row, { rules, companions, obstacle: null, timing: app.timing }));
+  if (claimed.type !== 'call') throw new Error('Somebody else has claimed it.');
+  return { pkid, claimed, rules, companions, provider };
+}
+
+const PAYMENT = {
+  semanticKey: 'pay-lost-lease',
+  paymentInfo: null,
+  returnUrl: null,
+  cancelUrl: null,
+  statementDescriptor: null,
+  buyer: null,
+  expiresAt: null,
+  metadata: {},
+  traceparent: null,
+  confirm: true,
+} as const;
+
 async function lookAgainTwice(pkid: Pkid): Promise<void> {
   for (const _time of [1, 2]) await shop.app.payins.query(pkid, 'tester');
 }
 
 describe('money after the end', () => {
+  test('that a worker is told of after it had lost its lease is kept at once', async () => {
+    await shop.oneOrder('lost-lease');
+    const { pkid, claimed, rules, companions, provider } = await claimPayin('lost-lease');
+    const options = shop.app;
+    const answered = await callProvider(claimed, { rules, provider, startedAt: performance.now(), options });
+    await sql`UPDATE payin SET due_at = clock_timestamp() WHERE pkid = ${pkid}::uuid`.execute(options.db.sql);
+    const verdict = { verdict: 'failed', reason: 'Given up.', externPaymentId: null, actor: 'tester' } as const;
+    await options.payins.resolve(pkid, verdict);
+    await rules.step(answerStep(answered, { rules, companions, provider, timing: options.timing }));
+    expect(await desk.unappliedOf(pkid)).toMatchObject([{ reason: 'contradicts_final', amountMinor: 5_000n }]);
+    expect(await desk.discrepancies(pkid)).toEqual(['contradicts_final']);
+    await lookAgainTwice(pkid);
+    expect(await desk.postings(pkid, 'unapplied.opened')).toBe(1);
+    await shop.expectBooksAgree();
+  });
+
   test('of a PayPal order that was captured after its pay-in expired is kept, and told of', async () => {
     await shop.oneOrder('expired', { provider: 'paypal', token: 'tok_action_1' });
     const waiting = await shop.payUntil('expired', ({ nextAction }) => nextAction !== null, { expiresInMs: 4_000 });
@@ -168,4 +218,29 @@ describe('money of another amount', () => {
     expect(await desk.postings(row.pkid, 'unapplied.opened')).toBe(1);
     await shop.expectBooksAgree();
   });
+});
+
+test('a reversal that the provider cancels later is kept as unapplied, once, and told of', async () => {
+  const seller = await shop.paidOrder('reversed-for-nothing', { amountMinor: 4_000n, feeMinor: 0n });
+  const [payin] = await shop.app.checkouts.payinsOf('reversed-for-nothing');
+  if (payin === undefined) throw new Error('It was not paid.');
+  const { pkid } = payin;
+  const rules = payinRules(shop.app);
+  const companions = await rules.companionsOf(payin);
+  // As if the provider had shown it as taken back, which it does no longer.
+  await rules.step({
+    pkid,
+    ...locking(companions),
+    decide(row, now, seen) {
+      const more = { amountMinor: 1_500n, totalMinor: 1_500n };
+      const { movements, ...records } = rules.takeBack({ row, seen, companions, now }, more);
+      const next = { ...row, returnedMinor: 1_500n };
+      return { movements, conclude: () => ({ next, path: [], cause: 'returned', ...records, result: undefined }) };
+    },
+  });
+  expect(await shop.pending(seller)).toBe(2_500n);
+  await lookAgainTwice(pkid);
+  expect(await desk.unapplied(pkid)).toMatchObject({ reason: 'return_withdrawn', amountMinor: 1_500n });
+  expect(await desk.discrepancies(pkid)).toEqual(['return_withdrawn']);
+  await shop.expectBooksAgree();
 });

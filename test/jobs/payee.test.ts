@@ -7,7 +7,9 @@ import Stripe from 'stripe';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pkidOf } from '../../src/domain/id.ts';
 import { parseCurrency } from '../../src/domain/money.ts';
+import type { CallLimits, PayeeView } from '../../src/domain/provider.ts';
 import type { Payee } from '../../src/entities/payee.ts';
+import { createPayeeLife } from '../../src/jobs/payee.ts';
 import { parseRow, tableOf } from '../../src/ledger/table.ts';
 import { type Desk, openShopWithDesk } from '../harness/desk.ts';
 import type { Shop } from '../harness/shop.ts';
@@ -160,6 +162,27 @@ describe.each([
     const { discrepancies } = await shop.app.reviews.attention();
     expect(discrepancies.filter((row) => row.extern_payment_id === `${prefix}ok_stranger`)).toEqual([]);
   });
+});
+
+test('an answer to an older question changes nothing of what the provider said later', async () => {
+  const payee = await register('asked-twice', 'stripe', 'acct_ok_5');
+  const stripe = shop.app.providers.get('stripe');
+  const findPayee = stripe?.findPayee;
+  if (stripe === undefined || !findPayee) throw new Error('Stripe tells of payees.');
+  const slow = Promise.withResolvers<PayeeView>();
+  const answers = [() => slow.promise, findPayee];
+  const ask = async (account: string, limits: CallLimits) => (await answers.shift()?.(account, limits)) ?? null;
+  const providers = new Map([['stripe' as const, { ...stripe, findPayee: ask }]]);
+  const payees = createPayeeLife({ db: shop.app.db, providers, onDeliveries: () => undefined });
+  const older = payees.refresh('stripe', payee.account);
+  await until(
+    async () => answers.length,
+    (left) => left === 1,
+  );
+  expect(await payees.refresh('stripe', payee.account)).toBe('no_effect');
+  slow.resolve({ status: 'blocked', blockedReason: 'It was, when it was asked.', onboardingUrl: null });
+  expect(await older).toBe('no_effect');
+  expect(await payeeOf(payee.payeeId)).toMatchObject({ status: 'payable' });
 });
 
 test('a payee that its provider does not know is refused', async () => {

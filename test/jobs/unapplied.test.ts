@@ -53,6 +53,23 @@ describe('unapplied money', () => {
     await shop.expectBooksAgree();
   });
 
+  test('that is decided leaves open what is told of another payment of the same pay-in', async () => {
+    const { pkid, unappliedId } = await paidTwice('thrice');
+    const again = { amount: '700', currency: 'usd', confirm: 'true', payment_method: 'pm_card_ok' };
+    await desk.stripe('payment_intents', { ...again, transfer_group: pkid, 'metadata[pkid]': pkid });
+    const both = await desk.until(
+      () => desk.unappliedOf(pkid),
+      (rows) => rows.length === 2,
+    );
+    const applyTo = await shop.buyerWallet('thrice');
+    await shop.app.unapplied.resolve(unappliedId, { applyTo, ...decision });
+    expect(await desk.discrepancies(pkid)).toEqual(['second_reference']);
+    for (const row of both) await shop.app.unapplied.resolve(row.unappliedId, { applyTo, ...decision });
+    expect(await desk.discrepancies(pkid)).toEqual([]);
+    expect(await shop.available(applyTo)).toBe(3_700n);
+    await shop.expectBooksAgree();
+  });
+
   test('goes nowhere but to a wallet of its currency that a person owns', async () => {
     const { unappliedId } = await paidTwice('nowhere');
     const [yen] = await shop.sellers('yen', 1, 'JPY');

@@ -109,8 +109,9 @@ export function startLife(provider: Provider, operation: Operation, terms: Terms
   }
 
   function evidenceOf(step: Step, answer: Evidence['answer']): Evidence {
-    const { stages, canFindByKey, keyRetentionMs } = payments.facts;
+    const { stages, canFindByKey, keyRetentionMs, movesAtSend } = payments.facts;
     const { lastSentAt, confirmSentAt, inReview, storedError: _storedError, ...known } = row;
+    const isDecidedBySend = stages === 1 || (row.externId === null && movesAtSend?.(operation.target) === true);
     return {
       ...known,
       direction: operation.kind === 'payin' ? 'in' : 'out',
@@ -120,7 +121,7 @@ export function startLife(provider: Provider, operation: Operation, terms: Terms
       beneficiary: operation.kind === 'payout' ? operation.target : '',
       stages,
       canFindByKey,
-      moneyIntendedAt: stages === 1 ? row.firstSentAt : confirmSentAt,
+      moneyIntendedAt: confirmSentAt ?? (isDecidedBySend ? row.firstSentAt : null),
       lastSentBy: lastSentAt,
       isExpiring: false,
       inReview,

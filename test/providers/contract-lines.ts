@@ -14,6 +14,8 @@ export interface Line {
   readonly stages: 1 | 2;
   /** Whether a payment whose answer was lost is found without the provider's id. */
   readonly isFindable: boolean;
+  /** Whether the first of two calls may move the money all the same, on an account that is not the sandbox. */
+  readonly mayMoveAtSend?: boolean;
   /** Whether the sandbox has words for its first step, after `reserve_`. */
   readonly reserves?: boolean;
   /** Of USD, JPY, KWD and HUF. */
@@ -37,6 +39,7 @@ export const LINES: readonly Line[] = [
     stages: 2,
     isFindable: false,
     currencies: NO_DINARS,
+    mayMoveAtSend: true,
   },
   {
     name: 'paypal',
