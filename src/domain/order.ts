@@ -71,12 +71,21 @@ export function payOrder(order: Order, payinPkid: Pkid, now: Date): Order {
   return { ...order, payinPkid, paidAt: now, updatedAt: now };
 }
 
-/** Releases the seller's part less the fee. What open refunds and disputes hold stays where it is. */
+/**
+ * Releases the seller's part less the fee. What open refunds and disputes hold stays where it is. An order that is gone
+ * for good was not delivered; one whose refund is only open may still be, because that refund may fail.
+ */
 export function deliverOrder(order: Order, now: Date): OrderChange {
   if (order.paidAt === null) {
     throw new PaymentError('invalid-state', { detail: 'The order is not paid. Deliver it once its pay-in succeeded.' });
   }
   if (order.deliveredAt !== null) return { order, lines: [] };
+  if (order.refundedMinor + order.takenBeforeMinor === order.amountMinor) {
+    const detail =
+      'Nothing of this order is left to release: the whole amount went back or was taken. ' +
+      'If a dispute of it is won, deliver it then.';
+    throw new PaymentError('invalid-state', { detail });
+  }
   const backMinor = order.refundedMinor + order.takenBeforeMinor + order.openBeforeMinor;
   const feeGivenMinor = feeGivenFor(order, backMinor);
   const feeMinor = order.feeMinor - feeGivenMinor;

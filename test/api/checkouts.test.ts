@@ -176,6 +176,23 @@ describe('an order', () => {
     const answers = [await rig.post('/v1/orders/co-unpaid-1/deliver'), await shop.refund('co-unpaid-1', '1')];
     for (const answer of answers) expect(isErrorOf(answer)).toEqual({ status: 409, code: 'invalid-state' });
   });
+
+  it('of which nothing is left cannot be delivered, and says why', async () => {
+    await shop.paid('co-gone');
+    await shop.refund('co-gone-1', '1000');
+    const answer = await rig.post('/v1/orders/co-gone-1/deliver');
+    expect(isErrorOf(answer)).toEqual({ status: 409, code: 'invalid-state' });
+    expect(answer.json.detail).toMatch(/^Nothing of this order is left to release/);
+    expect((await rig.get('/v1/orders/co-gone-1')).json).toMatchObject({ status: 'refunded', delivered_at: null });
+  });
+
+  it('that was delivered answers 200 again, even after all of it went back', async () => {
+    await shop.paid('co-back');
+    await rig.post('/v1/orders/co-back-1/deliver');
+    await shop.refund('co-back-1', '1000');
+    const again = await rig.post('/v1/orders/co-back-1/deliver');
+    expect(again).toMatchObject({ status: 200, json: { status: 'refunded', delivered_at: expect.any(String) } });
+  });
 });
 
 describe('a list of them', () => {
@@ -185,7 +202,7 @@ describe('a list of them', () => {
     ['/v1/checkouts?buyer_id=nobody', 'checkout_id', []],
     ['/v1/checkouts?provider=paypal', 'checkout_id', []],
     ['/v1/checkouts?status=canceled&seller_id=shop-seller', 'checkout_id', ['co-dead', 'co-cancel']],
-    ['/v1/checkouts?status=closed', 'checkout_id', ['co-done', 'co-life']],
+    ['/v1/checkouts?status=closed', 'checkout_id', ['co-back', 'co-gone', 'co-done', 'co-life']],
     ['/v1/orders?checkout_id=co-cancel&status=refunded', 'order_id', ['co-cancel-2']],
     ['/v1/orders?order_id=co-life-1&seller_id=shop-seller&wallet_id=shop-seller-usd', 'order_id', ['co-life-1']],
     ['/v1/orders?status=unpaid&checkout_id=co-life', 'order_id', []],

@@ -122,7 +122,6 @@ describe('a delivery', () => {
       moved: { 'pending:ann': -1n, fees: 1n },
       given: 1_234n,
     },
-    { what: 'of which nothing is left', order: [USD, 100n, 20n], refunded: 100n, moved: {}, given: 20n },
     { what: 'of which everything is on its way back', order: [USD, 100n, 20n], open: 100n, moved: {}, given: 20n },
     {
       what: 'of the largest amount there is',
@@ -147,6 +146,38 @@ describe('a delivery', () => {
     till.deliver(0);
     const order = till.order(0);
     expect(deliverOrder(order, new Date())).toEqual({ order, lines: [] });
+  });
+
+  test.each<[string, (till: Till) => void]>([
+    ['refunded', (till) => till.settleRefund(till.openRefund(0, 100n))],
+    ['disputed', (till) => till.dispute(100n)],
+    [
+      'refunded in part, and the rest disputed',
+      (till) => {
+        till.settleRefund(till.openRefund(0, 60n));
+        till.dispute(40n);
+      },
+    ],
+  ])('of an order that was wholly %s is refused with the way out', (_, happened) => {
+    const till = paidTill([USD, 100n, 20n]);
+    happened(till);
+    const refusal = { code: 'invalid-state', detail: expect.stringMatching(/^Nothing of this order is left/) };
+    expect(() => till.deliver(0)).toThrow(expect.objectContaining(refusal));
+    expect(till.order(0)).toMatchObject({ deliveredAt: null });
+  });
+
+  test('is repeated without a change after all of it went back', () => {
+    const till = paidTill([USD, 100n, 20n]);
+    till.deliver(0);
+    till.settleRefund(till.openRefund(0, 100n));
+    const order = till.order(0);
+    expect(deliverOrder(order, new Date())).toEqual({ order, lines: [] });
+  });
+
+  test('is possible again when a dispute of the whole is won', () => {
+    const till = paidTill([USD, 100n, 20n]);
+    till.win(till.dispute(100n).dispute);
+    expect(till.deliver(0)).toEqual({ 'pending:ann': -100n, ann: 80n, fees: 20n });
   });
 
   test('of an order that is not paid is refused with the way out', () => {

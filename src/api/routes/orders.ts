@@ -21,7 +21,7 @@ const deliver = endpoint({
   query: none,
   body: noBody,
   answer: orderView,
-  statuses: { 200: 'Delivered. What open refunds and disputes hold stays where it is.' },
+  statuses: { 200: 'Delivered, now or before. What open refunds and disputes hold stays where it is.' },
   errors: ['not-found', 'invalid-state'],
   async handle(request, api) {
     return { status: 200, body: presentOrder(await api.orders.deliver(request.params.order_id)) };
