@@ -70,6 +70,11 @@ export function formatMoney({ amountMinor, currency }: Money): string {
   return `${formatMajor({ amountMinor, currency })} ${currency}`;
 }
 
+/** Text for callers: the amount as the API takes it, and what it is worth: 330n KWD is `"330" (0.330 KWD)`. */
+export function formatAdvice(money: Money): string {
+  return `"${money.amountMinor}" (${formatMoney(money)})`;
+}
+
 /** Exact decimal text in major units, as some providers want it. */
 export function formatMajor({ amountMinor, currency }: Money): string {
   const decimals = decimalsOf(currency);

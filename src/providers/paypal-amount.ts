@@ -1,7 +1,7 @@
 // Amounts as PayPal writes them: exact decimal text in whole units. Forints and Taiwan dollars have two decimals in
 // ISO 4217 and none at PayPal. Source: developer.paypal.com/api/rest/reference/currency-codes.
 
-import { type Currency, decimalsOf, formatMajor, formatMoney, isCurrency, type Money } from '../domain/money.ts';
+import { type Currency, decimalsOf, formatAdvice, formatMajor, isCurrency, type Money } from '../domain/money.ts';
 import type { PaymentKind } from '../domain/provider.ts';
 
 const CURRENCIES = new Set<string>(
@@ -24,13 +24,18 @@ export function toWire(money: Money): Wire {
     return refused(`PayPal does not take ${currency}. Choose another provider, or another currency.`);
   }
   const step = stepOf(currency);
+  const unit = 10n ** BigInt(decimalsOf(currency));
+  const whole = amountMinor / unit;
+  // Before the steps, so that no advice names an amount that is refused in turn.
+  if (whole > WHOLE_MAX) {
+    const most = formatAdvice({ amountMinor: (WHOLE_MAX + 1n) * unit - step, currency });
+    return refused(`PayPal takes at most ${most} at once. Send that or less: split the amount.`);
+  }
   if (amountMinor % step !== 0n) {
     const below = amountMinor - (amountMinor % step);
-    const nearest = formatMoney({ amountMinor: below === 0n ? step : below, currency });
+    const nearest = formatAdvice({ amountMinor: below === 0n ? step : below, currency });
     return refused(`PayPal takes ${currency} without decimals. Send ${nearest}.`);
   }
-  const whole = amountMinor / 10n ** BigInt(decimalsOf(currency));
-  if (whole > WHOLE_MAX) return refused('PayPal takes at most 15 digits before the point. Split the amount.');
   return { value: step === 1n ? formatMajor(money) : whole.toString(), refusal: null };
 }
 
@@ -39,8 +44,8 @@ export function refusalOf(kind: PaymentKind, money: Money): string | null {
   const { refusal } = toWire(money);
   if (refusal !== null) return refusal;
   if (kind === 'payout' && money.currency === 'USD' && money.amountMinor > PAYOUT_USD_MINOR_MAX) {
-    const most = formatMoney({ amountMinor: PAYOUT_USD_MINOR_MAX, currency: money.currency });
-    return `PayPal pays out at most ${most} at once. Split the amount.`;
+    const most = formatAdvice({ amountMinor: PAYOUT_USD_MINOR_MAX, currency: money.currency });
+    return `PayPal pays out at most ${most} at once. Send that or less: split the amount.`;
   }
   return null;
 }

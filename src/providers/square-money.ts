@@ -3,7 +3,7 @@
 
 import { Square } from 'square';
 import { z } from 'zod';
-import { type Currency, formatMoney, isCurrency, type Money } from '../domain/money.ts';
+import { type Currency, formatAdvice, isCurrency, type Money } from '../domain/money.ts';
 
 /** The SDK would write more, but what reads JSON numbers on the way is exact up to 2^53 - 1 only. */
 const WIRE_AMOUNT_MAX = BigInt(Number.MAX_SAFE_INTEGER);
@@ -23,12 +23,12 @@ export function toSquare({ amountMinor, currency }: Money): Wire {
     return refused(`Square does not take ${currency}. Choose another provider, or another currency.`);
   }
   if (amountMinor < WIRE_AMOUNT_MIN) {
-    const least = formatMoney({ amountMinor: WIRE_AMOUNT_MIN, currency });
-    return refused(`Square takes at least ${least}. Send more.`);
+    const least = formatAdvice({ amountMinor: WIRE_AMOUNT_MIN, currency });
+    return refused(`Square takes at least ${least}. Send that or more.`);
   }
   if (amountMinor > WIRE_AMOUNT_MAX) {
-    const most = formatMoney({ amountMinor: WIRE_AMOUNT_MAX, currency });
-    return refused(`Square takes at most ${most} at once. Split the amount.`);
+    const most = formatAdvice({ amountMinor: WIRE_AMOUNT_MAX, currency });
+    return refused(`Square takes at most ${most} at once. Send that or less: split the amount.`);
   }
   return { money: { amount: amountMinor, currency }, refusal: null };
 }

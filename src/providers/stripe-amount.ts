@@ -2,7 +2,7 @@
 // Source: docs.stripe.com/currencies.
 
 import { PaymentError } from '../domain/errors.ts';
-import { type Currency, decimalsOf, formatMoney, isCurrency, type Money } from '../domain/money.ts';
+import { type Currency, decimalsOf, formatAdvice, isCurrency, type Money } from '../domain/money.ts';
 import type { PaymentKind } from '../domain/provider.ts';
 
 /** Stripe takes at most eight digits in one amount. */
@@ -54,22 +54,23 @@ export function toWire(money: Money, kind: PaymentKind): Wire {
     return refused(`Stripe does not move ${currency}. Choose another provider, or another currency.`);
   }
   const step = stepOf(currency, kind);
-  if (amountMinor % step !== 0n) {
-    const below = amountMinor - (amountMinor % step);
-    const nearest = formatMoney({ amountMinor: below === 0n ? step : below, currency });
-    const steps = formatMoney({ amountMinor: step, currency });
-    return refused(`Stripe moves ${currency} in steps of ${steps}. Send ${nearest}.`);
+  const wire = scaled({ amount: amountMinor, from: decimalsOf(currency), to: wireDecimalsOf(currency) });
+  // Before the steps, so that no advice names an amount that is refused in turn.
+  if (wire > WIRE_AMOUNT_MAX) {
+    const most = scaled({ amount: WIRE_AMOUNT_MAX, from: wireDecimalsOf(currency), to: decimalsOf(currency) });
+    const words = formatAdvice({ amountMinor: most - (most % step), currency });
+    return refused(`Stripe moves at most ${words} at once. Send that or less: split the amount.`);
   }
   const least = kind === 'payin' ? (PAYIN_MIN.get(currency) ?? 0n) : 0n;
   if (amountMinor < least) {
-    const words = formatMoney({ amountMinor: least, currency });
+    const words = formatAdvice({ amountMinor: least, currency });
     return refused(`Stripe charges a buyer at least ${words}. Send that or more, or choose another provider.`);
   }
-  const wire = scaled({ amount: amountMinor, from: decimalsOf(currency), to: wireDecimalsOf(currency) });
-  if (wire > WIRE_AMOUNT_MAX) {
-    const most = scaled({ amount: WIRE_AMOUNT_MAX, from: wireDecimalsOf(currency), to: decimalsOf(currency) });
-    const words = formatMoney({ amountMinor: most - (most % step), currency });
-    return refused(`Stripe moves at most ${words} at once. Split the amount.`);
+  if (amountMinor % step !== 0n) {
+    const below = amountMinor - (amountMinor % step);
+    const nearest = formatAdvice({ amountMinor: below === 0n ? step : below, currency });
+    const steps = formatAdvice({ amountMinor: step, currency });
+    return refused(`Stripe moves ${currency} in steps of ${steps}. Send ${nearest}.`);
   }
   return { amount: Number(wire), refusal: null };
 }

@@ -1,7 +1,7 @@
 // Amounts as Tipalti writes them: JSON numbers in major units. They are read from and written as their own text,
 // because a number in between would round them.
 
-import { type Currency, decimalsOf, formatMajor, isCurrency, type Money } from '../domain/money.ts';
+import { type Currency, decimalsOf, formatAdvice, formatMajor, isCurrency, type Money } from '../domain/money.ts';
 
 /** Tipalti's interface calls an amount a double, and a double holds any 15 decimal digits exactly, but not more. */
 const AMOUNT_MINOR_MAX = 999_999_999_999_999n;
@@ -18,8 +18,8 @@ export function refusalOf(money: Money): string | null {
     return `Tipalti does not pay in ${currency}. Choose another provider, or a wallet in another currency.`;
   }
   if (amountMinor <= AMOUNT_MINOR_MAX) return null;
-  const most = formatMajor({ amountMinor: AMOUNT_MINOR_MAX, currency });
-  return `Tipalti takes at most ${most} ${currency} at once. Split the amount.`;
+  const most = formatAdvice({ amountMinor: AMOUNT_MINOR_MAX, currency });
+  return `Tipalti takes at most ${most} at once. Send that or less: split the amount.`;
 }
 
 /** The number as it has to stand in the body, with every digit. */

@@ -83,7 +83,7 @@ describe('a payout', () => {
   it('in an amount that the provider cannot do is refused at once, with advice', async () => {
     const answer = await rig.post('/v1/payouts', payout('pay-x', { amount: '100000000' }));
     expect(isErrorOf(answer)).toEqual({ status: 422, code: 'provider-not-able' });
-    expect(answer.json.detail).toContain('Split the amount');
+    expect(answer.json.detail).toContain('split the amount');
   });
 
   it('goes to a payee of its own owner only', async () => {

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { PaymentError } from '../../src/domain/errors.ts';
 import {
   decimalsOf,
+  formatAdvice,
   formatMajor,
   formatMoney,
   isCurrency,
@@ -15,6 +16,11 @@ import {
 } from '../../src/domain/money.ts';
 
 const money = (amountMinor: bigint, code: string) => ({ amountMinor, currency: parseCurrency(code) });
+
+test('an amount in advice is the text to send, with its worth beside it', () => {
+  expect(formatAdvice(money(330n, 'KWD'))).toBe('"330" (0.330 KWD)');
+  expect(formatAdvice(money(50n, 'JPY'))).toBe('"50" (50 JPY)');
+});
 
 describe('decimals by ISO 4217, also where other tables disagree', () => {
   test.each([

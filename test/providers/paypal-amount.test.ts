@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { fromWire, refusalOf, toWire } from '../../src/providers/paypal-amount.ts';
 import { money } from './paypal-rig.ts';
 
+const SPLIT = 'Send that or less: split the amount.';
+
 describe('an amount', () => {
   test.each<[bigint, string, string]>([
     [1500n, 'USD', '15.00'],
@@ -19,9 +21,18 @@ describe('an amount', () => {
 
   test.each<[bigint, string, string]>([
     [1500n, 'KWD', 'PayPal does not take KWD. Choose another provider, or another currency.'],
-    [150_050n, 'HUF', 'PayPal takes HUF without decimals. Send 1500.00 HUF.'],
-    [50n, 'TWD', 'PayPal takes TWD without decimals. Send 1.00 TWD.'],
-    [100_000_000_000_000_000n, 'USD', 'PayPal takes at most 15 digits before the point. Split the amount.'],
+    [150_050n, 'HUF', 'PayPal takes HUF without decimals. Send "150000" (1500.00 HUF).'],
+    [50n, 'TWD', 'PayPal takes TWD without decimals. Send "100" (1.00 TWD).'],
+    [
+      100_000_000_000_000_000n,
+      'USD',
+      `PayPal takes at most "99999999999999999" (999999999999999.99 USD) at once. ${SPLIT}`,
+    ],
+    [
+      100_000_000_000_000_001n,
+      'HUF',
+      `PayPal takes at most "99999999999999900" (999999999999999.00 HUF) at once. ${SPLIT}`,
+    ],
   ])('of %s minor units of %s is refused in advance', (minor, currency, refusal) => {
     expect(toWire(money(minor, currency))).toEqual({ value: null, refusal });
     expect(refusalOf('payin', money(minor, currency))).toBe(refusal);
@@ -30,7 +41,7 @@ describe('an amount', () => {
   test('above 20,000 USD is refused for payouts alone', () => {
     expect(refusalOf('payout', money(2_000_000n))).toBeNull();
     expect(refusalOf('payout', money(2_000_001n))).toBe(
-      'PayPal pays out at most 20000.00 USD at once. Split the amount.',
+      `PayPal pays out at most "2000000" (20000.00 USD) at once. ${SPLIT}`,
     );
     expect(refusalOf('payin', money(2_000_001n))).toBeNull();
     expect(refusalOf('refund', money(2_000_001n))).toBeNull();

@@ -6,6 +6,8 @@ import { type LocalServer, serveHttp } from './local-server.ts';
 import { errorFrom, outcomeOf } from './outcome.ts';
 import { LIMITS, money, payinOf, referenceOf, refundOf, squareAt } from './square-rig.ts';
 
+const SPLIT = 'Send that or less: split the amount.';
+
 const open: LocalServer[] = [];
 
 afterEach(async () => {
@@ -70,10 +72,14 @@ describe('the wire carries what was ordered and nothing else, and only the base 
 describe('what Square cannot do is said in advance, and never sent', () => {
   test.each<[bigint, string, string]>([
     [5n, 'XAD', 'Square does not take XAD. Choose another provider, or another currency.'],
-    [0n, 'USD', 'Square takes at least 0.01 USD. Send more.'],
-    [0n, 'JPY', 'Square takes at least 1 JPY. Send more.'],
-    [9_007_199_254_740_992n, 'JPY', 'Square takes at most 9007199254740991 JPY at once. Split the amount.'],
-    [9_007_199_254_740_992n, 'KWD', 'Square takes at most 9007199254740.991 KWD at once. Split the amount.'],
+    [0n, 'USD', 'Square takes at least "1" (0.01 USD). Send that or more.'],
+    [0n, 'JPY', 'Square takes at least "1" (1 JPY). Send that or more.'],
+    [9_007_199_254_740_992n, 'JPY', `Square takes at most "9007199254740991" (9007199254740991 JPY) at once. ${SPLIT}`],
+    [
+      9_007_199_254_740_992n,
+      'KWD',
+      `Square takes at most "9007199254740991" (9007199254740.991 KWD) at once. ${SPLIT}`,
+    ],
   ])('%s %s', async (amountMinor, currency, advice) => {
     const { payin, refund } = squareAt('http://127.0.0.1:9');
     const amount = money(amountMinor, currency);

@@ -49,7 +49,11 @@ test.each<[bigint, string, string | null]>([
   [1n, 'USD', null],
   [1234n, 'KWD', null],
   [999_999_999_999_999n, 'JPY', null],
-  [1_000_000_000_000_000n, 'USD', 'Tipalti takes at most 9999999999999.99 USD at once. Split the amount.'],
+  [
+    1_000_000_000_000_000n,
+    'USD',
+    'Tipalti takes at most "999999999999999" (9999999999999.99 USD) at once. Send that or less: split the amount.',
+  ],
   [1n, 'CLF', 'Tipalti does not pay in CLF. Choose another provider, or a wallet in another currency.'],
 ])('%s %s is refused with advice, or not at all', (amountMinor, currency, advice) => {
   expect(refusalOf(money(amountMinor, currency))).toBe(advice);
