@@ -142,8 +142,14 @@ export async function obstacleOfPayee(
   if (payeeId === null) return null;
   const payee = await db.em().findOne(PayeeEntity, { payeeId });
   if (payee === null || payee.status === 'payable') return null;
-  const view = await viewNow(payee, providerOf(providers, payee.provider));
+  const { provider } = payee;
+  const view = await viewNow(payee, providerOf(providers, provider));
   if (view.status === 'payable') return null;
-  const reason = view.blockedReason ?? 'its onboarding is not complete';
-  return `The payee "${payeeId}" cannot be paid: ${reason}. Complete its onboarding and make a new payout.`;
+  const isBlocked = view.status === 'blocked';
+  const reason = view.blockedReason ?? (isBlocked ? `${provider} has blocked it` : 'its onboarding is not complete');
+  // Nothing that the payee completes lifts a block.
+  const wayOut = isBlocked
+    ? `Only ${provider} can unblock it: ask there, or make a new payout to another payee.`
+    : 'Complete its onboarding and make a new payout.';
+  return `The payee "${payeeId}" cannot be paid: ${reason.replace(/\.$/, '')}. ${wayOut}`;
 }

@@ -112,18 +112,20 @@ describe.each([
     });
   });
 
-  test.each(['onboarding', 'blocked'] as const)(
-    'whose account is %s gets nothing, and nothing stays held',
-    async (word) => {
-      const payee = await register(name(`unpaid-${word}`), provider, `${prefix}${word}_2`);
-      const payout = await payOut(payee, name(`unpaid-${word}`));
-      expect(payout).toMatchObject({ status: 'failed', failureCode: 'payee_not_payable', calls: 0 });
-      expect(await shop.available(payout.walletId)).toBe(10_000n);
-      expect(await desk.callsOf(payout.pkid)).toEqual([]);
-      expect(await desk.told(name(`unpaid-${word}`))).toContain('payout.failed');
-      await shop.expectBooksAgree();
-    },
-  );
+  test.each([
+    ['onboarding', 'Complete its onboarding and make a new payout.'],
+    ['blocked', `Only ${provider} can unblock it: ask there, or make a new payout to another payee.`],
+  ])('whose account is %s gets nothing, nothing stays held, and the payout says what helps', async (word, wayOut) => {
+    const payee = await register(name(`unpaid-${word}`), provider, `${prefix}${word}_2`);
+    const payout = await payOut(payee, name(`unpaid-${word}`));
+    expect(payout).toMatchObject({ status: 'failed', failureCode: 'payee_not_payable', calls: 0 });
+    expect(payout.failureDetail).toMatch(/^The payee "[^"]+" cannot be paid: .*[^.]\. [CO]/);
+    expect(payout.failureDetail?.endsWith(wayOut)).toBe(true);
+    expect(await shop.available(payout.walletId)).toBe(10_000n);
+    expect(await desk.callsOf(payout.pkid)).toEqual([]);
+    expect(await desk.told(name(`unpaid-${word}`))).toContain('payout.failed');
+    await shop.expectBooksAgree();
+  });
 
   test('who was blocked meanwhile is known as such by a webhook, told of once, and no longer paid', async () => {
     const account = `${prefix}blocked_3`;
