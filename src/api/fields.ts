@@ -8,6 +8,7 @@ import { KEY_PATTERN } from '../domain/id.ts';
 import { type Currency, parseAmount, parseCurrency, parseSignedAmount } from '../domain/money.ts';
 import { PROVIDERS } from '../domain/provider.ts';
 import { STATUSES } from '../domain/state-machine.ts';
+import { MISSING } from './validation.ts';
 
 /** Long enough for a sentence or a URL, short enough for a list. */
 const TEXT_MAX = 500;
@@ -129,7 +130,7 @@ export const filterProvider = z.enum(PROVIDERS);
 function coded<Value>(parseValue: (value: unknown) => Value) {
   return z.unknown().transform((value, ctx): Value => {
     try {
-      if (value === undefined) throw invalid('Required.');
+      if (value === undefined) throw invalid(MISSING);
       return parseValue(value);
     } catch (error) {
       if (!(error instanceof PaymentError)) throw error;

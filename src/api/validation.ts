@@ -11,7 +11,7 @@ const ERRORS_MAX = 50;
 
 /** `root` is where pointers start: "" for a body, "#/query" or "#/path" for the address. */
 export function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, root: string): z.output<Schema> {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: sentenceOf });
   if (parsed.success) return parsed.data;
   const found = parsed.error.issues.flatMap((issue) => findingsOf(issue, root)).slice(0, ERRORS_MAX);
   const codes = new Set(found.map((finding) => finding.code));
@@ -57,28 +57,44 @@ function findingsOf(issue: z.core.$ZodIssue, root: string): Finding[] {
       return { code: 'validation-failed', pointer: `${pointer}/${pointerPart(name)}`, detail };
     });
   }
-  return [{ code: codeOf(issue), pointer, detail: sentenceOf(issue) }];
+  return [{ code: codeOf(issue), pointer, detail: issue.message }];
 }
 
 /** What a field should have been, where its schema has no words of its own for it. */
 const SHAPES: Readonly<Record<string, string>> = {
-  string: 'Send a string, once.',
+  string: 'Send one string.',
   number: 'Send a number.',
   boolean: 'Send true or false.',
   array: 'Send a list.',
   object: 'Send one JSON object.',
   record: 'Send one JSON object.',
 };
-const LIBRARY_WORDS = /^(Invalid input|Too small|Too big)/;
+export const MISSING = 'The field is missing. Send it.';
+const OTHERWISE = 'This is not what belongs here. Compare it with the example in /docs.';
 
-function sentenceOf(issue: z.core.$ZodIssue): string {
-  if (!LIBRARY_WORDS.test(issue.message)) return issue.message;
-  if (issue.code === 'invalid_type') {
-    return issue.message.endsWith('received undefined') ? 'Required.' : (SHAPES[issue.expected] ?? issue.message);
+/** Only asked where a schema says nothing itself, so no words of the library are ever shown. */
+function sentenceOf(issue: z.core.$ZodRawIssue): string {
+  if (issue.input === undefined) return MISSING;
+  switch (issue.code) {
+    case 'invalid_type':
+      return SHAPES[issue.expected] ?? OTHERWISE;
+    case 'invalid_value':
+      return `Send one of: ${issue.values.map((value) => JSON.stringify(value)).join(', ')}.`;
+    case 'too_small':
+      return `Send at least ${counted(issue.minimum, issue.origin)}.`;
+    case 'too_big':
+      return `Send at most ${counted(issue.maximum, issue.origin)}.`;
+    default:
+      return OTHERWISE;
   }
-  if (issue.code === 'too_small' && issue.origin === 'array') return `Send at least ${issue.minimum} item.`;
-  if (issue.code === 'too_big' && issue.origin === 'array') return `Send at most ${issue.maximum} items.`;
-  return issue.message;
+}
+
+const COUNTED: Readonly<Record<string, string>> = { string: 'character', array: 'item' };
+
+function counted(count: number | bigint, origin: string): string {
+  const noun = COUNTED[origin];
+  if (noun === undefined) return String(count);
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function codeOf(issue: z.core.$ZodIssue): ErrorCode {

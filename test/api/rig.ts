@@ -7,6 +7,7 @@ import { createApi } from '../../src/api/server.ts';
 import { createApiKey, type Scope } from '../../src/jobs/api-key.ts';
 import { startRemit, type TestRemit } from '../harness/app.ts';
 import { checkAnswer } from './document-check.ts';
+import { checkWords } from './problem-words.ts';
 
 export interface Rig {
   readonly remit: TestRemit;
@@ -66,7 +67,9 @@ export async function startRig(env: Record<string, string> = {}): Promise<Rig> {
       const response = await (options.api ?? api).request(path, init);
       const text = await response.text();
       checkAnswer({ method, path, status: response.status, contentType: response.headers.get('content-type'), text });
-      return { status: response.status, headers: response.headers, text, json: readJson(text) };
+      const json = readJson(text);
+      checkWords(`${method} ${path}`, json);
+      return { status: response.status, headers: response.headers, text, json };
     },
     stop: () => remit.stop(),
   };
