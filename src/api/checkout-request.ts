@@ -10,7 +10,12 @@ const ORDERS_MAX = 100;
 const TOTAL_MAX = 10n ** 18n - 1n;
 
 const newOrder = z
-  .strictObject({ order_id: chosenId, seller_id: chosenId, amount, fee: fee.optional() })
+  .strictObject({
+    order_id: chosenId('the id of an order'),
+    seller_id: chosenId('the id of a seller'),
+    amount,
+    fee: fee.optional(),
+  })
   .superRefine((order, ctx) => {
     if (order.fee === undefined || order.fee <= order.amount) return;
     ctx.addIssue({ code: 'custom', path: ['fee'], message: 'The fee is more than the amount. Send at most that.' });
@@ -19,8 +24,8 @@ const newOrder = z
 
 export const checkoutBody = z
   .strictObject({
-    checkout_id: chosenId,
-    buyer_id: chosenId,
+    checkout_id: chosenId('the id of a checkout'),
+    buyer_id: chosenId('the id of a buyer'),
     currency,
     payment_info: paymentInfo,
     orders: z.array(newOrder).min(1).max(ORDERS_MAX),

@@ -26,13 +26,22 @@ export const semanticKey = z.string(`Send a string. ${KEY_HINT}`).regex(KEY_PATT
   example: 'payout-2026-0001',
 });
 
-/** An id that the caller chooses. Platform ids begin with "@" and cannot be chosen. */
-export const chosenId = coded((value) => {
-  if (typeof value !== 'string') throw invalid(`Send a string. ${KEY_HINT}`);
-  if (isPlatformWalletId(value)) throw new PaymentError('wallet-not-allowed');
-  if (!KEY_PATTERN.test(value)) throw invalid(KEY_HINT);
-  return value;
-}).openapi({ type: 'string', pattern: KEY_SOURCE, example: 'seller-42' });
+/** An id that the caller chooses: `whose` it is. Platform ids begin with "@" and cannot be chosen. */
+export function chosenId(whose: string) {
+  return idOf({ detail: `Ids that begin with "@" are those of platform wallets, and this is ${whose}. ${KEY_HINT}` });
+}
+
+/** The wallet of a person, in whose place no platform wallet may stand. */
+export const personsWallet = idOf({});
+
+function idOf(refusal: { readonly detail?: string }) {
+  return coded((value) => {
+    if (typeof value !== 'string') throw invalid(`Send a string. ${KEY_HINT}`);
+    if (isPlatformWalletId(value)) throw new PaymentError('wallet-not-allowed', refusal);
+    if (!KEY_PATTERN.test(value)) throw invalid(KEY_HINT);
+    return value;
+  }).openapi({ type: 'string', pattern: KEY_SOURCE, example: 'seller-42' });
+}
 
 export const amount = coded(parseAmount).openapi({
   type: 'string',

@@ -6,7 +6,7 @@ import type { PayRequest } from '../jobs/checkout.ts';
 import type { PayinRequest } from '../jobs/payin.ts';
 import type { Api } from './context.ts';
 import { DAY_MS, refuseExpiry } from './expiry.ts';
-import { account, amount, chosenId, currency, metadata, provider, semanticKey, time } from './fields.ts';
+import { account, amount, currency, metadata, personsWallet, provider, semanticKey, time } from './fields.ts';
 
 /** Longer than any provider keeps a payment page open. */
 const EXPIRES_WITHIN_MS = 30 * DAY_MS;
@@ -66,7 +66,7 @@ export const payBody = z
 export const payinBody = z
   .strictObject({
     semantic_key: semanticKey,
-    wallet_id: chosenId,
+    wallet_id: personsWallet,
     amount,
     currency,
     payment_info: paymentInfo,

@@ -6,16 +6,16 @@ import type { PayoutRequest } from '../jobs/payout.ts';
 import { type Caller, requireScope } from './auth.ts';
 import type { Api } from './context.ts';
 import { refuseExpiry } from './expiry.ts';
-import { account, amount, chosenId, currency, metadata, provider, semanticKey, time } from './fields.ts';
+import { account, amount, chosenId, currency, metadata, personsWallet, provider, semanticKey, time } from './fields.ts';
 
 export const payoutBody = z
   .strictObject({
     semantic_key: semanticKey,
-    wallet_id: chosenId,
+    wallet_id: personsWallet,
     amount,
     currency,
     provider,
-    payee_id: chosenId.optional().openapi({ description: "A payee of the wallet's owner." }),
+    payee_id: chosenId('the id of a payee').optional().openapi({ description: "A payee of the wallet's owner." }),
     destination: account.optional().openapi({
       description: 'A free account instead of a payee; needs the scope `operate` unless the provider is the sandbox.',
     }),

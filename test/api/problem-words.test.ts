@@ -81,6 +81,31 @@ it.each([
   expect((await rig.post(path, { ...GOOD[path], ...change })).json.detail).toBe(detail);
 });
 
+const PLATFORMS_OWN = 'Ids that begin with "@" are those of platform wallets, and this is the id of';
+
+describe('an id that begins with "@"', () => {
+  const order = GOOD['/v1/checkouts'].orders[0];
+  it.each([
+    ['/v1/wallets', { wallet_id: '@x' }, `/wallet_id: ${PLATFORMS_OWN} a new wallet. `],
+    ['/v1/wallets', { owner_id: '@x' }, `/owner_id: ${PLATFORMS_OWN} an owner. `],
+    ['/v1/payees', { payee_id: '@x' }, `/payee_id: ${PLATFORMS_OWN} a payee. `],
+    ['/v1/payees', { owner_id: '@x' }, `/owner_id: ${PLATFORMS_OWN} an owner. `],
+    ['/v1/payouts', { payee_id: '@x' }, `/payee_id: ${PLATFORMS_OWN} a payee. `],
+    ['/v1/checkouts', { checkout_id: '@x' }, `/checkout_id: ${PLATFORMS_OWN} a checkout. `],
+    ['/v1/checkouts', { buyer_id: '@x' }, `/buyer_id: ${PLATFORMS_OWN} a buyer. `],
+    ['/v1/checkouts', { orders: [{ ...order, order_id: '@x' }] }, `/orders/0/order_id: ${PLATFORMS_OWN} an order. `],
+    ['/v1/checkouts', { orders: [{ ...order, seller_id: '@x' }] }, `/orders/0/seller_id: ${PLATFORMS_OWN} a seller. `],
+    ['/v1/refunds', { order_id: '@x' }, `/order_id: ${PLATFORMS_OWN} an order. `],
+    ['/v1/payouts', { wallet_id: '@bank:USD' }, '/wallet_id: Platform wallets (ids that begin with @) move only by'],
+    ['/v1/payins', { wallet_id: '@bank:USD' }, '/wallet_id: Platform wallets (ids that begin with @) move only by'],
+    ['/v1/transfers', { to_wallet: '@x' }, '/to_wallet: Platform wallets (ids that begin with @) move only by'],
+  ] as const)('is refused at %s as %s in words about that field', async (path, change, words) => {
+    const { json } = await rig.post(path, { ...GOOD[path], ...change });
+    expect(json.code).toBe('wallet-not-allowed');
+    expect(String(json.detail).slice(0, words.length)).toBe(words);
+  });
+});
+
 it.each([
   '/v1/transfers?status=done',
   '/v1/payouts?provider=nobody',

@@ -5,7 +5,7 @@ import { PaymentError } from '../../domain/errors.ts';
 import { pkidOf } from '../../domain/id.ts';
 import { type Adjustment, AdjustmentEntity } from '../../entities/adjustment.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
-import { chosenId, currency, semanticKey, signedAmount, text } from '../fields.ts';
+import { currency, personsWallet, semanticKey, signedAmount, text } from '../fields.ts';
 import { intakeReply, taken } from '../intake-reply.ts';
 
 const adjustmentView = z
@@ -43,7 +43,7 @@ const create = endpoint({
   params: none,
   query: none,
   body: z
-    .strictObject({ semantic_key: semanticKey, wallet_id: chosenId, amount: signedAmount, currency, reason: text })
+    .strictObject({ semantic_key: semanticKey, wallet_id: personsWallet, amount: signedAmount, currency, reason: text })
     .openapi('NewAdjustment'),
   isNamed: true,
   answer: adjustmentView,

@@ -19,7 +19,15 @@ const create = endpoint({
   scope: 'write',
   params: none,
   query: none,
-  body: z.strictObject({ payee_id: chosenId, owner_id: chosenId, provider, account, metadata }).openapi('NewPayee'),
+  body: z
+    .strictObject({
+      payee_id: chosenId('the id of a payee'),
+      owner_id: chosenId('the id of an owner'),
+      provider,
+      account,
+      metadata,
+    })
+    .openapi('NewPayee'),
   answer: payeeView,
   statuses: { 201: 'Registered.', 200: 'A replay: the payee as it is now.' },
   errors: ['not-found', 'wallet-not-allowed', 'key-reused', 'provider-not-able'],

@@ -33,7 +33,7 @@ const create = endpoint({
   body: z
     .strictObject({
       semantic_key: semanticKey,
-      order_id: chosenId,
+      order_id: chosenId('the id of an order'),
       amount,
       reason: text.optional(),
       to: z

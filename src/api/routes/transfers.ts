@@ -9,7 +9,7 @@ import type { Transfer } from '../../domain/transfer.ts';
 import { batchItems, batchView, takeBatch } from '../batch.ts';
 import type { Api } from '../context.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
-import { amount, chosenId, currency, metadata, semanticKey, status, wait, walletId } from '../fields.ts';
+import { amount, currency, metadata, personsWallet, semanticKey, status, wait, walletId } from '../fields.ts';
 import { intakeReply, taken } from '../intake-reply.ts';
 import { createdQuery, given, mapPage, pageOf, pageQuery, readPage } from '../pages.ts';
 import { parseItem } from '../validation.ts';
@@ -18,8 +18,8 @@ import { presentTransfer, transferView } from '../views/transfer.ts';
 const transferBody = z
   .strictObject({
     semantic_key: semanticKey,
-    from_wallet: chosenId,
-    to_wallet: chosenId,
+    from_wallet: personsWallet,
+    to_wallet: personsWallet,
     amount,
     currency,
     metadata,

@@ -23,7 +23,13 @@ const create = endpoint({
   params: none,
   query: none,
   body: z
-    .strictObject({ wallet_id: chosenId, owner_id: chosenId, kind: z.enum(['seller', 'buyer']), currency, metadata })
+    .strictObject({
+      wallet_id: chosenId('the id of a new wallet'),
+      owner_id: chosenId('the id of an owner'),
+      kind: z.enum(['seller', 'buyer']),
+      currency,
+      metadata,
+    })
     .openapi('NewWallet'),
   answer: walletView,
   statuses: { 201: 'Made.', 200: 'A replay: the wallet as it is now.' },
