@@ -6,6 +6,7 @@ import { isPlatformWalletId } from '../domain/chart.ts';
 import { ERRORS, type ErrorCode, PaymentError } from '../domain/errors.ts';
 import { KEY_PATTERN } from '../domain/id.ts';
 import { type Currency, parseAmount, parseCurrency, parseSignedAmount } from '../domain/money.ts';
+import { isOwnKey } from '../domain/own-key.ts';
 import { PROVIDERS } from '../domain/provider.ts';
 import { STATUSES } from '../domain/state-machine.ts';
 import { MISSING } from './validation.ts';
@@ -24,6 +25,12 @@ const PRINTABLE = /^[^\p{Cc}]+$/u;
 export const semanticKey = z.string(`Send a string. ${KEY_HINT}`).regex(KEY_PATTERN, KEY_HINT).openapi({
   description: "The caller's name for one operation: its idempotency key. May come as the Idempotency-Key header.",
   example: 'payout-2026-0001',
+});
+
+/** The same for what remit makes under keys of its own as well: payouts, pay-ins and refunds. */
+export const paymentKey = semanticKey.refine((key) => !isOwnKey(key), {
+  message:
+    'Keys of this form are kept for what remit does itself. Put something of your own in front, such as "shop-".',
 });
 
 /** An id that the caller chooses: `whose` it is. Platform ids begin with "@" and cannot be chosen. */

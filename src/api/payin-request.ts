@@ -6,7 +6,7 @@ import type { PayRequest } from '../jobs/checkout.ts';
 import type { PayinRequest } from '../jobs/payin.ts';
 import type { Api } from './context.ts';
 import { DAY_MS, refuseExpiry } from './expiry.ts';
-import { account, amount, currency, metadata, personsWallet, provider, semanticKey, time } from './fields.ts';
+import { account, amount, currency, metadata, paymentKey, personsWallet, provider, time } from './fields.ts';
 
 /** Longer than any provider keeps a payment page open. */
 const EXPIRES_WITHIN_MS = 30 * DAY_MS;
@@ -57,7 +57,7 @@ const howToPay = {
 
 export const payBody = z
   .strictObject({
-    semantic_key: semanticKey,
+    semantic_key: paymentKey,
     payment_info: paymentInfo.optional().openapi({ description: 'Without it: as the checkout says.' }),
     ...howToPay,
   })
@@ -65,7 +65,7 @@ export const payBody = z
 
 export const payinBody = z
   .strictObject({
-    semantic_key: semanticKey,
+    semantic_key: paymentKey,
     wallet_id: personsWallet,
     amount,
     currency,

@@ -6,11 +6,11 @@ import type { PayoutRequest } from '../jobs/payout.ts';
 import { type Caller, requireScope } from './auth.ts';
 import type { Api } from './context.ts';
 import { refuseExpiry } from './expiry.ts';
-import { account, amount, chosenId, currency, metadata, personsWallet, provider, semanticKey, time } from './fields.ts';
+import { account, amount, chosenId, currency, metadata, paymentKey, personsWallet, provider, time } from './fields.ts';
 
 export const payoutBody = z
   .strictObject({
-    semantic_key: semanticKey,
+    semantic_key: paymentKey,
     wallet_id: personsWallet,
     amount,
     currency,

@@ -11,7 +11,7 @@ import {
   filterId,
   filterProvider,
   metadata,
-  semanticKey,
+  paymentKey,
   status,
   text,
   walletId,
@@ -32,7 +32,7 @@ const create = endpoint({
   query: waiting,
   body: z
     .strictObject({
-      semantic_key: semanticKey,
+      semantic_key: paymentKey,
       order_id: chosenId('the id of an order'),
       amount,
       reason: text.optional(),
