@@ -15,6 +15,7 @@ import type { Journal } from '../ledger/journal.ts';
 import type { WalletDirectory } from '../ledger/wallet-directory.ts';
 import type { Tables } from '../ledger/writes.ts';
 import type { Config } from '../runtime/config.ts';
+import type { REAL_PROVIDERS } from '../runtime/config-providers.ts';
 import type { Db } from '../runtime/db.ts';
 import type { Logger } from '../runtime/logger.ts';
 
@@ -31,7 +32,7 @@ export interface ApiOptions {
   readonly refunds: RefundLife;
   readonly unapplied: UnappliedLife;
   readonly providers: ReadonlyMap<ProviderName, Provider>;
-  readonly config: Pick<Config, 'rateLimitRps'>;
+  readonly config: Pick<Config, 'rateLimitRps' | (typeof REAL_PROVIDERS)[number]>;
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
   readonly metrics?: ApiMetrics;
   readonly waiter: Waiter;

@@ -4,9 +4,11 @@ import { z } from '@hono/zod-openapi';
 import { pkidOf } from '../domain/id.ts';
 import type { PayRequest } from '../jobs/checkout.ts';
 import type { PayinRequest } from '../jobs/payin.ts';
+import type { Caller } from './auth.ts';
 import type { Api } from './context.ts';
 import { DAY_MS, refuseExpiry } from './expiry.ts';
 import { account, amount, currency, metadata, paymentKey, personsWallet, provider, time } from './fields.ts';
+import { requireForSandbox } from './where-money-starts.ts';
 
 /** Longer than any provider keeps a payment page open. */
 const EXPIRES_WITHIN_MS = 30 * DAY_MS;
@@ -74,10 +76,19 @@ export const payinBody = z
   })
   .openapi('NewPayin');
 
+interface Asked {
+  readonly caller: Caller;
+  readonly traceparent: string | null;
+  readonly api: Api;
+}
+
 export async function payRequestOf(
   body: z.output<typeof payBody>,
-  { traceparent, api }: { traceparent: string | null; api: Api },
+  { checkoutId, caller, traceparent, api }: Asked & { readonly checkoutId: string },
 ): Promise<PayRequest> {
+  const provider = body.payment_info?.provider ?? (await api.checkouts.find(checkoutId))?.paymentInfo.provider;
+  // Without a checkout there is nothing to pay, and its life says so.
+  if (provider !== undefined) requireForSandbox(provider, { caller, api });
   await refuseBadExpiry(body, api);
   return {
     ...howOf(body),
@@ -88,8 +99,9 @@ export async function payRequestOf(
 
 export async function payinRequestOf(
   body: z.output<typeof payinBody>,
-  { traceparent, api }: { traceparent: string | null; api: Api },
+  { caller, traceparent, api }: Asked,
 ): Promise<PayinRequest> {
+  requireForSandbox(body.payment_info.provider, { caller, api });
   await refuseBadExpiry(body, api);
   return {
     ...howOf(body),

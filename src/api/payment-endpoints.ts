@@ -8,6 +8,7 @@ import { type Endpoint, endpoint, noBody, none } from './endpoint.ts';
 import { externPaymentId, semanticKey, text, wait } from './fields.ts';
 import { findPayment, locationOf, type PaymentDoor, viewAfter, viewOf } from './payment-doors.ts';
 import { readTimeline, timelineView } from './views/timeline.ts';
+import { requireForSandbox } from './where-money-starts.ts';
 
 export const keyParams = z.strictObject({ semantic_key: semanticKey });
 export const waiting = z.strictObject({ wait });
@@ -53,8 +54,9 @@ export function confirmOf<Row extends Payment, Answer extends z.ZodType>(door: P
     answer: door.answer,
     statuses: { 202: 'It is on its way, or was already.' },
     errors: ['not-found', 'invalid-state'],
-    async handle({ params, query }, api) {
-      const { pkid, semanticKey: key } = await findPayment(door, params.semantic_key, api);
+    async handle({ params, query, caller }, api) {
+      const { pkid, semanticKey: key, provider } = await findPayment(door, params.semantic_key, api);
+      requireForSandbox(provider, { caller, api });
       const row = await door.lifeOf(api).confirm(pkid, key);
       const body = await viewAfter(door, { row, waitMs: query.wait }, api);
       return { status: 202, location: locationOf(door, row), body };

@@ -1,12 +1,13 @@
-// From the body of a payout to what its life is asked: who may send to a free destination, and what an expiry may be.
+// From the body of a payout to what its life is asked: who may send it there, and what an expiry may be.
 
 import { z } from '@hono/zod-openapi';
 import { pkidOf } from '../domain/id.ts';
 import type { PayoutRequest } from '../jobs/payout.ts';
-import { type Caller, requireScope } from './auth.ts';
+import type { Caller } from './auth.ts';
 import type { Api } from './context.ts';
 import { refuseExpiry } from './expiry.ts';
 import { account, amount, chosenId, currency, metadata, paymentKey, personsWallet, provider, time } from './fields.ts';
+import { requireForDestination, requireForSandbox } from './where-money-starts.ts';
 
 export const payoutBody = z
   .strictObject({
@@ -33,9 +34,8 @@ export async function payoutRequestOf(
   body: z.output<typeof payoutBody>,
   { caller, traceparent, api }: { caller: Caller; traceparent: string | null; api: Api },
 ): Promise<PayoutRequest> {
-  // Outside the sandbox free text decides where money goes, so it takes an operator.
-  if (body.destination !== undefined && api.providers.get(body.provider)?.live === true)
-    requireScope(caller, 'operate');
+  if (body.destination !== undefined) requireForDestination(body.provider, { caller, api });
+  requireForSandbox(body.provider, { caller, api });
   await refuseBadExpiry(body, api);
   return {
     semanticKey: body.semantic_key,

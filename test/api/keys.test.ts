@@ -65,7 +65,7 @@ describe('a key', () => {
   });
 
   it('that sends faster than its rate is told when to come back, and others are not', async () => {
-    const api = rig.with({ config: { rateLimitRps: 2 } });
+    const api = rig.with({ config: { ...rig.remit.app.config, rateLimitRps: 2 } });
     const [key, other] = [await rig.key(['read']), await rig.key(['read'])];
     const answers = [];
     for (let sent = 0; sent < 10; sent += 1) answers.push(await rig.call('GET', '/v1/wallets', { key, api }));

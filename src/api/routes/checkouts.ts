@@ -60,8 +60,8 @@ const pay = endpoint({
   answer: payinView,
   statuses: { 201: 'It rests until it is confirmed.', 202: 'It is on its way.', 200: 'A replay: as it is now.' },
   errors: ['not-found', 'provider-not-able', 'invalid-state'],
-  async handle({ params: named, body, query, traceparent }, api) {
-    const request = await payRequestOf(body, { traceparent, api });
+  async handle({ params: named, body, query, caller, traceparent }, api) {
+    const request = await payRequestOf(body, { checkoutId: named.checkout_id, caller, traceparent, api });
     const intake = await api.checkouts.pay(named.checkout_id, request);
     if (intake.type === 'taken') {
       const { semanticKey, status } = intake.row;

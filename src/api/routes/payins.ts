@@ -31,8 +31,8 @@ const create = endpoint({
     'provider-not-able',
     'invalid-state',
   ],
-  async handle({ body, query, traceparent }, api) {
-    const request = await payinRequestOf(body, { traceparent, api });
+  async handle({ body, query, caller, traceparent }, api) {
+    const request = await payinRequestOf(body, { caller, traceparent, api });
     const { row, isReplayed } = taken(await api.payins.request(request));
     // What rests would only be waited for in vain.
     const waitMs = row.confirmedAt === null ? undefined : query.wait;
