@@ -94,11 +94,11 @@ function table(title: string, rows: readonly Row[], columns: readonly string[]):
     <table>
       <thead>
         <tr>
-          ${columns.map((column) => html`<th>${HEADINGS[column] ?? column}</th>`)}
+          ${columns.map((column) => html`<th class="${CLASSES[column] ?? 'word'}">${HEADINGS[column] ?? column}</th>`)}
         </tr>
       </thead>
       <tbody>
-        ${rows.map((row) => html`<tr>${columns.map((column) => html`<td>${cell(row, column)}</td>`)}</tr>`)}
+        ${rows.map((row) => html`<tr>${columns.map((column) => cell(row, column))}</tr>`)}
       </tbody>
     </table>
   </section>`;
@@ -127,7 +127,30 @@ const HEADINGS: Readonly<Record<string, string>> = {
   state: 'State',
 };
 
-function cell(row: Row, column: string): string {
+/** How a column is set; the others hold a word or two that are never broken. */
+const CLASSES: Readonly<Record<string, 'id' | 'text' | 'number'>> = {
+  semantic_key: 'id',
+  extern_payment_id: 'id',
+  unapplied_id: 'id',
+  dispute_id: 'id',
+  order_id: 'id',
+  url: 'id',
+  detail: 'text',
+  amount: 'number',
+  count: 'number',
+  failed: 'number',
+  attempts: 'number',
+  age_seconds: 'number',
+};
+
+/** An id that is cut is whole in its title, and when it is copied. */
+function cell(row: Row, column: string): Html {
+  const name = CLASSES[column] ?? 'word';
+  const text = textOf(row, column);
+  return name === 'id' ? html`<td class="id" title="${text}">${text}</td>` : html`<td class="${name}">${text}</td>`;
+}
+
+function textOf(row: Row, column: string): string {
   const value = row[column];
   if (value === null || value === undefined) return '-';
   if (column === 'amount') return moneyText(String(value), String(row.currency ?? ''));
@@ -147,7 +170,7 @@ function ageText(seconds: number): string {
 
 const STYLE = `
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
-body { margin: 0 auto; max-width: 70rem; padding: 1rem; }
+body { margin: 0 auto; max-width: 88rem; padding: 1rem; box-sizing: border-box; }
 header { display: flex; gap: 1rem; align-items: baseline; flex-wrap: wrap; }
 h1 { font-size: 1.4rem; margin: 0; }
 h2 { font-size: 1.05rem; margin: 1.5rem 0 0.3rem; }
@@ -156,8 +179,16 @@ nav { margin-left: auto; display: flex; gap: 1rem; }
 .sandbox, .live { border-radius: 1rem; padding: 0 0.7rem; font-size: 0.85rem; border: 1px solid; }
 .live { background: #b00020; color: #fff; }
 .good { color: #16794a; } .bad { color: #b00020; font-weight: 600; }
+section { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: 0.25rem 0.6rem 0.25rem 0; border-bottom: 1px solid #8884; overflow-wrap: anywhere; }
+th, td { text-align: left; vertical-align: top; padding: 0.25rem 1.2rem 0.25rem 0; border-bottom: 1px solid #8884; }
 th { font-weight: 600; opacity: 0.7; font-size: 0.85rem; }
+th, .word, .number, .id { white-space: nowrap; }
+.number { text-align: right; }
+.id { max-width: 20rem; overflow: hidden; text-overflow: ellipsis; }
+.id:first-child { max-width: 32rem; }
+.text { min-width: 20rem; overflow-wrap: anywhere; }
+th:last-child { width: 100%; }
+td:last-child, th:last-child { text-align: left; padding-right: 0; }
 @media (prefers-color-scheme: dark) { .good { color: #5fd09a; } .bad { color: #ff8095; } }
 `;

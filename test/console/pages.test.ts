@@ -13,6 +13,25 @@ import { startRemit, type TestRemit } from '../harness/app.ts';
 import { browserPath, openBrowser } from '../harness/browser.ts';
 
 const executablePath = browserPath();
+/** As long as keys may be. */
+const LONG_KEY = `payout:${'2026-11-'.repeat(16)}`.slice(0, 128);
+/** What the browser made of the page; as text, because the types of a browser's own objects are not loaded here. */
+const LAYOUT = `
+  const linesOf = (cell) => {
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size;
+  };
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const key = all('td.id').find((cell) => cell.textContent.startsWith('payout:2026'));
+  const { color, backgroundColor } = getComputedStyle(document.body);
+  ({
+    broken: all('th, td:not(.text)').filter((cell) => linesOf(cell) > 1).map((cell) => cell.textContent),
+    scrolled: all('html, section').filter((box) => box.scrollWidth > box.clientWidth).length,
+    title: key?.title,
+    isCut: key?.scrollWidth > key?.clientWidth,
+    isReadable: color !== backgroundColor,
+  })`;
 
 describe.skipIf(executablePath === null)('the pages', () => {
   let remit: TestRemit;
@@ -44,6 +63,12 @@ describe.skipIf(executablePath === null)('the pages', () => {
       .execute(`UPDATE payout SET review_reason = 'key_expired', review_since = now() WHERE pkid = ?`, [
         pkidOf('payout', 'page:stuck'),
       ]);
+    await app.db.em().execute(
+      `INSERT INTO discrepancy (discrepancy_id, reason, provider, operation_kind, pkid, semantic_key, amount, currency,
+                                detail, opened_at)
+       VALUES (gen_random_uuid(), 'not_compensated', 'tipalti', 'refund', ?, ?, 99999999999999999, 'USD', ?, now())`,
+      [pkidOf('refund', LONG_KEY), LONG_KEY, `Nobody knows "${LONG_KEY}" here. ${'Look at the provider. '.repeat(8)}`],
+    );
     browser = await openBrowser(executablePath ?? '');
   });
   afterAll(async () => {
@@ -72,6 +97,22 @@ describe.skipIf(executablePath === null)('the pages', () => {
     expect(await page.locator('header').innerText()).toContain('stripe: sandbox');
     expect(hosts()).toEqual([new URL(origin).host]);
   });
+
+  test.each([
+    [1280, 'light'],
+    [1280, 'dark'],
+    [1440, 'light'],
+    [1440, 'dark'],
+  ] as const)(
+    'the console at %i px (%s) breaks no word, and what it cuts is whole in its title',
+    async (width, scheme) => {
+      const { page } = await visit('/');
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme: scheme });
+      const seen = await page.evaluate(LAYOUT);
+      expect(seen).toEqual({ broken: [], scrolled: 0, title: LONG_KEY, isCut: true, isReadable: true });
+    },
+  );
 
   test('the board lists the queues, and a payout under its semantic key', async () => {
     const { page, hosts, problems } = await visit('/admin/queues');
