@@ -60,6 +60,8 @@ export interface ApiMetrics {
 export interface Waiter {
   /** Resolves when the operation is final, a pay-in's buyer has to act, or the time is up, whichever comes first. */
   wait(operation: { kind: OperationKind; pkid: Pkid }, timeoutMs: number): Promise<void>;
+  /** Resolves when nothing of a cancelled checkout is left to give back, or the time is up. */
+  waitForCheckout(checkoutId: string, timeoutMs: number): Promise<void>;
 }
 
 export interface Reviews {

@@ -12,6 +12,8 @@ export interface Waiter {
    * Never rejects.
    */
   wait(operation: { kind: OperationKind; pkid: Pkid }, timeoutMs: number): Promise<void>;
+  /** Resolves when nothing of a cancelled checkout is left to give back, or the time is up. Never rejects. */
+  waitForCheckout(checkoutId: string, timeoutMs: number): Promise<void>;
   close(): void;
 }
 
@@ -20,15 +22,32 @@ const POLL_MS = 25;
 
 export function createWaiter(options: { db: Db; journal: Pick<Journal, 'onFinal'> }): Waiter {
   const { db, journal } = options;
-  const waited = new Map<Pkid, Set<() => void>>();
+  /** By pkid, or by what nameOf makes of a checkout's id. */
+  const waited = new Map<string, Set<() => void>>();
   let timer: NodeJS.Timeout | null = null;
   let isAsking = false;
   let isClosed = false;
 
   journal.onFinal(({ pkid }) => wake(pkid));
 
-  function wake(pkid: Pkid): void {
-    for (const resume of waited.get(pkid) ?? []) resume();
+  function wake(name: string): void {
+    for (const resume of waited.get(name) ?? []) resume();
+  }
+
+  function waitFor(name: string, timeoutMs: number): Promise<void> {
+    if (isClosed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const resume = () => {
+        clearTimeout(timeout);
+        const others = waited.get(name);
+        others?.delete(resume);
+        if (others?.size === 0) waited.delete(name);
+        resolve();
+      };
+      const timeout = setTimeout(resume, timeoutMs);
+      waited.set(name, (waited.get(name) ?? new Set()).add(resume));
+      schedule();
+    });
   }
 
   function poll(): void {
@@ -36,7 +55,7 @@ export function createWaiter(options: { db: Db; journal: Pick<Journal, 'onFinal'
     if (waited.size === 0 || isClosed) return;
     isAsking = true;
     void endedAmong([...waited.keys()])
-      .then((pkids) => pkids.forEach(wake))
+      .then((names) => names.forEach(wake))
       // The callers' own time-outs end the wait; a database that is away is not their error.
       .catch(() => {})
       .finally(() => {
@@ -50,37 +69,43 @@ export function createWaiter(options: { db: Db; journal: Pick<Journal, 'onFinal'
     if (timer === null && !isAsking && waited.size > 0 && !isClosed) timer = setTimeout(poll, POLL_MS);
   }
 
-  async function endedAmong(pkids: readonly Pkid[]): Promise<Pkid[]> {
-    const keys = [...pkids];
-    const { rows } = await sql<{ pkid: Pkid }>`
-      SELECT pkid FROM payin
+  async function endedAmong(names: readonly string[]): Promise<string[]> {
+    const keys = names.filter((name) => !isCheckout(name));
+    const checkouts = names.filter(isCheckout);
+    const { rows } = await sql<{ name: string }>`
+      SELECT pkid::text AS name FROM payin
       WHERE pkid = ANY(${keys}::uuid[]) AND (final_at IS NOT NULL OR next_action IS NOT NULL)
-      UNION ALL SELECT pkid FROM payout WHERE pkid = ANY(${keys}::uuid[]) AND final_at IS NOT NULL
-      UNION ALL SELECT pkid FROM refund WHERE pkid = ANY(${keys}::uuid[]) AND final_at IS NOT NULL
-      UNION ALL SELECT pkid FROM transfer WHERE pkid = ANY(${keys}::uuid[]) AND final_at IS NOT NULL`.execute(db.sql);
-    return rows.map((row) => row.pkid);
+      UNION ALL SELECT pkid::text FROM payout WHERE pkid = ANY(${keys}::uuid[]) AND final_at IS NOT NULL
+      UNION ALL SELECT pkid::text FROM refund WHERE pkid = ANY(${keys}::uuid[]) AND final_at IS NOT NULL
+      UNION ALL SELECT pkid::text FROM transfer WHERE pkid = ANY(${keys}::uuid[]) AND final_at IS NOT NULL
+      UNION ALL SELECT ${CHECKOUT} || checkout_id FROM checkout
+      WHERE checkout_id = ANY(${checkouts.map(idOf)}::text[]) AND canceled_at IS NOT NULL AND due_at IS NULL
+      `.execute(db.sql);
+    return rows.map((row) => row.name);
   }
 
   return {
-    wait({ pkid }, timeoutMs) {
-      if (isClosed) return Promise.resolve();
-      return new Promise((resolve) => {
-        const resume = () => {
-          clearTimeout(timeout);
-          const others = waited.get(pkid);
-          others?.delete(resume);
-          if (others?.size === 0) waited.delete(pkid);
-          resolve();
-        };
-        const timeout = setTimeout(resume, timeoutMs);
-        waited.set(pkid, (waited.get(pkid) ?? new Set()).add(resume));
-        schedule();
-      });
-    },
+    wait: ({ pkid }, timeoutMs) => waitFor(pkid, timeoutMs),
+    waitForCheckout: (checkoutId, timeoutMs) => waitFor(nameOf(checkoutId), timeoutMs),
     close() {
       isClosed = true;
       if (timer !== null) clearTimeout(timer);
-      for (const pkid of [...waited.keys()]) wake(pkid);
+      for (const name of [...waited.keys()]) wake(name);
     },
   };
+}
+
+/** No pkid begins so. */
+const CHECKOUT = 'checkout:';
+
+function nameOf(checkoutId: string): string {
+  return CHECKOUT + checkoutId;
+}
+
+function isCheckout(name: string): boolean {
+  return name.startsWith(CHECKOUT);
+}
+
+function idOf(name: string): string {
+  return name.slice(CHECKOUT.length);
 }

@@ -149,6 +149,28 @@ describe('a checkout', () => {
     expect(isErrorOf(await shop.pay('co-dead'))).toEqual({ status: 409, code: 'invalid-state' });
   });
 
+  it('that is cancelled with a wait answers when nothing is left to give back', async () => {
+    await shop.paid('co-wait', { amounts: ['400', '600'] });
+    const canceled = await rig.post('/v1/checkouts/co-wait/cancel?wait=20');
+    const refunded = { status: 'refunded', refunding: '0' };
+    expect(canceled).toMatchObject({ status: 202, json: { status: 'canceled', orders: [refunded, refunded] } });
+    expect(await rig.post('/v1/checkouts/co-wait/cancel?wait=20')).toMatchObject({ status: 200 });
+  });
+
+  it('that is cancelled while its pay-in is open waits for its end, or until the time is up', async () => {
+    await shop.checkout('co-slow', { token: 'pm_never' });
+    await rig.post('/v1/checkouts/co-slow/pay', { semantic_key: 'co-slow-pay' });
+    await shop.eventually('/v1/payins/co-slow-pay', { status: 'in_process' });
+    const startedAt = performance.now();
+    const early = await rig.post('/v1/checkouts/co-slow/cancel?wait=0.3');
+    expect(performance.now() - startedAt).toBeGreaterThan(250);
+    expect(early).toMatchObject({ status: 202, json: { status: 'canceled' } });
+    expect(isErrorOf(await rig.post('/v1/checkouts/co-slow/cancel?wait=31'))).toEqual({
+      status: 422,
+      code: 'validation-failed',
+    });
+  });
+
   it('whose orders are all delivered cannot be cancelled', async () => {
     await shop.paid('co-done');
     await rig.post('/v1/orders/co-done-1/deliver');
@@ -201,7 +223,11 @@ describe('a list of them', () => {
     ['/v1/checkouts?status=paid&order_id=co-unpaid-1', 'checkout_id', []],
     ['/v1/checkouts?buyer_id=nobody', 'checkout_id', []],
     ['/v1/checkouts?provider=paypal', 'checkout_id', []],
-    ['/v1/checkouts?status=canceled&seller_id=shop-seller', 'checkout_id', ['co-dead', 'co-cancel']],
+    [
+      '/v1/checkouts?status=canceled&seller_id=shop-seller',
+      'checkout_id',
+      ['co-slow', 'co-wait', 'co-dead', 'co-cancel'],
+    ],
     ['/v1/checkouts?status=closed', 'checkout_id', ['co-back', 'co-gone', 'co-done', 'co-life']],
     ['/v1/orders?checkout_id=co-cancel&status=refunded', 'order_id', ['co-cancel-2']],
     ['/v1/orders?order_id=co-life-1&seller_id=shop-seller&wallet_id=shop-seller-usd', 'order_id', ['co-life-1']],

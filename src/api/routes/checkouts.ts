@@ -89,15 +89,18 @@ const cancel = endpoint({
   summary: 'Cancel it; what is paid and not delivered goes back',
   scope: 'write',
   params,
-  query: none,
+  query: waiting,
   body: noBody,
   answer: checkoutView,
   statuses: { 200: 'It is cancelled, and nothing is left to give back.', 202: 'What was paid is on its way back.' },
   errors: ['not-found', 'invalid-state'],
-  async handle(request, api) {
-    const checkout = await api.checkouts.cancel(request.params.checkout_id);
-    const isDone = (checkout.dueAt ?? null) === null;
-    return { status: isDone ? 200 : 202, location: addressOf(checkout), body: await viewOf(checkout, api) };
+  async handle({ params: { checkout_id: id }, query }, api) {
+    const checkout = await api.checkouts.cancel(id);
+    const location = addressOf(checkout);
+    if ((checkout.dueAt ?? null) === null) return { status: 200, location, body: await viewOf(checkout, api) };
+    // The view reads orders and pay-ins anew, and a cancelled checkout itself does not change any more.
+    if (query.wait !== undefined) await api.waiter.waitForCheckout(id, query.wait);
+    return { status: 202, location, body: await viewOf(checkout, api) };
   },
 });
 
