@@ -31,7 +31,7 @@ import { tablesOf } from './ledger/writes.ts';
 import { openProviders } from './providers/open.ts';
 import { createBreaker } from './runtime/breaker.ts';
 import type { Config } from './runtime/config.ts';
-import { REAL_PROVIDERS } from './runtime/config-providers.ts';
+import { REAL_PROVIDERS, realProviders } from './runtime/config-providers.ts';
 import { openDb } from './runtime/db.ts';
 import { createMetrics } from './runtime/metrics.ts';
 import { createPace } from './runtime/pace.ts';
@@ -133,7 +133,7 @@ export async function openApp(options: AppOptions) {
 
 /** The provider accounts with what spares them: each one's rate, and a breaker. */
 function openAccounts({ config, sandboxUrl, log }: AppOptions) {
-  const providers = openProviders({ config, sandboxUrl, log });
+  const providers = openProviders({ config, sandboxUrl, isBesideReal: realProviders(config).length > 0, log });
   const breakers = new Map(
     [...providers.keys()].map((provider) => {
       const onChange = (state: string) =>

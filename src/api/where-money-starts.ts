@@ -3,7 +3,7 @@
 
 import { PaymentError } from '../domain/errors.ts';
 import type { ProviderName } from '../domain/provider.ts';
-import { isReal, REAL_PROVIDERS } from '../runtime/config-providers.ts';
+import { realProviders } from '../runtime/config-providers.ts';
 import { type Caller, requireScope } from './auth.ts';
 import type { ApiOptions } from './options.ts';
 
@@ -22,7 +22,7 @@ export function requireForDestination(provider: ProviderName, { caller, api }: A
  * paid out as such. Throws forbidden.
  */
 export function requireForSandbox(name: ProviderName, { caller, api }: Asking): void {
-  const real = REAL_PROVIDERS.filter((one) => isReal(api.config[one]));
+  const real = realProviders(api.config);
   const provider = api.providers.get(name);
   // One that is not there at all is told of as such by its life.
   if (provider === undefined || real.length === 0 || real.some((one) => one === name)) return;

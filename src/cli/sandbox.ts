@@ -7,7 +7,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type Config, readConfig } from '../runtime/config.ts';
-import { isReal, REAL_PROVIDERS } from '../runtime/config-providers.ts';
+import { isReal, REAL_PROVIDERS, realProviders } from '../runtime/config-providers.ts';
 import { createLogger, type Logger } from '../runtime/logger.ts';
 import { createShutdown } from '../runtime/shutdown.ts';
 import { type SandboxOptions, startSandbox } from '../sandbox/server.ts';
@@ -153,7 +153,7 @@ function sandboxed(config: Config): string[] {
 /** Money that a sandbox makes up and money that is real would meet in the same wallets. */
 function warnOfMixture(config: Config, log: Logger): void {
   const played = REAL_PROVIDERS.filter((name) => !config[name].live);
-  if (played.length === 0 || !REAL_PROVIDERS.some((name) => isReal(config[name]))) return;
+  if (played.length === 0 || realProviders(config).length === 0) return;
   log.warn(
     { provider: played.join(',') },
     'these providers are the sandbox beside real ones, and its money is not real: set their credentials',

@@ -46,10 +46,13 @@ interface OpenOptions {
   readonly config: ProviderSettings;
   /** Where the sandbox listens; null when there is none, and then only what has an address of its own is there. */
   readonly sandboxUrl: string | null;
+  /** Demobank takes money out of a wallet and pays nobody, so it is for set-ups without any real account. */
+  readonly isBesideReal: boolean;
   readonly log: ProviderLog;
 }
 
-export function openProviders({ config, sandboxUrl, log }: OpenOptions): ReadonlyMap<ProviderName, Provider> {
+export function openProviders(options: OpenOptions): ReadonlyMap<ProviderName, Provider> {
+  const { config, sandboxUrl, isBesideReal, log } = options;
   const { stripe, paypal, square, tipalti, demobank, keyRetentionMs } = config;
   const rest = keyRetentionMs === null ? { log } : { log, keyRetentionMs };
   const sandboxed = (path: string) => (sandboxUrl === null ? null : `${sandboxUrl}/${path}`);
@@ -76,13 +79,8 @@ export function openProviders({ config, sandboxUrl, log }: OpenOptions): Readonl
     }),
   ];
   const demobankUrl = sandboxed('demobank');
-  if (demobankUrl !== null && !isBesideReal(config)) {
+  if (demobankUrl !== null && !isBesideReal) {
     providers.push(createDemobank({ ...demobank, baseUrl: demobankUrl, ...rest }));
   }
   return new Map(providers.map((provider) => [provider.name, provider]));
-}
-
-/** Demobank takes money out of a wallet and pays nobody, which is for set-ups that are the sandbox all through. */
-function isBesideReal({ stripe, paypal, square, tipalti }: ProviderSettings): boolean {
-  return [stripe, paypal, square, tipalti].some(({ live, baseUrl }) => live && baseUrl === null);
 }

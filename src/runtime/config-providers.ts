@@ -113,6 +113,11 @@ export function isReal({ live, baseUrl }: { live: boolean; baseUrl: string | nul
   return live && (baseUrl === null || !isLocalUrl(baseUrl));
 }
 
+/** Those of a set-up through which real money moves. */
+export function realProviders(config: Pick<ProviderConfig, RealProvider>): RealProvider[] {
+  return REAL_PROVIDERS.filter((name) => isReal(config[name]));
+}
+
 function accountOf(provider: RealProvider, values: EnvironmentValues): Account {
   const live = credentialsOf[provider].toCall.some(({ name }) => isGiven(values, name));
   const { baseUrl, rps } = addressesOf(values)[provider];

@@ -12,6 +12,7 @@ import { parseCurrency } from '../../src/domain/money.ts';
 import { PROVIDERS, type Provider, type ProviderEvent, type ProviderName } from '../../src/domain/provider.ts';
 import { openProviders } from '../../src/providers/open.ts';
 import { type Environment, readConfig } from '../../src/runtime/config.ts';
+import { realProviders } from '../../src/runtime/config-providers.ts';
 import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
 
 const log = { warn: () => undefined, error: () => undefined };
@@ -20,7 +21,8 @@ const LIMITS = { timeoutMs: 20_000 };
 const NOWHERE = 'http://127.0.0.1:9';
 
 function openWith(env: Environment, sandboxUrl: string | null = NOWHERE): ReadonlyMap<ProviderName, Provider> {
-  return openProviders({ config: readConfig(env), sandboxUrl, log });
+  const config = readConfig(env);
+  return openProviders({ config, sandboxUrl, isBesideReal: realProviders(config).length > 0, log });
 }
 
 function liveIn(providers: ReadonlyMap<ProviderName, Provider>): Record<string, boolean> {
@@ -42,6 +44,11 @@ describe('the providers of a set-up', () => {
       square: false,
       tipalti: false,
     });
+  });
+
+  it('have no Demobank beside a real one at an address of its own either, but beside one on this machine', () => {
+    const at = (baseUrl: string) => openWith({ ...PAYPAL, PAYPAL_BASE_URL: baseUrl }).has('demobank');
+    expect([at('https://proxy.example'), at(NOWHERE)]).toEqual([false, true]);
   });
 
   it('are only the live ones when no sandbox runs', () => {
@@ -72,7 +79,7 @@ async function openStage(env: Environment, webhookPath: string) {
     webhookUrl: config.sandboxWebhookUrl,
     webhookSecrets: sandboxSecrets(config),
   });
-  const providers = openProviders({ config, sandboxUrl: sandbox.url, log });
+  const providers = openProviders({ config, sandboxUrl: sandbox.url, isBesideReal: false, log });
   const arrived = new Map<string, PromiseWithResolvers<ProviderEvent>>(
     PROVIDERS.map((name) => [name, Promise.withResolvers<ProviderEvent>()]),
   );
