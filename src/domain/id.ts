@@ -71,11 +71,3 @@ export function uuidV5(namespace: string, name: string): string {
   const hex = digest.toString('hex', 0, 16);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 }
-
-/** The key of an operation that somebody made at the provider: within the grammar, whatever its ids look like. */
-export function externalKey(provider: string, externId: string, suffix = ''): string {
-  const key = `ext:${provider}:${externId.replaceAll(/[^A-Za-z0-9._:-]/g, '-')}`;
-  return `${key.slice(0, KEY_LENGTH_MAX - suffix.length)}${suffix}`;
-}
-
-const KEY_LENGTH_MAX = 128;

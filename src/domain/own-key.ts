@@ -11,3 +11,11 @@ const OWN_KEY = new RegExp(`^(?:ext:(?:${PROVIDERS.join('|')}):|(?:cancel|unappl
 export function isOwnKey(semanticKey: string): boolean {
   return OWN_KEY.test(semanticKey);
 }
+
+/** The key of an operation that somebody made at the provider: within the grammar, whatever its ids look like. */
+export function externalKey(provider: string, externId: string, suffix = ''): string {
+  const key = `ext:${provider}:${externId.replaceAll(/[^A-Za-z0-9._:-]/g, '-')}`;
+  return `${key.slice(0, KEY_LENGTH_MAX - suffix.length)}${suffix}`;
+}
+
+const KEY_LENGTH_MAX = 128;

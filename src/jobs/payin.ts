@@ -6,10 +6,11 @@ import { costsWalletId, debtWalletId, providerWalletId, unappliedWalletId } from
 import { shareOut } from '../domain/dispute.ts';
 import { PaymentError } from '../domain/errors.ts';
 import { fingerprintOf } from '../domain/fingerprint.ts';
-import { externalKey, pkidOf } from '../domain/id.ts';
+import { pkidOf } from '../domain/id.ts';
 import type { Currency } from '../domain/money.ts';
 import type { Line } from '../domain/movements.ts';
 import { type Order, payOrder, type Taken, takeFromOrder, walletsOfOrder } from '../domain/order.ts';
+import { externalKey } from '../domain/own-key.ts';
 import { isOfNobody, PAYIN_EXPIRES_MS, type Payin, payinMovement } from '../domain/payin.ts';
 import { approvalOf, moneyOf } from '../domain/payment.ts';
 import type { Answer, CallLimits, Provider, ProviderName, Succeeded } from '../domain/provider.ts';

@@ -3,8 +3,9 @@
 
 import { shareRefund } from '../domain/dispute.ts';
 import { fingerprintOf } from '../domain/fingerprint.ts';
-import { externalKey, pkidOf, uuidV5 } from '../domain/id.ts';
+import { pkidOf, uuidV5 } from '../domain/id.ts';
 import { type Order, openRefund } from '../domain/order.ts';
+import { externalKey } from '../domain/own-key.ts';
 import type { Payin } from '../domain/payin.ts';
 import type { RefundView } from '../domain/provider.ts';
 import type { Refund } from '../domain/refund.ts';

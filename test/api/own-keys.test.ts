@@ -2,9 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pkidOf } from '../../src/domain/id.ts';
-import { isOwnKey } from '../../src/domain/own-key.ts';
+import { externalKey, isOwnKey } from '../../src/domain/own-key.ts';
 import { PROVIDERS } from '../../src/domain/provider.ts';
-import { externalKey } from '../../src/jobs/refund-request.ts';
 import { isErrorOf, type Json, type Rig, rowsOf, startRig } from './rig.ts';
 import { openShop, SELLER, type Shop } from './shop.ts';
 
