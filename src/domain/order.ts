@@ -101,19 +101,21 @@ export function deliverOrder(order: Order, now: Date): OrderChange {
   };
 }
 
+export function exceeds(order: Order): PaymentError {
+  const { amountMinor, currency } = order;
+  const detail =
+    `Of ${amountMinor} ${currency} (minor units) at most ${refundableMinor(order)} can still be refunded. ` +
+    'Send a smaller amount.';
+  return new PaymentError('refund-exceeds-payment', { detail });
+}
+
 /** Reserves a refund on the order. Throws refund-exceeds-payment, and invalid-state while it is not paid. */
 export function openRefund(order: Order, amountMinor: bigint, now: Date): { order: Order; beforeDelivery: boolean } {
   if (order.paidAt === null) {
     const detail = 'The pay-in of this order has not succeeded, so there is nothing to refund. Cancel the checkout.';
     throw new PaymentError('invalid-state', { detail });
   }
-  const leftMinor = refundableMinor(order);
-  if (amountMinor > leftMinor) {
-    const detail =
-      `Of ${order.amountMinor} ${order.currency} (minor units) at most ${leftMinor} can still be refunded. ` +
-      'Send a smaller amount.';
-    throw new PaymentError('refund-exceeds-payment', { detail });
-  }
+  if (amountMinor > refundableMinor(order)) throw exceeds(order);
   const beforeDelivery = order.deliveredAt === null;
   const opened = beforeDelivery
     ? { openBeforeMinor: order.openBeforeMinor + amountMinor }

@@ -1,24 +1,23 @@
-// The life of a checkout: made with its orders, paid by one pay-in, and when it is cancelled, compensated: the pay-in
-// is taken back or its undelivered orders are refunded. Compensation is looked at again until nothing is left to do.
+// The life of a checkout: made with its orders, paid by one pay-in, and when it is cancelled, compensated.
 
 import { sql } from 'kysely';
 import { PaymentError } from '../domain/errors.ts';
 import { fingerprintOf } from '../domain/fingerprint.ts';
-import { pkidOf, uuidV5 } from '../domain/id.ts';
+import { pkidOf } from '../domain/id.ts';
 import type { Currency } from '../domain/money.ts';
-import { type Order, refundableMinor } from '../domain/order.ts';
+import type { Order } from '../domain/order.ts';
 import type { Payin } from '../domain/payin.ts';
 import type { ProviderName } from '../domain/provider.ts';
-import type { Refund } from '../domain/refund.ts';
-import { isFinal } from '../domain/state-machine.ts';
 import type { Checkout } from '../entities/checkout.ts';
 import { readClock } from '../ledger/reads.ts';
 import type { Intake } from '../ledger/step.ts';
 import { insertNew, parseRow, tableOf } from '../ledger/table.ts';
 import type { Tx } from '../runtime/db.ts';
+import { createCompensation } from './checkout-compensation.ts';
 import type { LifeOptions } from './life.ts';
 import { readOrders } from './order-rows.ts';
 import { type PayinLife, type PayinRequest, refuseUnable } from './payin.ts';
+import { providerOf } from './provider-of.ts';
 import type { RefundLife } from './refund.ts';
 import { sellersWallet } from './wallet.ts';
 
@@ -50,13 +49,10 @@ export type PayRequest = Omit<
 
 export type CheckoutLife = ReturnType<typeof createCheckoutLife>;
 
-/** While a pay-in is being taken back, or refunds are under way. */
-const COMPENSATE_RETRY_S = 2;
-
 export function createCheckoutLife(
   options: LifeOptions & { readonly payins: PayinLife; readonly refunds: RefundLife },
 ) {
-  const { db, tables, payins, refunds } = options;
+  const { db, tables, payins } = options;
   const table = tableOf<Checkout>(db, 'Checkout');
 
   async function find(checkoutId: string): Promise<Checkout | null> {
@@ -72,61 +68,6 @@ export function createCheckoutLife(
     throw new PaymentError('not-found', { detail: `There is no checkout "${checkoutId}". Create it first.` });
   }
 
-  /** One look: what can be done is done, and the checkout is due again while something is open. */
-  async function compensate(checkoutId: string): Promise<void> {
-    const [payin] = await payinsOf(checkoutId);
-    if (payin !== undefined && !isFinal(payin.status)) {
-      await payins.cancel(payin.pkid, payin.semanticKey).catch(ignoreInvalidState);
-    }
-    const orders = await readOrders(db.sql, tables.order, checkoutId);
-    const stuck = new Set<string>();
-    for (const order of orders) if (!(await compensateOrder(order, payin))) stuck.add(order.orderId);
-    const isOpen = (await payinsOf(checkoutId)).some(({ status }) => !isFinal(status));
-    const isLeft = (await readOrders(db.sql, tables.order, checkoutId)).some(
-      (order) => isUncompensated(order) && !stuck.has(order.orderId),
-    );
-    await sql`
-      UPDATE checkout SET due_at = CASE WHEN ${isOpen || isLeft}
-        THEN clock_timestamp() + make_interval(secs => ${COMPENSATE_RETRY_S}) END
-      WHERE checkout_id = ${checkoutId} AND due_at IS NOT NULL`.execute(db.sql);
-  }
-
-  /**
-   * What is left of an order goes back under a key of its own, so that a second look finds the first one's refund.
-   * What went back before is part of it: the same amount is left again when another refund of the order has failed.
-   * False when it cannot go back: trying on would change nothing, so a person has to look.
-   */
-  async function compensateOrder(order: Order, payin: Payin | undefined): Promise<boolean> {
-    const amountMinor = refundableMinor(order);
-    if (!isUncompensated(order) || amountMinor === 0n || payin === undefined) return true;
-    const semanticKey = `cancel:${order.pkid}:${order.refundedMinor}:${amountMinor}`;
-    const { orderId } = order;
-    const request = { semanticKey, orderId, amountMinor, destination: 'payer', reason: CANCELED } as const;
-    const asked = { ...request, metadata: {}, traceparent: null };
-    const intake = await refunds.compensate(asked).catch(refusalOf);
-    if (intake === null) return true;
-    if ('why' in intake) await reportUncompensated(asked, { kind: 'payin', of: payin, ...intake });
-    else if (intake.row.status !== 'failed') return true;
-    else await reportUncompensated(asked, { kind: 'refund', of: intake.row, why: intake.row.failureDetail });
-    return false;
-  }
-
-  async function reportUncompensated(
-    { orderId, amountMinor, semanticKey }: { orderId: string; amountMinor: bigint; semanticKey: string },
-    { kind, of, why }: { kind: 'payin' | 'refund'; of: Payin | Refund; why: string | null },
-  ): Promise<void> {
-    const discrepancyId = uuidV5(pkidOf('refund', semanticKey), 'discrepancy:not_compensated');
-    const detail =
-      `The refund of the order "${orderId}" of a cancelled checkout failed: ${why ?? 'no reason given'} ` +
-      "Refund it under a new key, or into the buyer's wallet, and close this.";
-    await sql`
-      INSERT INTO discrepancy (discrepancy_id, reason, provider, operation_kind, pkid, semantic_key, amount, currency,
-                               detail, opened_at)
-      VALUES (${discrepancyId}::uuid, 'not_compensated', ${of.provider}, ${kind}, ${of.pkid}::uuid, ${of.semanticKey},
-              ${amountMinor.toString()}, ${of.currency}, ${detail}, clock_timestamp())
-      ON CONFLICT DO NOTHING`.execute(db.sql);
-  }
-
   /** The one that did not fail comes first. */
   async function payinsOf(checkoutId: string): Promise<Payin[]> {
     const { rows } = await sql<Record<string, unknown>>`
@@ -134,6 +75,8 @@ export function createCheckoutLife(
       ORDER BY status = 'failed', created_at DESC, pkid DESC`.execute(db.sql);
     return rows.map((raw) => parseRow(tables.payin, raw));
   }
+
+  const compensate = createCompensation(options, payinsOf);
 
   return {
     find,
@@ -145,6 +88,7 @@ export function createCheckoutLife(
       const totalMinor = request.orders.reduce((sum, order) => sum + order.amountMinor, 0n);
       const { provider, currency } = request;
       refuseUnable({ provider, amountMinor: totalMinor, currency }, options.providers);
+      refuseUnrefundable(request.orders, { provider, currency }, options.providers);
       const walletIds = await Promise.all(request.orders.map((one) => sellersWallet(db, one.sellerId, currency)));
       return db.transaction(async (tx) => {
         const now = await readClock(tx);
@@ -168,6 +112,10 @@ export function createCheckoutLife(
       const { provider, token } = paymentInfo ?? checkout.paymentInfo;
       const money = { amountMinor: checkout.totalMinor, currency: checkout.currency };
       const asked = { ...fields, ...money, provider, token, checkoutId, walletId: null };
+      if (provider !== checkout.paymentInfo.provider) {
+        const orders = await readOrders(db.sql, tables.order, checkoutId);
+        refuseUnrefundable(orders, { provider, currency: checkout.currency }, options.providers);
+      }
       if (checkout.canceledAt !== null && (await payins.find(pkidOf('payin', request.semanticKey))) === null) {
         throw new PaymentError('invalid-state', { detail: 'The checkout is cancelled. Make a new one.' });
       }
@@ -202,12 +150,19 @@ export function createCheckoutLife(
   }
 }
 
-const CANCELED = 'The checkout was cancelled.';
-
-/** Delivered orders stay delivered; what is being refunded is on its way. */
-function isUncompensated(order: Order): boolean {
-  if (order.paidAt === null || order.deliveredAt !== null) return false;
-  return refundableMinor(order) > 0n || order.openBeforeMinor > 0n;
+/** What the provider takes as a whole it may not give back in parts, and each order may be refunded by itself. */
+function refuseUnrefundable(
+  orders: readonly Pick<Order, 'orderId' | 'amountMinor'>[],
+  { provider, currency }: { provider: ProviderName; currency: Currency },
+  providers: LifeOptions['providers'],
+): void {
+  const { refund } = providerOf(providers, provider);
+  for (const { orderId, amountMinor } of orders) {
+    const refusal = refund?.refusalOf({ amountMinor, currency }) ?? null;
+    if (refusal === null) continue;
+    const detail = `${provider}: The order "${orderId}" could not be refunded by itself. ${refusal}`;
+    throw new PaymentError('provider-not-able', { detail });
+  }
 }
 
 /** An id names one order for ever; the transaction ends with nothing kept. */
@@ -263,18 +218,4 @@ function newOrder(facts: { request: CheckoutRequest; order: OrderRequest; wallet
     createdAt: now,
     updatedAt: now,
   };
-}
-
-/** It ended, or was delivered, between two looks: the next look sees it. */
-function ignoreInvalidState(error: unknown): null {
-  if (error instanceof PaymentError && (error.code === 'invalid-state' || error.code === 'refund-exceeds-payment')) {
-    return null;
-  }
-  throw error;
-}
-
-/** What the provider cannot refund keeps no other order waiting. */
-function refusalOf(error: unknown): { readonly why: string } | null {
-  if (error instanceof PaymentError && error.code === 'provider-not-able') return { why: error.detail };
-  return ignoreInvalidState(error);
 }

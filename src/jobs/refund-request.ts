@@ -4,7 +4,7 @@ import { PaymentError } from '../domain/errors.ts';
 import { fingerprintOf } from '../domain/fingerprint.ts';
 import { type Pkid, pkidOf } from '../domain/id.ts';
 import type { Movement } from '../domain/movements.ts';
-import { type Order, type OrderChange, openRefund, settleRefund, walletsOfOrder } from '../domain/order.ts';
+import { exceeds, type Order, type OrderChange, openRefund, settleRefund, walletsOfOrder } from '../domain/order.ts';
 import type { Origin, Payin } from '../domain/payin.ts';
 import { approvalOf } from '../domain/payment.ts';
 import type { Refund, RefundDestination } from '../domain/refund.ts';
@@ -61,6 +61,8 @@ export function createRefundRequests(options: LifeOptions) {
     if (order === null) throw noSuchOrder(request.orderId);
     const payin = order.payinPkid === null ? null : await payins.load(order.payinPkid);
     if (payin === null) throw notPaid();
+    // Ahead of what the provider advises, which would then be refused in turn.
+    if (request.amountMinor > order.amountMinor) throw exceeds(order);
     const walletId = request.destination === 'wallet' ? await buyersWallet(db, order) : null;
     if (walletId === null) refuseUnable(request, payin, options);
     const pkid = pkidOf('refund', request.semanticKey);

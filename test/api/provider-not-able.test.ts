@@ -139,6 +139,21 @@ it('a batch of payouts is told of each item that its provider cannot pay', async
   expect(json.results).toMatchObject(asked.map(({ semantic_key }) => ({ semantic_key, problem })));
 });
 
+it('a checkout is refused of which one order could not be refunded by itself, though all could be paid', async () => {
+  const body = checkoutOf(row('paypal', '30000', 'HUF'), '30000');
+  const halves = [
+    { order_id: 'half-1', seller_id: 'able', amount: '15050' },
+    { order_id: 'half-2', seller_id: 'able', amount: '14950' },
+  ];
+  const answer = await rig.post('/v1/checkouts', { ...body, checkout_id: 'halves', orders: halves });
+  expect(isErrorOf(answer)).toEqual({ status: 422, code: 'provider-not-able' });
+  expect(answer.json.detail).toContain('"half-1"');
+  const elsewhere = { ...body, checkout_id: 'halves', payment_info: infoOf(row('stripe', '', '')), orders: halves };
+  expect((await rig.post('/v1/checkouts', elsewhere)).status).toBe(201);
+  const pay = { semantic_key: 'pay-halves', payment_info: infoOf(row('paypal', '', '')) };
+  expect(isErrorOf(await rig.post('/v1/checkouts/halves/pay', pay))).toMatchObject({ code: 'provider-not-able' });
+});
+
 describe('a refund', () => {
   /** A checkout of one order, paid at the provider that has to give it back. */
   async function paid(asked: Row): Promise<string> {
@@ -168,12 +183,12 @@ describe('a refund', () => {
     expect((await refund(String(asked.instead))).status).toBe(202);
   });
 
-  it('has no minimum of its own, and two limits: what is left of the order, and what the provider moves', async () => {
+  it('has no minimum of its own, and no more than the order is told of what the provider could not move', async () => {
     const order_id = await paid(row('stripe', '50', 'USD'));
     const refund = (part: string) =>
       rig.post('/v1/refunds', { semantic_key: `${order_id}-${part}`, order_id, amount: part });
     expect(isErrorOf(await refund('51'))).toEqual({ status: 422, code: 'refund-exceeds-payment' });
-    expect(isErrorOf(await refund('100000000'))).toEqual({ status: 422, code: 'provider-not-able' });
+    expect(isErrorOf(await refund('100000000'))).toEqual({ status: 422, code: 'refund-exceeds-payment' });
     expect((await refund('1')).status).toBe(202);
   });
 
