@@ -149,6 +149,7 @@ function openLives(life: LifeOptions, onDeliveries: (deliveryIds: readonly strin
   const payins = createPayinLife(life);
   const refunds = createRefundLife(life);
   const unapplied = createUnappliedLife(life);
+  const externals = createExternals(life, { payin: payins, refund: refunds, unapplied });
   return {
     payins,
     refunds,
@@ -156,10 +157,10 @@ function openLives(life: LifeOptions, onDeliveries: (deliveryIds: readonly strin
     transfers: createTransferLife(life),
     orders: createOrderLife(life),
     checkouts: createCheckoutLife({ ...life, payins, refunds }),
-    disputes: createDisputeLife(life, payins),
+    disputes: createDisputeLife(life, { payins, externals }),
     unapplied,
     payees: createPayeeLife({ ...life, onDeliveries }),
-    externals: createExternals(life, { payin: payins, refund: refunds, unapplied }),
+    externals,
   };
 }
 

@@ -2,7 +2,7 @@
 
 import type { Pkid } from './id.ts';
 import type { Currency } from './money.ts';
-import { type Order, refundableMinor, type Taken } from './order.ts';
+import type { Taken } from './order.ts';
 import type { DisputeStatus, ProviderName } from './provider.ts';
 
 export interface Dispute {
@@ -23,33 +23,6 @@ export interface Dispute {
   readonly uncoveredMinor: bigint;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-}
-
-/** Which order gives how much: the ones that are not delivered first, and none more than is left of it. */
-export function shareOut(
-  orders: readonly Order[],
-  amountMinor: bigint,
-): { readonly shares: readonly { readonly order: Order; readonly amountMinor: bigint }[]; readonly restMinor: bigint } {
-  let restMinor = amountMinor;
-  const shares = orders
-    .toSorted((left, right) => Number(left.deliveredAt !== null) - Number(right.deliveredAt !== null))
-    .flatMap((order) => {
-      const leftMinor = refundableMinor(order);
-      const shareMinor = leftMinor < restMinor ? leftMinor : restMinor;
-      restMinor -= shareMinor;
-      return shareMinor > 0n ? [{ order, amountMinor: shareMinor }] : [];
-    });
-  return { shares, restMinor };
-}
-
-/**
- * The same of a refund that somebody made at the provider: whose it was is not said, so the order whose whole rest it
- * is comes first, then one that has enough left, then all of them together.
- */
-export function shareRefund(orders: readonly Order[], amountMinor: bigint): ReturnType<typeof shareOut> {
-  const whole = orders.find((order) => refundableMinor(order) === amountMinor);
-  const order = whole ?? orders.find((one) => refundableMinor(one) >= amountMinor);
-  return order === undefined ? shareOut(orders, amountMinor) : { shares: [{ order, amountMinor }], restMinor: 0n };
 }
 
 export function takenIn(dispute: Dispute): Taken[] {

@@ -25,6 +25,8 @@ export const UnappliedEntity = defineEntity({
     semanticKey: p.text().fieldName('semantic_key'),
     // How much, in minor units.
     amountMinor: p.bigint().fieldName('amount'),
+    // How much of that is a row of its own by now, because it was sent back at the provider.
+    splitOffMinor: p.bigint().fieldName('split_off'),
     // Of the payment.
     currency: p.text().$type<Currency>().fieldName('currency'),
     // When it was booked.
@@ -41,4 +43,9 @@ export const UnappliedEntity = defineEntity({
     appliedTo: p.text().fieldName('applied_to').nullable(),
   },
 });
+/** What of it is still this row's. */
+export function unappliedMinor({ amountMinor, splitOffMinor }: Pick<Unapplied, 'amountMinor' | 'splitOffMinor'>) {
+  return amountMinor - splitOffMinor;
+}
+
 export type Unapplied = InferEntity<typeof UnappliedEntity>;

@@ -1,10 +1,11 @@
-// What a cancelled checkout gives back: its pay-in is taken back, or its undelivered orders are refunded. Each look does
-// what can be done now, and the checkout is due again until nothing is left to do.
+// What a cancelled checkout gives back: its pay-in is taken back, or its undelivered orders are refunded. Each look
+// does what can be done now, and the checkout is due again until nothing is left to do.
 
 import { sql } from 'kysely';
 import { PaymentError } from '../domain/errors.ts';
 import { pkidOf, uuidV5 } from '../domain/id.ts';
 import { type Order, refundableMinor } from '../domain/order.ts';
+import { compensationKey } from '../domain/own-key.ts';
 import type { Payin } from '../domain/payin.ts';
 import type { Refund } from '../domain/refund.ts';
 import { isFinal } from '../domain/state-machine.ts';
@@ -47,7 +48,7 @@ export function createCompensation(
   async function compensateOrder(order: Order, payin: Payin | undefined): Promise<boolean> {
     const amountMinor = refundableMinor(order);
     if (!isUncompensated(order) || amountMinor === 0n || payin === undefined) return true;
-    const semanticKey = `cancel:${order.pkid}:${order.refundedMinor}:${amountMinor}`;
+    const semanticKey = compensationKey({ ...order, leftMinor: amountMinor });
     const { orderId } = order;
     const request = { semanticKey, orderId, amountMinor, destination: 'payer', reason: CANCELED } as const;
     const asked = { ...request, metadata: {}, traceparent: null };

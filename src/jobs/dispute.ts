@@ -11,9 +11,9 @@ import { giveBackToOrder, type Order } from '../domain/order.ts';
 import type { Payin } from '../domain/payin.ts';
 import type { DisputeView, ProviderName } from '../domain/provider.ts';
 import type { Decision, Seen } from '../ledger/step.ts';
+import type { Externals } from './external.ts';
 import type { LifeOptions } from './life.ts';
 import { type PayinLife, takeFromAll } from './payin.ts';
-import { findPayments } from './payment-lookup.ts';
 import { type Companions, feeMovement } from './payment-rules.ts';
 import { locking, refuseRefusals } from './payment-steps.ts';
 import { providerOf, unavailable } from './provider-of.ts';
@@ -22,13 +22,15 @@ export type DisputeLife = ReturnType<typeof createDisputeLife>;
 
 type Outcome = 'applied' | 'no_effect' | 'unmatched';
 
-export function createDisputeLife(options: LifeOptions, payins: Pick<PayinLife, 'find' | 'companionsOf'>) {
+export function createDisputeLife(
+  options: LifeOptions,
+  { payins, externals }: { payins: Pick<PayinLife, 'find' | 'companionsOf'>; externals: Pick<Externals, 'payinOf'> },
+) {
   const { db, journal, providers, timing } = options;
 
   async function findPayin(provider: ProviderName, { payinExternId, payinPkid }: DisputeView): Promise<Payin | null> {
-    const byExternId = { kind: 'payin', provider, externId: payinExternId } as const;
-    const pkid = payinPkid ?? (await findPayments(db.sql, byExternId))[0];
-    return pkid === undefined ? null : payins.find(pkid);
+    const named = payinPkid === null ? null : await payins.find(payinPkid);
+    return named ?? externals.payinOf(provider, payinExternId);
   }
 
   async function compensateAgain({ checkoutId }: Payin): Promise<void> {

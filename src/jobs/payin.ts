@@ -3,10 +3,9 @@
 
 import { sql } from 'kysely';
 import { costsWalletId, debtWalletId, providerWalletId, unappliedWalletId } from '../domain/chart.ts';
-import { shareOut } from '../domain/dispute.ts';
 import { PaymentError } from '../domain/errors.ts';
 import { fingerprintOf } from '../domain/fingerprint.ts';
-import { pkidOf } from '../domain/id.ts';
+import { type Pkid, pkidOf } from '../domain/id.ts';
 import type { Currency } from '../domain/money.ts';
 import type { Line } from '../domain/movements.ts';
 import { type Order, payOrder, type Taken, takeFromOrder, walletsOfOrder } from '../domain/order.ts';
@@ -14,14 +13,16 @@ import { externalKey } from '../domain/own-key.ts';
 import { isOfNobody, PAYIN_EXPIRES_MS, type Payin, payinMovement } from '../domain/payin.ts';
 import { approvalOf, moneyOf } from '../domain/payment.ts';
 import type { Answer, CallLimits, Provider, ProviderName, Succeeded } from '../domain/provider.ts';
+import { shareOut } from '../domain/share.ts';
 import { isFinal } from '../domain/state-machine.ts';
+import type { Discrepancy } from '../entities/discrepancy.ts';
 import type { Unapplied } from '../entities/unapplied.ts';
 import { createRowLoader } from '../ledger/loader.ts';
 import type { Intake } from '../ledger/step.ts';
 import type { LifeOptions } from './life.ts';
 import { readOrders } from './order-rows.ts';
 import { createPaymentLife } from './payment.ts';
-import { untouched } from './payment-records.ts';
+import { discrepancyOf, untouched } from './payment-records.ts';
 import { type Effects, eventOf, type Held, headOf, type PaymentRules } from './payment-rules.ts';
 import { providerOf } from './provider-of.ts';
 import { noSuchWallet, otherCurrency } from './transfer.ts';
@@ -75,8 +76,15 @@ export function createPayinLife(options: LifeOptions) {
       return intake;
     },
 
-    /** A payment that somebody took at the provider. Returns whether it was not known before. */
-    async adopt(provider: ProviderName, { externId, money }: Succeeded): Promise<boolean> {
+    /** As every payment's; invalid-state also of one that was taken at the provider, which is there already. */
+    async cancel(pkid: Pkid, semanticKey: string) {
+      if ((await life.find(pkid))?.origin !== 'external') return life.cancel(pkid, semanticKey);
+      const detail = 'It was taken at the provider, so its money is there. Send it back under /v1/unapplied.';
+      throw new PaymentError('invalid-state', { detail });
+    },
+
+    /** A payment that somebody took at the provider. */
+    async adopt(provider: ProviderName, { externId, money }: Succeeded): Promise<Intake<Payin>['type']> {
       const semanticKey = externalKey(provider, externId);
       const pkid = pkidOf('payin', semanticKey);
       const { type } = await journal.insertPayin(pkid, (now) => ({
@@ -87,15 +95,16 @@ export function createPayinLife(options: LifeOptions) {
         semanticKey,
         provider,
         externPaymentId: externId,
+        sawSuccess: true,
         origin: 'external',
         beneficiary: '',
         approval: approvalOf({ money, provider, beneficiary: '' }),
         fingerprint: fingerprintOf({ externId, provider }),
       }));
-      if (type !== 'created') return false;
+      if (type !== 'created') return type;
       onAccepted('payin');
       await enqueue({ kind: 'payin', pkid, semanticKey });
-      return true;
+      return type;
     },
   };
 }
@@ -202,7 +211,7 @@ async function findExternal(provider: Provider, { externPaymentId }: Payin, limi
 
 /** The provider took back more of it: from the orders as a dispute would, or from the wallet that it loaded. */
 function reverse(held: Held<Payin>, { amountMinor, totalMinor }: { amountMinor: bigint; totalMinor: bigint }): Effects {
-  const { row } = held;
+  const { row, now } = held;
   const { orders, lines } = takeFromAll(held, amountMinor);
   return {
     movements: [
@@ -214,8 +223,17 @@ function reverse(held: Held<Payin>, { amountMinor, totalMinor }: { amountMinor: 
       },
     ],
     orders,
+    discrepancies: isOfNobody(row) ? [takenOfNobody(row, now)] : [],
     events: [eventOf('payin', 'payin.reversed', row)],
   };
+}
+
+/** We bear it, and whoever decides on the money that it came with has to know. */
+function takenOfNobody(row: Payin, now: Date): Discrepancy {
+  const detail =
+    `${row.provider} took it back, or a part, which is booked as a cost of ours. Its money is still under ` +
+    '/v1/unapplied: apply that only to somebody who is to have it all the same, and close this.';
+  return discrepancyOf('payin', row, { reason: 'external_reversed', detail, now });
 }
 
 /** Whose money it was, order by order; what none of them can give, we give. */
@@ -225,10 +243,11 @@ export function takeFromAll(
 ): { orders: Order[]; lines: Line[]; taken: Taken[]; uncoveredMinor: bigint } {
   const { provider, currency } = row;
   const { debtId } = companions;
-  if (row.walletId !== null) {
+  const { loadedId } = companions;
+  if (loadedId !== null) {
     const orFrom = debtId === null ? {} : { orFrom: debtId };
     const lines = [
-      { walletId: row.walletId, amountMinor: -amountMinor, ...orFrom },
+      { walletId: loadedId, amountMinor: -amountMinor, ...orFrom },
       { walletId: providerWalletId(provider, currency), amountMinor },
     ];
     return { orders: [], lines, taken: [], uncoveredMinor: 0n };

@@ -12,7 +12,6 @@ import { type Answered, answerRow, discrepancyOf, intend } from './payment-recor
 import { type Effects, type Held, NO_EFFECTS, type PaymentRules, together } from './payment-rules.ts';
 import { chargedBy, feeEffects, returnEffects } from './payment-settle.ts';
 import { change, lockingFor, refuseRefusals, unchanged } from './payment-steps.ts';
-import { keepUnapplied, withdrawnOf } from './unapplied-money.ts';
 
 interface Context<Row extends Payment> {
   readonly rules: PaymentRules<Row>;
@@ -79,7 +78,11 @@ function compare<Row extends Payment>(
     throw new PaymentError('internal', { detail: 'Only a final payment is compared again.' });
   }
   if (row.status === 'succeeded' && shown?.externId === row.externPaymentId) {
-    const told = together(feeEffects(held, rules, shown), withdrawnEffects(held, rules, shown));
+    const isLastLook = row.calls === answered.call.number;
+    const told = together(
+      feeEffects(held, rules, shown),
+      withdrawnEffects(held, rules, { success: shown, isLastLook }),
+    );
     const effects = together(told, returnEffects(held, rules, shown));
     if (effects.movements.length + (effects.discrepancies ?? []).length === 0) return unchanged('no_effect', answers);
     const { movements, ...records } = effects;
@@ -96,23 +99,22 @@ function compare<Row extends Payment>(
 }
 
 /**
- * What was taken back is ours again. Of money that came in nobody knows by now whose it should be, so a person decides
- * as of any that fits nothing; of money that went out a person compares the two books.
+ * What was taken back is paid again, or so it seems: a person compares the two books, because nobody knows by now whose
+ * it should be. Of two looks only the later one may say so, as the earlier one's answer may be older than the return.
  */
-function withdrawnEffects<Row extends Payment>(held: Held<Row>, rules: PaymentRules<Row>, success: Succeeded): Effects {
-  const { row, seen, now } = held;
-  const withdrawn = withdrawnOf(row, success);
-  if (withdrawn === null || seen.unapplied?.externPaymentId === withdrawn.externId) return NO_EFFECTS;
-  const { externId, money } = withdrawn;
-  const reason = 'return_withdrawn';
+function withdrawnEffects<Row extends Payment>(
+  { row, now }: Held<Row>,
+  rules: PaymentRules<Row>,
+  { success, isLastLook }: { success: Succeeded; isLastLook: boolean },
+): Effects {
+  const amountMinor = row.returnedMinor - success.reversedMinor;
+  if (amountMinor <= 0n || !isLastLook) return NO_EFFECTS;
+  const { currency, provider, externPaymentId: externId } = row;
   const detail =
-    `Of what ${row.provider} had taken back, ${money.amountMinor} ${money.currency} (minor units) are paid again. ` +
-    'Resolve what came in under /v1/unapplied; for what went out, adjust the wallet that had it back. Then close this.';
-  const found = { ...success, externId, money };
-  const discrepancies = [discrepancyOf(rules.kind, row, { reason, detail, success: found, now })];
-  const isIncoming = rules.direction === 'in';
-  const kept = isIncoming ? keepUnapplied({ kind: rules.kind, row, externId, money, reason, now }) : NO_EFFECTS;
-  return together({ movements: [], discrepancies }, kept);
+    `Of what ${provider} had taken back of it, ${amountMinor} ${currency} (minor units) seem to be paid again. ` +
+    'Compare the payment there with its timeline here, book the difference as the runbook says, and close this.';
+  const found = { reason: 'return_withdrawn', detail, externId, money: { amountMinor, currency }, now };
+  return { movements: [], discrepancies: [discrepancyOf(rules.kind, row, found)] };
 }
 
 /** Some providers show a refund that came back as one that failed: all of it was taken back. */

@@ -1,16 +1,18 @@
-// Which payment an id means: ours, of whichever kind, or the provider's.
+// Which payment an id means: ours, or the provider's.
 
 import { sql } from 'kysely';
 import type { Pkid } from '../domain/id.ts';
 import type { PaymentKind, ProviderName } from '../domain/provider.ts';
 import type { Sql } from '../runtime/db.ts';
 
-export async function kindOfPkid(client: Sql, pkid: Pkid): Promise<PaymentKind | null> {
-  const { rows } = await sql<{ kind: PaymentKind }>`
-    SELECT 'payin' AS kind FROM payin WHERE pkid = ${pkid}::uuid
-    UNION ALL SELECT 'payout' FROM payout WHERE pkid = ${pkid}::uuid
-    UNION ALL SELECT 'refund' FROM refund WHERE pkid = ${pkid}::uuid`.execute(client);
-  return rows[0]?.kind ?? null;
+/** Whether such a payment is here, of that kind and at that provider. */
+export async function isPayment(
+  client: Sql,
+  { kind, provider, pkid }: { kind: PaymentKind; provider: ProviderName; pkid: Pkid },
+): Promise<boolean> {
+  const { rows } = await sql`
+    SELECT FROM ${sql.table(kind)} WHERE pkid = ${pkid}::uuid AND provider = ${provider}`.execute(client);
+  return rows.length > 0;
 }
 
 /** One, unless somebody refunded several orders at once at the provider: then all the parts of that refund. */
@@ -24,5 +26,5 @@ export async function findPayments(
   return rows.map(({ pkid }) => pkid);
 }
 
-/** More than a checkout has orders. */
-const PARTS_MAX = 1_000;
+/** A checkout has at most 100 orders, and one part more may be of none. */
+const PARTS_MAX = 101;

@@ -1,7 +1,8 @@
 // The records a payment leaves besides its row: the intent of each provider call, its answer, and discrepancies.
 
 import { stepKeyOf, uuidV5 } from '../domain/id.ts';
-import { intentPatch, type Payment } from '../domain/payment.ts';
+import type { Money } from '../domain/money.ts';
+import { intentPatch, moneyOf, type Payment } from '../domain/payment.ts';
 import type { PaymentKind, Succeeded } from '../domain/provider.ts';
 import type { Step as CallStep, Evidence } from '../domain/verdict.ts';
 import type { Discrepancy } from '../entities/discrepancy.ts';
@@ -81,9 +82,18 @@ export function answerRow<Row extends Payment>(
 export function discrepancyOf(
   kind: PaymentKind,
   row: Payment,
-  found: { reason: string; detail: string; success: Succeeded | null; now: Date },
+  found: {
+    reason: string;
+    detail: string;
+    /** What the provider shows, or else is on file. */
+    success?: Pick<Succeeded, 'externId' | 'money'> | null;
+    externId?: string | null;
+    money?: Money;
+    now: Date;
+  },
 ): Discrepancy {
-  const externId = found.success?.externId ?? row.externPaymentId;
+  const externId = found.externId ?? found.success?.externId ?? row.externPaymentId;
+  const money = found.money ?? found.success?.money ?? moneyOf(row);
   return {
     discrepancyId: uuidV5(row.pkid, `discrepancy:${found.reason}:${externId ?? ''}`),
     reason: found.reason,
@@ -92,8 +102,7 @@ export function discrepancyOf(
     pkid: row.pkid,
     semanticKey: row.semanticKey,
     externPaymentId: externId,
-    amountMinor: found.success?.money.amountMinor ?? row.amountMinor,
-    currency: found.success?.money.currency ?? row.currency,
+    ...money,
     detail: found.detail.slice(0, DETAIL_MAX),
     openedAt: found.now,
     closedAt: null,

@@ -218,6 +218,7 @@ function keepEvidence<Row extends Payment>(
 
 function lateContradiction(row: Payment, answer: Evidence['answer']): { reason: string; detail: string } | null {
   const { status, externPaymentId } = row;
+  if (answer.type === 'succeeded' && answer.reversedMinor >= answer.money.amountMinor) return null;
   if ((status === 'failed' && answer.type === 'succeeded') || (status === 'succeeded' && answer.type === 'declined')) {
     const detail = `The operation is ${status}, but a late answer of the provider says ${answer.type}.`;
     return { reason: 'contradicts_final', detail };

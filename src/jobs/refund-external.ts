@@ -1,15 +1,14 @@
 // A refund that somebody made at the provider comes into being here: split over the orders that it can be of, in one
 // commit under the locks of their pay-in and of all of them, so that it is counted once whoever hears of it first.
 
-import { shareRefund } from '../domain/dispute.ts';
 import { fingerprintOf } from '../domain/fingerprint.ts';
-import { pkidOf, uuidV5 } from '../domain/id.ts';
+import { pkidOf } from '../domain/id.ts';
 import { type Order, openRefund } from '../domain/order.ts';
 import { externalKey } from '../domain/own-key.ts';
 import type { Payin } from '../domain/payin.ts';
 import type { RefundView } from '../domain/provider.ts';
 import type { Refund } from '../domain/refund.ts';
-import type { Discrepancy } from '../entities/discrepancy.ts';
+import { shareRefund } from '../domain/share.ts';
 import type { Decision } from '../ledger/step.ts';
 import type { LifeOptions } from './life.ts';
 import { readOrders } from './order-rows.ts';
@@ -32,7 +31,9 @@ export function createRefundAdoption(options: LifeOptions) {
       orderPkids: orders.map(({ pkid }) => pkid),
       reads: { refund: pkidOf('refund', keyOfPart(payin, view, 0)) },
       decide: (row, now, { refund, orders: locked }) =>
-        refund === null ? adopt({ payin: row, view }, { orders: locked, leaseMs: timing.leaseMs, now }) : unchanged([]),
+        refund === null
+          ? splitRefund({ payin: row, view }, { orders: locked, leaseMs: timing.leaseMs, now })
+          : unchanged([]),
     });
     for (const { pkid, semanticKey } of made) {
       onAccepted('refund');
@@ -51,7 +52,7 @@ export function isOfItsPayment(payin: Payin, { payinExternId }: Pick<RefundView,
   return payin.status === 'succeeded' && payin.externPaymentId === payinExternId;
 }
 
-function adopt(
+function splitRefund(
   { payin, view }: Found,
   { orders, leaseMs, now }: { orders: readonly Order[]; leaseMs: number; now: Date },
 ): Decision<Payin, readonly Refund[]> {
@@ -61,7 +62,6 @@ function adopt(
   const refunds = [...ofOrders, ...ofNone].map((part, index) =>
     partOf({ payin, view }, { ...part, index, leaseMs }, now),
   );
-  const isOurs = restMinor > 0n && !(payin.walletId !== null && isOfItsPayment(payin, view));
   return {
     movements: [],
     conclude: () => ({
@@ -70,7 +70,6 @@ function adopt(
       cause: null,
       orders: ofOrders.map(({ order }) => order),
       newRefunds: refunds.map((row) => ({ row, path: ['initialized'] })),
-      discrepancies: isOurs ? [borneByUs({ payin, view }, restMinor, now)] : [],
       result: refunds,
     }),
   };
@@ -108,30 +107,4 @@ const REASON = 'Made at the provider.';
 /** The first part has the key that the refund as a whole would have; the others are numbered from 2. */
 function keyOfPart({ provider }: Payin, { externId }: RefundView, index: number): string {
   return externalKey(provider, externId, index === 0 ? '' : `:${index + 1}`);
-}
-
-/** What no order has left and no wallet was loaded with: a person decides who bears it in the end. */
-function borneByUs({ payin, view }: Found, restMinor: bigint, now: Date): Discrepancy {
-  const { pkid, semanticKey, provider } = payin;
-  const { externId, money } = view;
-  const detail =
-    `The refund ${externId} was made at ${provider}, and ${restMinor} ${money.currency} (minor units) of it are more ` +
-    'than any order has left. They are booked as a cost of ours. Adjust the wallet of whoever is to bear them with ' +
-    'POST /v1/adjustments, or leave it so, and close this.';
-  return {
-    discrepancyId: uuidV5(pkid, `discrepancy:external_refund:${externId}`),
-    reason: 'external_refund',
-    provider,
-    operationKind: 'payin',
-    pkid,
-    semanticKey,
-    externPaymentId: externId,
-    amountMinor: restMinor,
-    currency: money.currency,
-    detail,
-    openedAt: now,
-    closedAt: null,
-    closedBy: null,
-    closedReason: null,
-  };
 }

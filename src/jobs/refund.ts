@@ -10,6 +10,7 @@ import { dropRefund, type Order, type OrderChange, settleRefund, walletsOfOrder 
 import { moneyOf } from '../domain/payment.ts';
 import type { Answer, CallLimits, Provider } from '../domain/provider.ts';
 import type { Refund } from '../domain/refund.ts';
+import type { Discrepancy } from '../entities/discrepancy.ts';
 import { createRowLoader } from '../ledger/loader.ts';
 import type { Db } from '../runtime/db.ts';
 import type { LifeOptions } from './life.ts';
@@ -86,7 +87,7 @@ function refundRules(options: LifeOptions): PaymentRules<Refund> {
       const kept = keepUnapplied({ kind: 'refund', row, externId, money: { amountMinor, currency }, reason, now });
       return {
         ...kept,
-        discrepancies: [discrepancyOf('refund', row, { reason, detail, success: null, now })],
+        discrepancies: [discrepancyOf('refund', row, { reason, detail, now })],
         events: [eventOf('refund', 'refund.returned', row)],
       };
     },
@@ -158,10 +159,19 @@ function succeed({ row, seen, companions, now }: Held<Refund>): Effects {
       { walletId: from, amountMinor: -amountMinor, ...(debtId === null ? {} : { orFrom: debtId }) },
       { walletId: to, amountMinor },
     ];
-    return { movements: [postingFor(row, { event: 'refund.succeeded', lines })], events };
+    const discrepancies = loadedId === null ? [borneByUs(row, now)] : [];
+    return { movements: [postingFor(row, { event: 'refund.succeeded', lines })], discrepancies, events };
   }
   const changed = settleRefund(orderIn(seen.orders), { amountMinor, beforeDelivery, to }, now);
   return { ...movedBy(row, 'refund.succeeded', changed), events };
+}
+
+/** What no order has left and no wallet was loaded with: a person decides who bears it in the end. */
+function borneByUs(row: Refund, now: Date): Discrepancy {
+  const detail =
+    `It was made at ${row.provider}, and no order has that much left. It is booked as a cost of ours. Adjust the ` +
+    'wallet of whoever is to bear it with POST /v1/adjustments, or leave it so, and close this.';
+  return discrepancyOf('refund', row, { reason: 'external_refund', detail, now });
 }
 
 /** The order has its money again; what was to be sent back of unapplied money waits for a person again. */

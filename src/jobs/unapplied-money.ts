@@ -17,7 +17,11 @@ export function strayMoney<Row extends Payment>(
   { row, seen, now }: Held<Row>,
   { success, reason }: { success: Succeeded; reason: string },
 ): Effects {
-  const { externId, money, fee } = success;
+  const { externId, fee } = success;
+  // What was taken back of it by now never came in as far as our books go.
+  const amountMinor = success.money.amountMinor - success.reversedMinor;
+  const money = { ...success.money, amountMinor };
+  if (amountMinor <= 0n) return NO_EFFECTS;
   // What is on file under this id was booked when it came, or waits for a verdict that books it as what it is.
   const isOwn = externId === row.externPaymentId && (row.status === 'succeeded' || reason === 'second_reference');
   if (isOwn || seen.unapplied?.unappliedId === unappliedIdOf(row, externId)) return NO_EFFECTS;
@@ -30,17 +34,7 @@ export function strayMoney<Row extends Payment>(
 
 /** Where a pay-in's money would be kept that fits nothing; it has to be seen whether it is there already. */
 export function strayIdIn(kind: PaymentKind, row: Payment, answer: Evidence['answer']): Pkid | null {
-  if (answer.type !== 'succeeded') return null;
-  return strayIdOf(kind, row, withdrawnOf(row, answer)?.externId ?? answer.externId);
-}
-
-/** What a provider had taken back of a payment and shows as paid again; null when nothing. */
-export function withdrawnOf(row: Payment, success: Succeeded): { externId: string; money: Money } | null {
-  const amountMinor = row.returnedMinor - success.reversedMinor;
-  if (row.status !== 'succeeded' || success.externId !== row.externPaymentId || amountMinor <= 0n) return null;
-  // Named by what is left of it, so that each is kept once.
-  const externId = `${success.externId}:withdrawn:${success.reversedMinor}`;
-  return { externId, money: { amountMinor, currency: row.currency } };
+  return answer.type === 'succeeded' ? strayIdOf(kind, row, answer.externId) : null;
 }
 
 /** The same, of the payment that a person names, or else of the one on file. */
@@ -94,6 +88,7 @@ export function unappliedRow({ kind, row, externId, money, reason, now }: Stray)
     pkid,
     semanticKey,
     amountMinor: money.amountMinor,
+    splitOffMinor: 0n,
     currency: money.currency,
     openedAt: now,
     refundPkid: null,

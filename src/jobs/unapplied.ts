@@ -4,12 +4,12 @@ import { sql } from 'kysely';
 import { isPlatformWalletId, unappliedWalletId } from '../domain/chart.ts';
 import { PaymentError } from '../domain/errors.ts';
 import { fingerprintOf } from '../domain/fingerprint.ts';
-import { pkidOf, postingIdOf } from '../domain/id.ts';
-import { externalKey } from '../domain/own-key.ts';
-import type { Origin, Payin } from '../domain/payin.ts';
+import { derivedPkid, pkidOf, postingIdOf } from '../domain/id.ts';
+import { externalKey, unappliedKey } from '../domain/own-key.ts';
+import type { Payin } from '../domain/payin.ts';
 import type { ProviderName, RefundView } from '../domain/provider.ts';
 import type { Refund } from '../domain/refund.ts';
-import type { Unapplied } from '../entities/unapplied.ts';
+import { type Unapplied, unappliedMinor } from '../entities/unapplied.ts';
 import { createRowLoader } from '../ledger/loader.ts';
 import type { Conclusion, Decision, Step } from '../ledger/step.ts';
 import { parseRow } from '../ledger/table.ts';
@@ -29,8 +29,8 @@ export interface UnappliedResolution {
 
 interface SendingBack {
   readonly semanticKey: string;
-  /** The provider's id of a refund that was made there. */
-  readonly externId: string | null;
+  /** Of a refund that was made there: the provider's id of it, and how much it is, which may be a part. */
+  readonly made: { readonly externId: string; readonly amountMinor: bigint } | null;
   readonly reason: string;
   readonly actor: string;
 }
@@ -81,7 +81,7 @@ export function createUnappliedLife(options: LifeOptions) {
         semanticKey: row.semanticKey,
         reverses: null,
       };
-      const money = { amountMinor: row.amountMinor, currency: row.currency };
+      const money = { amountMinor: unappliedMinor(row), currency: row.currency };
       return {
         movements: [{ type: 'transfer', posting, from, to: walletId, money }],
         conclude(results) {
@@ -93,38 +93,26 @@ export function createUnappliedLife(options: LifeOptions) {
   }
 
   async function sendBack(seen: Unapplied, how: SendingBack): Promise<Unapplied> {
-    const { semanticKey, externId, reason, actor } = how;
-    const payin = await payinOf(seen);
+    const { semanticKey, made, reason } = how;
     const pkid = pkidOf('refund', semanticKey);
-    const { amountMinor } = seen;
-    const request = { semanticKey, orderId: '', amountMinor, destination: 'payer', reason } as const;
-    // It is resolved when the refund succeeds, which then names who decided it.
-    const asked = { ...request, metadata: { [DECIDED_BY]: actor }, traceparent: null };
-    const origin: Origin = externId === null ? 'api' : 'external';
-    const rest = { origin, externId, walletId: null, order: null, beforeDelivery: false };
+    const payin = await payinOf(seen);
     const resolved = await decideOn(seen, [], (row, now) => {
       if (row.refundPkid !== null && row.resolvedReason === reason) return asItIs(row);
       refuseResolved(row);
-      const fingerprint = fingerprintOf({ unappliedId: row.unappliedId });
-      const leaseMs = timing.leaseMs;
-      // A payment of its own is sent back as itself; a refund that came back, through the pay-in that it was of.
-      const externPaymentId = row.operationKind === 'refund' ? payin.externPaymentId : row.externPaymentId;
-      const from = { ...payin, externPaymentId, currency: row.currency };
-      const facts = {
-        pkid,
-        request: asked,
-        payin: from,
-        fingerprint,
-        leaseMs,
-        unappliedId: row.unappliedId,
-        ...rest,
-      };
-      const refund = newRefund(facts, now);
-      const next = { ...row, refundPkid: pkid, resolvedReason: reason };
+      const amountMinor = made?.amountMinor ?? unappliedMinor(row);
+      const isPart = amountMinor < unappliedMinor(row);
+      const leaving = { ...(isPart ? partOf(row, semanticKey, amountMinor) : row), refundPkid: pkid };
+      const next = { ...leaving, resolvedReason: reason };
+      const rest = isPart ? [{ ...row, splitOffMinor: row.splitOffMinor + amountMinor }] : [];
+      const refund = refundOf(next, { payin, how, leaseMs: timing.leaseMs }, now);
       return {
         movements: [],
         conclude: () =>
-          untouchedRow({ unapplied: [next], newRefunds: [{ row: refund, path: ['initialized'] }], result: next }),
+          untouchedRow({
+            unapplied: [...rest, next],
+            newRefunds: [{ row: refund, path: ['initialized'] }],
+            result: next,
+          }),
       };
     });
     if (resolved.refundPkid === pkid) await enqueue({ kind: 'refund', pkid, semanticKey });
@@ -136,42 +124,45 @@ export function createUnappliedLife(options: LifeOptions) {
     const { rows } = await sql<{ failed: string }>`
       SELECT count(*) AS failed FROM refund
       WHERE unapplied_id = ${unappliedId}::uuid AND status = 'failed'`.execute(db.sql);
-    const failed = Number(rows[0]?.failed);
-    return failed === 0 ? `unapplied:${unappliedId}` : `unapplied:${unappliedId}:${failed + 1}`;
+    return unappliedKey(unappliedId, Number(rows[0]?.failed) + 1);
   }
 
-  function refuseUnable({ provider, amountMinor, currency }: Unapplied): void {
+  function refuseUnable(row: Unapplied): void {
+    const { provider, currency } = row;
     const { refund } = providerOf(providers, provider);
-    const refusal = refund === null ? 'It gives no refunds.' : refund.refusalOf({ amountMinor, currency });
+    const money = { amountMinor: unappliedMinor(row), currency };
+    const refusal = refund === null ? 'It gives no refunds.' : refund.refusalOf(money);
     if (refusal === null) return;
     const detail = `${provider}: ${refusal} Send it back there by hand, or apply it to a wallet with apply_to.`;
     throw new PaymentError('provider-not-able', { detail });
   }
 
-  async function payinOf({ pkid, operationKind }: Unapplied): Promise<Payin> {
-    const payinPkid = operationKind === 'refund' ? (await refunds.load(pkid))?.payinPkid : pkid;
-    const payin = payinPkid === undefined ? null : await payins.load(payinPkid);
-    if (payin !== null) return payin;
+  /** With the provider's id of the payment that the money came by; of a refund that came back, of what it was of. */
+  async function payinOf({ pkid, operationKind, externPaymentId }: Unapplied): Promise<Payin> {
+    const returned = operationKind === 'refund' ? await refunds.load(pkid) : null;
+    const payin = await payins.load(returned?.payinPkid ?? pkid);
+    if (payin !== null) return { ...payin, externPaymentId: returned?.payinExternId ?? externPaymentId };
     throw new PaymentError('internal', { detail: 'The pay-in of unapplied money is gone. Run the audit.' });
   }
 
   return {
     find,
 
-    /** A refund that somebody made at the provider may be of such money. False when none of it is that payment. */
+    /** A refund that somebody made at the provider may be of such money, or of a part. False when it is of none. */
     async adopt(provider: ProviderName, { externId, payinExternId, money }: RefundView): Promise<boolean> {
       const { rows } = await sql<Record<string, unknown>>`
         SELECT * FROM unapplied
         WHERE provider = ${provider} AND extern_payment_id = ${payinExternId} AND operation_kind = 'payin'
-          AND amount = ${money.amountMinor.toString()}::bigint AND currency = ${money.currency}
-          AND resolved_at IS NULL AND refund_pkid IS NULL LIMIT 1`.execute(db.sql);
+          AND amount - split_off >= ${money.amountMinor.toString()}::bigint AND currency = ${money.currency}
+          AND resolved_at IS NULL AND refund_pkid IS NULL
+        ORDER BY amount - split_off LIMIT 1`.execute(db.sql);
       const [raw] = rows;
       if (raw === undefined) return false;
-      const by = { reason: 'Made at the provider.', actor: provider };
       await sendBack(parseRow(tables.unapplied, raw), {
         semanticKey: externalKey(provider, externId),
-        externId,
-        ...by,
+        made: { externId, amountMinor: money.amountMinor },
+        reason: 'Made at the provider.',
+        actor: provider,
       });
       return true;
     },
@@ -182,12 +173,46 @@ export function createUnappliedLife(options: LifeOptions) {
       const { applyTo } = resolution;
       if (applyTo === null) refuseUnable(seen);
       const resolved = await (applyTo === null
-        ? sendBack(seen, { semanticKey: await keyOfNextRefund(seen), externId: null, ...resolution })
+        ? sendBack(seen, { semanticKey: await keyOfNextRefund(seen), made: null, ...resolution })
         : applyToWallet(seen, applyTo, resolution));
-      await closeDiscrepanciesOf(db, { pkid: seen.pkid, ...resolution, externId: seen.externPaymentId });
+      // Beside its own, a pay-in may have other payments that are told of; a refund has one that came back.
+      const about = seen.operationKind === 'payin' ? { externId: seen.externPaymentId } : {};
+      await closeDiscrepanciesOf(db, { pkid: seen.pkid, ...resolution, ...about });
       return resolved;
     },
   };
+}
+
+/** What of it goes back is a row of its own, which is resolved when it has arrived. */
+function partOf(row: Unapplied, name: string, amountMinor: bigint): Unapplied {
+  return { ...row, unappliedId: derivedPkid(row.unappliedId, name), amountMinor, splitOffMinor: 0n };
+}
+
+/** It is resolved when the refund succeeds, which then names who decided it. */
+function refundOf(
+  row: Unapplied,
+  { payin, how, leaseMs }: { payin: Payin; how: SendingBack; leaseMs: number },
+  now: Date,
+): Refund {
+  const { semanticKey, made, reason, actor } = how;
+  const amountMinor = unappliedMinor(row);
+  const request = { semanticKey, orderId: '', amountMinor, destination: 'payer', reason } as const;
+  return newRefund(
+    {
+      pkid: pkidOf('refund', semanticKey),
+      request: { ...request, metadata: { [DECIDED_BY]: actor }, traceparent: null },
+      payin: { ...payin, currency: row.currency },
+      fingerprint: fingerprintOf({ unappliedId: row.unappliedId }),
+      origin: made === null ? 'api' : 'external',
+      externId: made?.externId ?? null,
+      walletId: null,
+      order: null,
+      beforeDelivery: false,
+      unappliedId: row.unappliedId,
+      leaseMs,
+    },
+    now,
+  );
 }
 
 type Decide = <Row>(row: Unapplied, now: Date) => Decision<Row, Unapplied>;

@@ -10,7 +10,7 @@ import type { DisputeLife } from './dispute.ts';
 import type { Externals } from './external.ts';
 import type { LifeOptions } from './life.ts';
 import type { PayeeLife } from './payee.ts';
-import { findPayments, kindOfPkid } from './payment-lookup.ts';
+import { findPayments, isPayment } from './payment-lookup.ts';
 import { webhookJobId } from './queues.ts';
 import type { PaymentLives } from './review.ts';
 import type { Runner } from './runner.ts';
@@ -53,34 +53,36 @@ export function createWebhookIn(
       const look = subject === 'dispute' ? disputes.look : payees.refresh;
       return { outcome: externId === null ? 'ignored' : await look(provider, externId), pkid: null };
     }
-    const { kind, pkids } = await paymentsIn(event, subject);
+    const pkids = await paymentsIn(event, subject);
     const [pkid = null] = pkids;
-    if (pkid !== null) return { outcome: await effectOnAll(kind, { pkids, externId }), pkid };
+    if (pkid !== null) return { outcome: await effectOnAll(subject, { pkids, externId }), pkid };
     if (externId === null) return { outcome: 'ignored', pkid };
-    return { outcome: await adopt(provider, { subject, externId }), pkid };
+    return adopt(provider, { subject, externId });
   }
 
   /** Of what we did not ask for: money that came in or went back becomes an operation, what went out is told. */
   async function adopt(
     provider: ProviderName,
     { subject, externId }: { subject: PaymentKind; externId: string },
-  ): Promise<Outcome> {
+  ): Promise<{ outcome: Outcome; pkid: Pkid | null }> {
     switch (subject) {
-      case 'payin':
-        return externals.adoptPayin(provider, externId);
+      case 'payin': {
+        const adopted = await externals.adoptPayin(provider, externId);
+        if (typeof adopted === 'string') return { outcome: adopted, pkid: null };
+        const { ours } = adopted;
+        return { outcome: await effectOnAll('payin', { pkids: [ours], externId }), pkid: ours };
+      }
       case 'refund':
-        return externals.adoptRefund(provider, externId);
+        return { outcome: await externals.adoptRefund(provider, externId), pkid: null };
       case 'payout':
-        return 'unmatched';
+        return { outcome: 'unmatched', pkid: null };
     }
   }
 
-  /** By our own id, whichever kind it is of, or by the provider's. */
-  async function paymentsIn({ provider, pkid, externId }: ClaimedEvent, subject: PaymentKind) {
-    const kind = pkid === null ? null : await kindOfPkid(db.sql, pkid);
-    if (kind !== null && pkid !== null) return { kind, pkids: [pkid] };
-    const pkids = externId === null ? [] : await findPayments(db.sql, { kind: subject, provider, externId });
-    return { kind: subject, pkids };
+  /** By our own id, where the event carries it of the very kind it speaks of, or by the provider's. */
+  async function paymentsIn({ provider, pkid, externId }: ClaimedEvent, kind: PaymentKind): Promise<Pkid[]> {
+    if (pkid !== null && (await isPayment(db.sql, { kind, provider, pkid }))) return [pkid];
+    return externId === null ? [] : findPayments(db.sql, { kind, provider, externId });
   }
 
   /** One that came too early for any of them is looked at again for all of them. */

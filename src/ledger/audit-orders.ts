@@ -71,9 +71,9 @@ export const ORDER_CHECKS: readonly AuditCheck[] = [
       FROM dispute d JOIN payin i ON i.pkid = d.payin_pkid
       LEFT JOIN LATERAL jsonb_to_recordset(d.parts) AS p ("orderPkid" uuid, amount text) ON true
       LEFT JOIN seller_order o ON o.pkid = p."orderPkid"
-      GROUP BY d.dispute_id, d.pkid, d.amount, d.uncovered, i.checkout_id
+      GROUP BY d.dispute_id, d.pkid, d.amount, d.uncovered, i.wallet_id
       HAVING coalesce(sum(p.amount::numeric), 0) + d.uncovered
-             <> (CASE WHEN i.checkout_id IS NULL THEN 0 ELSE d.amount END)
+             <> (CASE WHEN i.wallet_id IS NOT NULL THEN 0 ELSE d.amount END)
           OR count(*) FILTER (WHERE p."orderPkid" IS NOT NULL AND o.payin_pkid IS DISTINCT FROM d.payin_pkid) > 0
           OR count(DISTINCT p."orderPkid") <> count(p."orderPkid")`,
   },
@@ -134,7 +134,7 @@ export const ORDER_CHECKS: readonly AuditCheck[] = [
                       ELSE amount - refunded_before - taken_before END AS pending
           FROM ${order} o
           -- Money that fitted nothing at first, and was put beside the orders.
-          UNION ALL SELECT applied_to, amount FROM unapplied WHERE applied_to LIKE '@pending:%') part
+          UNION ALL SELECT applied_to, amount - split_off FROM unapplied WHERE applied_to LIKE '@pending:%') part
         GROUP BY wallet_id) x USING (wallet_id)
       WHERE coalesce(w.posted, 0) <> coalesce(x.pending, 0)`,
   },

@@ -103,6 +103,7 @@ export const POSTING_CHECKS: readonly AuditCheck[] = [
              sum(e.amount) FILTER (WHERE e.wallet_id = '@provider:' || r.provider || ':' || r.currency) AS left_provider
       FROM refund r JOIN payin i ON i.pkid = r.payin_pkid
       LEFT JOIN wallet loaded ON loaded.wallet_id = i.wallet_id AND i.extern_payment_id = r.payin_extern_id
+                             AND i.status = 'succeeded'
       JOIN posting p ON p.operation_pkid = r.pkid AND p.event = 'refund.succeeded' JOIN entry e USING (posting_id)
       WHERE r.status = 'succeeded' AND r.order_pkid IS NULL AND r.unapplied_id IS NULL
       GROUP BY r.pkid, r.semantic_key, r.amount, loaded.wallet_id
@@ -154,7 +155,8 @@ export const POSTING_CHECKS: readonly AuditCheck[] = [
         UNION ALL SELECT pkid, 'refund', semantic_key, provider, fee, fee_extern_id FROM refund
         UNION ALL SELECT pkid, 'dispute', dispute_id, provider, nullif(fee, 0), NULL FROM dispute
       ), stray AS (
-        SELECT operation_kind AS kind, pkid, count(*) AS payments FROM unapplied GROUP BY operation_kind, pkid
+        SELECT operation_kind AS kind, pkid, count(DISTINCT extern_payment_id) AS payments FROM unapplied
+        GROUP BY operation_kind, pkid
       ), posted AS (
         SELECT p.operation_kind AS kind, p.operation_pkid AS pkid, min(p.semantic_key) AS semantic_key,
                count(DISTINCT p.posting_id) AS postings,

@@ -65,6 +65,7 @@ export const DISPUTE_CHANGES = [
   'updatedAt',
 ] as const satisfies readonly (keyof Dispute)[];
 export const UNAPPLIED_CHANGES = [
+  'splitOffMinor',
   'refundPkid',
   'resolvedAt',
   'resolvedBy',

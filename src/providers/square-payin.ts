@@ -24,6 +24,9 @@ const USUAL_MS = 10_000;
 const DESCRIPTOR_CHARACTERS_MAX = 20;
 const NO_TOKEN = 'A Square pay-in needs a token. Send payment_info.token, made by the Web Payments SDK in the browser.';
 
+/** How a till takes money that Square only records. */
+const NOT_AT_SQUARE = new Set(['CASH', 'EXTERNAL']);
+
 /** What a create can name that Square does not have. */
 const OF_THE_ORDER = /\b(?:nonce|token|source|card|location)\b/i;
 
@@ -32,6 +35,7 @@ const paymentBody = z.object({
   id: z.string().regex(/^[A-Za-z0-9_-]{1,192}$/),
   status: z.string().min(1).max(50),
   referenceId: z.string().max(40).nullish(),
+  sourceType: z.string().nullish(),
   amountMoney: squareMoney,
   /** With a tip, where the buyer gave one. */
   totalMoney: squareMoney.nullish(),
@@ -151,7 +155,9 @@ export function createPayinLookUp({
     const call = line.client.payments.get({ paymentId: externId }, boundsOf(limits));
     const { value, refusal } = await line.ask(paymentAnswer, call);
     if (refusal === null) {
-      const { referenceId } = value.payment;
+      const { id, referenceId, sourceType } = value.payment;
+      // Cash and the like stand in Square's books, and Square never has the money.
+      if (NOT_AT_SQUARE.has(sourceType ?? '')) return { pkid: null, answer: canceled(id) };
       const pkid = typeof referenceId === 'string' && isPkid(referenceId) ? referenceId : null;
       return { pkid, answer: saidBy(value.payment, log) };
     }

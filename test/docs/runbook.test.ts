@@ -32,7 +32,7 @@ const OPENED =
   /(?:reason: |const reason = |, )'([a-z]+_[a-z_]+)'(?:, detail|;\n {2,4}const detail|, \$\{|,\n {4}provider)/g;
 
 test('every reason for a review or a discrepancy has a row that says what to do', () => {
-  const lives = ['payment-steps', 'payment-after', 'refund-external', 'checkout', 'refund', 'webhook-in'];
+  const lives = ['payment-steps', 'payment-after', 'checkout-compensation', 'payin', 'refund', 'webhook-in'];
   const sources = lives.map((life) => readText(`src/jobs/${life}.ts`)).join('\n');
   const opened = [...sources.matchAll(OPENED)].map(([, reason = '']) => reason);
   expect(opened).toEqual(expect.arrayContaining(['paid_but_failed', 'external_refund', 'not_compensated']));

@@ -1,9 +1,10 @@
 // What a provider takes back of a checkout, from whom, and what comes back when the dispute is won.
 
 import { describe, expect, test } from 'vitest';
-import { shareOut, takenIn } from '../../src/domain/dispute.ts';
+import { takenIn } from '../../src/domain/dispute.ts';
 import { pkidOf } from '../../src/domain/id.ts';
 import { parseCurrency } from '../../src/domain/money.ts';
+import { shareOut } from '../../src/domain/share.ts';
 import { NOW } from './payment-rows.ts';
 import { type OrderFacts, openTill } from './till.ts';
 

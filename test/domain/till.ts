@@ -7,7 +7,6 @@ import {
   pendingWalletId,
   providerWalletId,
 } from '../../src/domain/chart.ts';
-import { shareOut } from '../../src/domain/dispute.ts';
 import { type Kind, pkidOf, postingIdOf } from '../../src/domain/id.ts';
 import { type Currency, parseCurrency } from '../../src/domain/money.ts';
 import {
@@ -34,6 +33,7 @@ import {
   walletsOfOrder,
 } from '../../src/domain/order.ts';
 import { type Payin, payinMovement } from '../../src/domain/payin.ts';
+import { shareOut } from '../../src/domain/share.ts';
 import { AT_REST, NOW } from './payment-rows.ts';
 
 const PROVIDER = 'stripe';

@@ -146,11 +146,12 @@ describe.each(['stripe', 'paypal', 'square'] as const)("a refund made in %s's da
     await shop.buyerWallet(name);
     await shop.refund(`${name}-1`, 2_000n, { destination: 'wallet' });
     const costs = await desk.balance(`@costs:${provider}:USD`);
-    const { payin, externId } = await refundByHand(provider, name, 5_000);
+    const { externId } = await refundByHand(provider, name, 5_000);
     await desk.adopted(provider, externId);
-    await shop.settledRefund(pkidOf('refund', `ext:${provider}:${externId}:2`));
+    const rest = await shop.settledRefund(pkidOf('refund', `ext:${provider}:${externId}:2`));
     await desk.eventsDone(provider);
-    expect(await desk.discrepancies(payin.pkid)).toEqual(['external_refund']);
+    expect(rest).toMatchObject({ amountMinor: 2_000n, orderPkid: null });
+    expect(await desk.discrepancies(rest.pkid)).toEqual(['external_refund']);
     expect(await desk.balance(`@costs:${provider}:USD`)).toBe(costs - 2_000n);
     expect(await shop.pending(seller)).toBe(0n);
     await shop.expectBooksAgree();
@@ -208,6 +209,38 @@ describe.each(['stripe', 'paypal', 'square'] as const)("a payment taken in %s's 
     const by = { reason: 'The buyer called.', actor: 'tester' };
     await shop.app.unapplied.resolve(row.unappliedId, { applyTo: wallet, ...by });
     expect(await shop.available(wallet)).toBe(4_200n);
+    await shop.expectBooksAgree();
+  });
+
+  test('and refunded there in part has that much less to decide about, whichever event comes first', async () => {
+    await desk.control('webhooks', { drop: 1 });
+    const externId = await takenByHand[provider](3_000);
+    const refundId = await byHand[provider]?.(externId, 1_000);
+    await desk.control('webhooks', { drop: 0, duplicate: 1 });
+    if (refundId === undefined) throw new Error('Nothing was refunded.');
+    const { externals } = shop.app;
+    await expect(externals.adoptRefund(provider, refundId)).rejects.toMatchObject({ code: 'unavailable' });
+    const payin = await shop.settledPayin(await found(`ext:${provider}:${externId}`));
+    expect(await externals.adoptRefund(provider, refundId)).toBe('applied');
+    expect(await desk.adopted(provider, refundId)).toMatchObject({ status: 'succeeded', amountMinor: 1_000n });
+    expect(await externals.adoptRefund(provider, refundId)).toBe('no_effect');
+    const rows = await desk.unappliedOf(payin.pkid);
+    const left = rows.find(({ resolvedAt }) => resolvedAt === null);
+    expect(rows).toHaveLength(2);
+    expect(left).toMatchObject({ amountMinor: 3_000n, splitOffMinor: 1_000n });
+    const by = { reason: 'The buyer called.', actor: 'tester' };
+    const wallet = await shop.buyerWallet(`${provider}-rest`);
+    await shop.app.unapplied.resolve(left?.unappliedId ?? '', { applyTo: wallet, ...by });
+    expect(await shop.available(wallet)).toBe(2_000n);
+    await shop.expectBooksAgree();
+  });
+
+  test('is there already, so it cannot be cancelled', async () => {
+    const externId = await takenByHand[provider](500);
+    const key = `ext:${provider}:${externId}`;
+    const pkid = await found(key);
+    await expect(shop.app.payins.cancel(pkid, key)).rejects.toMatchObject({ code: 'invalid-state' });
+    expect(await shop.settledPayin(pkid)).toMatchObject({ status: 'succeeded' });
     await shop.expectBooksAgree();
   });
 

@@ -220,27 +220,56 @@ describe('money of another amount', () => {
   });
 });
 
-test('a reversal that the provider cancels later is kept as unapplied, once, and told of', async () => {
-  const seller = await shop.paidOrder('reversed-for-nothing', { amountMinor: 4_000n, feeMinor: 0n });
-  const [payin] = await shop.app.checkouts.payinsOf('reversed-for-nothing');
-  if (payin === undefined) throw new Error('It was not paid.');
-  const { pkid } = payin;
-  const rules = payinRules(shop.app);
-  const companions = await rules.companionsOf(payin);
-  // As if the provider had shown it as taken back, which it does no longer.
-  await rules.step({
-    pkid,
-    ...locking(companions),
-    decide(row, now, seen) {
-      const more = { amountMinor: 1_500n, totalMinor: 1_500n };
-      const { movements, ...records } = rules.takeBack({ row, seen, companions, now }, more);
-      const next = { ...row, returnedMinor: 1_500n };
-      return { movements, conclude: () => ({ next, path: [], cause: 'returned', ...records, result: undefined }) };
-    },
+describe('a reversal that the provider cancels later', () => {
+  /** As if the provider had shown it as taken back, which it does no longer. */
+  async function reversed(name: string): Promise<Pkid> {
+    await shop.paidOrder(name, { amountMinor: 4_000n, feeMinor: 0n });
+    const [payin] = await shop.app.checkouts.payinsOf(name);
+    if (payin === undefined) throw new Error('It was not paid.');
+    const rules = payinRules(shop.app);
+    const companions = await rules.companionsOf(payin);
+    await rules.step({
+      pkid: payin.pkid,
+      ...locking(companions),
+      decide(row, now, seen) {
+        const more = { amountMinor: 1_500n, totalMinor: 1_500n };
+        const { movements, ...records } = rules.takeBack({ row, seen, companions, now }, more);
+        const next = { ...row, returnedMinor: 1_500n };
+        return { movements, conclude: () => ({ next, path: [], cause: 'returned', ...records, result: undefined }) };
+      },
+    });
+    return payin.pkid;
+  }
+
+  test('is told of, once, and moves nothing', async () => {
+    const pkid = await reversed('reversed-for-nothing');
+    await lookAgainTwice(pkid);
+    expect(await desk.discrepancies(pkid)).toEqual(['return_withdrawn']);
+    expect(await desk.unappliedOf(pkid)).toEqual([]);
+    expect(await desk.postings(pkid, 'payin.reversed')).toBe(1);
   });
-  expect(await shop.pending(seller)).toBe(2_500n);
-  await lookAgainTwice(pkid);
-  expect(await desk.unapplied(pkid)).toMatchObject({ reason: 'return_withdrawn', amountMinor: 1_500n });
-  expect(await desk.discrepancies(pkid)).toEqual(['return_withdrawn']);
-  await shop.expectBooksAgree();
+
+  test('is not told of by an answer that is older than another look', async () => {
+    const pkid = await reversed('asked-before');
+    const stripe = shop.app.providers.get('stripe');
+    const row = await shop.app.payins.find(pkid);
+    if (stripe?.payin == null || row === null) throw new Error('There is nothing to ask.');
+    const { payin } = stripe;
+    type Asked = Parameters<typeof payin.find>;
+    const lifeWith = (find: typeof payin.find) => {
+      const providers = new Map([...shop.app.providers, ['stripe' as const, { ...stripe, payin: { ...payin, find } }]]);
+      return createPayinLife({ ...shop.app, providers });
+    };
+    const later = lifeWith(async (...asked: Asked) => {
+      const answer = await payin.find(...asked);
+      return answer.type === 'succeeded' ? { ...answer, reversedMinor: 1_500n } : answer;
+    });
+    const earlier = lifeWith(async (...asked: Asked) => {
+      const answer = await payin.find(...asked);
+      expect(await later.lookAgain(row)).toBe('no_effect');
+      return answer;
+    });
+    expect(await earlier.lookAgain(row)).toBe('no_effect');
+    expect(await desk.discrepancies(pkid)).toEqual([]);
+  });
 });

@@ -20,7 +20,7 @@ const WITHIN = { timeout: 40_000, interval: 50 } as const;
 export async function fillOrders(ledger: Ledger): Promise<void> {
   await openWallets(ledger, ['ann', 'bob', 'cid', 'dan', 'eve', 'fay', 'gus', 'hal', 'ida', 'jon']);
   await openWallets(ledger, ['yuki'], { currency: JPY });
-  await openWallets(ledger, ['buyer-half'], { kind: 'buyer' });
+  await openWallets(ledger, ['buyer-half', 'buyer-by-hand'], { kind: 'buyer' });
   const rig = await openRig();
   try {
     const providers = new Map([[PROVIDER, MAKE.stripe(rig.url)] as const]);
@@ -33,7 +33,7 @@ export async function fillOrders(ledger: Ledger): Promise<void> {
     await charge(ledger, { key: 'pay:half', amountMinor: 320n });
     await charge(ledger, { key: 'pay:yen', amountMinor: 40n });
     await disputeAll(rig, { market, ledger });
-    await moveByHand(rig, { life: { ...ledger.life, providers }, market });
+    await moveByHand(rig, market);
   } finally {
     await rig.close();
   }

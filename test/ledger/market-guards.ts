@@ -46,6 +46,7 @@ export const MARKET_CHECKS: Readonly<Record<string, string>> = {
   seller_order_counts_positive: order('released = -1'),
   seller_order_not_exceeded: order('refunded = amount + 1'),
   unapplied_amount_positive: `UPDATE unapplied SET amount = 0`,
+  unapplied_split_bound: `UPDATE unapplied SET split_off = amount`,
   unapplied_resolved_by_someone: `UPDATE unapplied SET resolved_by = NULL WHERE resolved_at IS NOT NULL`,
   refund_origin_known: refund(ENDED, `origin = 'elsewhere'`),
   refund_of_something: refund(ENDED, 'order_pkid = NULL, unapplied_id = NULL'),

@@ -4,6 +4,7 @@ import type { Pkid } from '../../src/domain/id.ts';
 import type { Currency } from '../../src/domain/money.ts';
 import { createCheckoutLife } from '../../src/jobs/checkout.ts';
 import { createDisputeLife } from '../../src/jobs/dispute.ts';
+import { createExternals } from '../../src/jobs/external.ts';
 import type { LifeOptions } from '../../src/jobs/life.ts';
 import { createOrderLife } from '../../src/jobs/order.ts';
 import { createPayinLife } from '../../src/jobs/payin.ts';
@@ -28,14 +29,17 @@ export function openMarket(life: LifeOptions) {
   const checkouts = createCheckoutLife({ ...life, payins, refunds });
   const orders = createOrderLife(life);
   const payouts = createPayoutLife(life);
+  const unapplied = createUnappliedLife(life);
+  const externals = createExternals(life, { payin: payins, refund: refunds, unapplied });
   const nothingElse = { metadata: {}, traceparent: null } as const;
   const noPage = { returnUrl: null, cancelUrl: null, statementDescriptor: null, buyer: null, expiresAt: null } as const;
 
   const market = {
     payins,
     refunds,
-    disputes: createDisputeLife(life, payins),
-    unapplied: createUnappliedLife(life),
+    disputes: createDisputeLife(life, { payins, externals }),
+    externals,
+    unapplied,
 
     async checkout(checkoutId: string, token: string, facts: readonly OrderFacts[], currency: Currency = USD) {
       const requested = facts.map(({ seller, ...rest }, index) => ({

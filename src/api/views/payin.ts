@@ -26,8 +26,14 @@ export const payinView = z
     kind: z.literal('payin'),
     status,
     origin: originView,
-    checkout_id: z.string().nullable().openapi({ description: 'The checkout it pays, unless it loads a wallet.' }),
-    wallet_id: z.string().nullable().openapi({ description: 'The wallet it loads, unless it pays a checkout.' }),
+    checkout_id: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The checkout it pays; null when it loads a wallet, or was made at the provider.' }),
+    wallet_id: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The wallet it loads; null when it pays a checkout, or was made at the provider.' }),
     ...moneyShape,
     next_action: nextActionView,
     ...progressShape,

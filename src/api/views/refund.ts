@@ -16,7 +16,10 @@ export const refundView = z
     kind: z.literal('refund'),
     status,
     origin: originView,
-    order_id: z.string().nullable().openapi({ description: 'Null when it sends back money that fitted nothing.' }),
+    order_id: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Null when it sends back money that fitted nothing, or more than the orders had left.' }),
     unapplied_id: z.string().nullable().openapi({ description: 'The unapplied money that it sends back.' }),
     payin: z.string().openapi({ description: 'The semantic_key of the pay-in whose money it is.' }),
     to: z.enum(REFUND_DESTINATIONS),

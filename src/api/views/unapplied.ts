@@ -3,7 +3,7 @@
 import { z } from '@hono/zod-openapi';
 import { sql } from 'kysely';
 import { PROVIDERS } from '../../domain/provider.ts';
-import type { Unapplied } from '../../entities/unapplied.ts';
+import { type Unapplied, unappliedMinor } from '../../entities/unapplied.ts';
 import type { Sql } from '../../runtime/db.ts';
 import { refView } from './entry.ts';
 import { isoOrNull } from './operation.ts';
@@ -59,7 +59,7 @@ export async function presentUnapplied(rows: readonly Unapplied[], client: Sql):
     ref: { kind: row.operationKind, semantic_key: row.semanticKey },
     provider: row.provider,
     extern_payment_id: row.externPaymentId,
-    amount: row.amountMinor.toString(),
+    amount: unappliedMinor(row).toString(),
     currency: row.currency,
     opened_at: row.openedAt.toISOString(),
     refund: row.refundPkid ? (keys.get(row.refundPkid) ?? null) : null,
