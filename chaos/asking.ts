@@ -19,6 +19,8 @@ export interface Request {
 }
 
 export interface Asker {
+  /** On the disk before anything of it is sent; tells whether it was not there yet. */
+  writeDown(request: Request): Promise<boolean>;
   /** Until it is answered. What is written as answered already is not sent again. */
   ask(request: Request): Promise<Reply>;
   /** The same for what nobody needs to write down: questions, and what is sent on purpose wrongly. */
@@ -60,15 +62,22 @@ export function createAsker(options: {
     }
   };
 
+  const writeDown: Asker['writeDown'] = async ({ key, kind, path, body }) => {
+    if (asked.has(key)) return false;
+    asked.add(key);
+    await journal.durable({ what: 'asked', key, kind, path, body, at: Date.now() });
+    return true;
+  };
+
   return {
     once,
     insist,
+    writeDown,
     async ask({ kind, ...request }) {
-      const { key, path, body } = request;
+      const { key } = request;
       const known = answered.get(key);
       if (known !== undefined) return { status: known.status, isReplay: true, body: { code: known.code } };
-      if (!asked.has(key)) await journal.durable({ what: 'asked', key, kind, path, body, at: Date.now() });
-      asked.add(key);
+      await writeDown({ kind, ...request });
       const reply = await insist({ ...request, method: 'POST' });
       const { status, isReplay, body: said } = reply;
       journal.note({

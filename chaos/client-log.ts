@@ -40,6 +40,8 @@ const line = z.discriminatedUnion('what', [
   z.object({
     what: z.literal('copies'),
     key: z.string(),
+    /** Not when the client was killed among the copies, and sends them again. */
+    isFirst: z.boolean(),
     statuses: z.array(z.number().nullable()),
     pkids: z.array(z.string()),
   }),

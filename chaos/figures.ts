@@ -65,7 +65,7 @@ export async function figuresOf(
   const answers = linesOf(client, 'answered').filter(({ key }) => operationKeys.has(key));
   const faults = faultsByKind(strikes, backend);
   return {
-    offered: asked.length,
+    offered: operationKeys.size,
     accepted: answers.filter(({ status }) => status < 300).length,
     refused: answers.filter(({ status }) => status >= 300).length,
     succeeded: operations.filter(({ status }) => status === 'succeeded').length,

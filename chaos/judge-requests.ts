@@ -54,9 +54,9 @@ function judgeRefused(at: {
 }
 
 function judgeCopies(client: Evidence['client']): Violation[] {
-  return linesOf(client, 'copies').flatMap(({ key, statuses, pkids }): Violation[] => {
+  return linesOf(client, 'copies').flatMap(({ key, isFirst, statuses, pkids }): Violation[] => {
     const firsts = statuses.filter((status) => status === ACCEPTED).length;
-    const isWhole = statuses.every((status) => status === 200 || status === ACCEPTED);
+    const isWhole = isFirst && statuses.every((status) => status === 200 || status === ACCEPTED);
     if (pkids.length <= 1 && firsts <= 1 && (!isWhole || firsts === 1)) return [];
     return [
       { check: 'copies', key, detail: `${firsts} of ${statuses.length} copies were the first, ${pkids.length} ids` },

@@ -99,13 +99,13 @@ async function tellHeldPayout(teller: Teller): Promise<void> {
 async function tellCopies(teller: Teller): Promise<void> {
   const { asker, journal, untilFinal } = teller;
   const request = transferOf(teller, plainOf(teller, 'from'));
-  const { key, kind, ...rest } = request;
-  await journal.durable({ what: 'asked', key, kind, path: rest.path, body: { ...rest.body }, at: Date.now() });
-  const copies = Array.from({ length: COPIES }, () => asker.once({ key, ...rest, method: 'POST' }));
+  const { key, path, body } = request;
+  const isFirst = await asker.writeDown(request);
+  const copies = Array.from({ length: COPIES }, () => asker.once({ key, path, body, method: 'POST' }));
   const replies: (Reply | null)[] = await Promise.all(copies);
   const pkids = new Set(replies.flatMap((reply) => textOf(reply?.body.pkid) ?? []));
   const statuses = replies.map((reply) => reply?.status ?? null);
-  journal.note({ what: 'copies', key, statuses, pkids: [...pkids] });
+  journal.note({ what: 'copies', key, isFirst, statuses, pkids: [...pkids] });
   if ((await asker.ask(request)).status < 300) await untilFinal('transfers', key);
 }
 

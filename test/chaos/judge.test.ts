@@ -130,13 +130,20 @@ const PLANTED: readonly Planted[] = [
   },
   {
     name: 'copies of one request that become two operations',
-    evidence: { client: [...soundRun.client, { what: 'copies', key: 't-1', statuses: [202, 200], pkids: ['T', 'V'] }] },
+    evidence: {
+      client: [
+        ...soundRun.client,
+        { what: 'copies', key: 't-1', isFirst: true, statuses: [202, 200], pkids: ['T', 'V'] },
+      ],
+    },
     found: 'copies',
     key: 't-1',
   },
   {
     name: 'copies of which two were the first',
-    evidence: { client: [...soundRun.client, { what: 'copies', key: 't-1', statuses: [202, 202], pkids: ['T'] }] },
+    evidence: {
+      client: [...soundRun.client, { what: 'copies', key: 't-1', isFirst: true, statuses: [202, 202], pkids: ['T'] }],
+    },
     found: 'copies',
     key: 't-1',
   },
