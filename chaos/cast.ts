@@ -29,7 +29,7 @@ export interface Paths {
 export type Cast = ReturnType<typeof castOf>;
 
 /** From one beginning of a story to the next. */
-const STORY_MS = 150;
+const STORY_MS = 200;
 const MIGRATE_MS = 60_000;
 
 export function castOf({ options, folder, logs, guard, key, ports, files }: CastOptions) {

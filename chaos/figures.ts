@@ -20,7 +20,7 @@ export interface Figures {
   readonly faults: Readonly<
     Record<string, { readonly times: number; readonly hit: Readonly<Partial<Record<Gap, number>>> }>
   >;
-  /** Kinds that never hit anything: then the run proves nothing. */
+  /** Kinds that never hit anything, and gaps that nothing fell into: then the run proves nothing. */
   readonly missed: readonly string[];
   readonly met: Met;
   /** From the end of a fault until the next operation was settled. */
@@ -64,6 +64,7 @@ export async function figuresOf(
   const operationKeys = new Set(asked.map(({ key }) => key));
   const answers = linesOf(client, 'answered').filter(({ key }) => operationKeys.has(key));
   const faults = faultsByKind(strikes, backend);
+  const met = await metGaps(stage, evidence);
   return {
     offered: operationKeys.size,
     accepted: answers.filter(({ status }) => status < 300).length,
@@ -73,8 +74,8 @@ export async function figuresOf(
     in_review: operations.filter((one) => !isFinal(one) && one.reviewReason !== null).length,
     payments_in_the_books: book.length,
     faults,
-    missed: Object.entries(faults).flatMap(([name, { hit }]) => (Object.keys(hit).length === 0 ? name : [])),
-    met: await metGaps(stage, evidence),
+    missed: missedOf(faults, met),
+    met,
     ...(await recovery(stage, strikes)),
     availability: availabilityOf(client),
     ended_by_themselves: stage.ends(),
@@ -90,6 +91,16 @@ function faultsByKind(strikes: readonly Strike[], backend: Backend): Figures['fa
       return [name, { times: own.length, hit }];
     }),
   );
+}
+
+/** Gaps that every run is long enough to meet; whether money had moved in one of them is a matter of milliseconds. */
+const SURELY_MET = ['answer_lost', 'job_lost', 'call_unanswered'] as const;
+
+export function missedOf(faults: Figures['faults'], met: Met): string[] {
+  return [
+    ...Object.entries(faults).flatMap(([name, { hit }]) => (Object.keys(hit).length === 0 ? name : [])),
+    ...SURELY_MET.filter((name) => met[name] === 0),
+  ];
 }
 
 function entriesOf(gaps: Strike['gaps']): (readonly [Gap, number])[] {

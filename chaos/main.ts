@@ -1,5 +1,6 @@
 // `npm run chaos`: the fault test of docs/reliability.md. Progress goes to stderr, the report to stdout.
 
+import { inspect } from 'node:util';
 import { HELP, type Options, readOptions, UsageError } from './options.ts';
 import { isPassed, reportJson, reportText } from './report.ts';
 import { runChaos } from './run.ts';
@@ -47,7 +48,7 @@ function interrupted(): void {
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {
-    process.stderr.write(`chaos: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.stderr.write(`chaos: ${inspect(error)}\n`);
     process.exit(1);
   },
 );

@@ -72,7 +72,7 @@ function verdictLines({ figures, violations, folder }: Omit<Outcome, 'options'>)
     ...own.slice(0, NAMED_MAX).map(({ key, detail }) => `  ${key}: ${detail}`),
     ...(own.length > NAMED_MAX ? [`  ... and ${own.length - NAMED_MAX} more`] : []),
   ]);
-  const missed = figures.missed.map((name) => `VOID: ${name} hit nothing, so this run proves nothing about it`);
+  const missed = figures.missed.map((name) => `VOID: ${name} met nothing, so this run proves nothing about it`);
   return [...found, ...missed, `Data and logs: ${folder}`];
 }
 

@@ -33,6 +33,8 @@ export async function runChaos(
     const violations = judge(evidence);
     isKept = !isPassed({ figures, violations });
     return { options, figures, violations, folder: isKept ? stage.folder : null };
+  } catch (cause) {
+    throw new Error(`The run broke off; its data and logs are in ${stage.folder}.`, { cause });
   } finally {
     await stage.stop({ keep: isKept });
   }
