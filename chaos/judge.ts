@@ -6,11 +6,13 @@ import { judgeEvents } from './judge-events.ts';
 import { judgeOperations } from './judge-operations.ts';
 import { judgePayments } from './judge-payments.ts';
 import { judgeRequests } from './judge-requests.ts';
+import { judgeSales } from './judge-sales.ts';
 import { judgeWallets } from './judge-wallets.ts';
 
 export function judge(evidence: Evidence): Violation[] {
   return [
     ...judgeRequests(evidence),
+    ...judgeSales(evidence),
     ...judgeOperations(evidence),
     ...judgePayments(evidence),
     ...judgeWallets(evidence),

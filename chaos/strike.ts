@@ -19,16 +19,16 @@ export interface Strike {
 /** The moment may slide by this much to find something in flight; the order of the plan stays. */
 const LURK_MS = 5_000;
 const LOOK_EVERY_MS = 10;
-/** Each of these may meet a call that moves money; together almost half of the calls do. */
+/** Each of these may meet a call that moves money; together a quarter of the calls do. */
 const ANSWER_RATES = {
-  error_before: 0.08,
-  paid_then_500: 0.08,
-  timeout_before: 0.06,
-  paid_then_timeout: 0.06,
-  paid_then_reset: 0.08,
-  html: 0.04,
-  rate_limit: 0.03,
-  slow: 0.02,
+  error_before: 0.05,
+  paid_then_500: 0.05,
+  timeout_before: 0.03,
+  paid_then_timeout: 0.03,
+  paid_then_reset: 0.05,
+  html: 0.02,
+  rate_limit: 0.01,
+  slow: 0.01,
 };
 const EVENT_RATES = { duplicate: 0.4, drop: 0.1, shuffle: true };
 const HOUR_MS = 3_600_000;

@@ -105,6 +105,24 @@ const PLANTED: readonly Planted[] = [
     key: 't-1',
   },
   {
+    name: 'an acknowledged order that is lost',
+    evidence: { orders: [] },
+    found: 'lost',
+    key: 'o-4-0',
+  },
+  {
+    name: 'an order of another amount than was asked for',
+    evidence: { orders: soundRun.orders.map((one) => ({ ...one, amountMinor: 4_999n })) },
+    found: 'amount',
+    key: 'o-4-0',
+  },
+  {
+    name: 'a pay-in of another amount than its orders',
+    evidence: { operations: replaced('pay-c-4', { amount: '5001' }) },
+    found: 'amount',
+    key: 'pay-c-4',
+  },
+  {
     name: 'a payment before its intent',
     evidence: { firstIntentAt: new Map([...soundRun.firstIntentAt, ['P', AT + 1_000]]) },
     found: 'early',

@@ -75,13 +75,16 @@ const POSTED: Readonly<Record<string, bigint>> = {
 };
 
 export const soundRun: Evidence = {
-  client: operations.flatMap(({ kind, semanticKey: key, pkid, status, fields }): ClientLine[] => [
-    { what: 'asked', key, kind, path: '/', body: asBody(fields), at: AT },
-    { what: 'tried', key, api: 0, method: 'POST', from: AT, to: AT, status: 202 },
-    { what: 'answered', key, status: 202, isReplay: false, pkid, code: null, at: AT },
-    { what: 'shown', key, status: 'initialized', at: AT },
-    { what: 'shown', key, status, at: AT + 1 },
-  ]),
+  client: [
+    ...askedCheckout(),
+    ...operations.flatMap(({ kind, semanticKey: key, pkid, status, fields }): ClientLine[] => [
+      { what: 'asked', key, kind, path: '/', body: asBody(fields), at: AT },
+      { what: 'tried', key, api: 0, method: 'POST', from: AT, to: AT, status: 202 },
+      { what: 'answered', key, status: 202, isReplay: false, pkid, code: null, at: AT },
+      { what: 'shown', key, status: 'initialized', at: AT },
+      { what: 'shown', key, status, at: AT + 1 },
+    ]),
+  ],
   heard: [
     ...operations.map(({ kind, status, semanticKey }) => heard(`${kind}.${status}`, semanticKey)),
     heard('order.delivered', 'o-4-0'),
@@ -111,6 +114,15 @@ function funded(wallet: string | (typeof WALLETS)[number]): [string, bigint] {
 
 function isPlatform(wallet: string): boolean {
   return wallet.startsWith('@');
+}
+
+function askedCheckout(): ClientLine[] {
+  const key = 'c-4';
+  const body = { orders: [{ order_id: 'o-4-0', seller_id: SELLER, amount: '5000', fee: '500' }] };
+  return [
+    { what: 'asked', key, kind: 'checkout', path: '/', body, at: AT },
+    { what: 'answered', key, status: 201, isReplay: false, pkid: null, code: null, at: AT },
+  ];
 }
 
 function asBody(fields: Operation['fields']): Record<string, unknown> {
