@@ -17,7 +17,8 @@ export interface Strike {
 }
 
 /** The moment may slide by this much to find something in flight; the order of the plan stays. */
-const LURK_MS = 5_000;
+const LURK_MS = 8_000;
+const UP_WITHIN_MS = 20_000;
 const LOOK_EVERY_MS = 10;
 /** Each of these may meet a call that moves money; together a quarter of the calls do. */
 const ANSWER_RATES = {
@@ -34,6 +35,8 @@ const EVENT_RATES = { duplicate: 0.4, drop: 0.1, shuffle: true };
 const HOUR_MS = 3_600_000;
 
 export async function strike(fault: Fault, stage: Stage): Promise<Strike> {
+  // One that still starts has nothing in flight. Should it not get up, that is no reason to spare it.
+  await Promise.race([stage.members.get(fault.on)?.child.start(), wait(UP_WITHIN_MS, undefined, { ref: false })]);
   let gaps = await inFlight(fault, stage);
   const giveUpAt = Date.now() + LURK_MS;
   while (sumOf(gaps) === 0 && Date.now() < giveUpAt) {
