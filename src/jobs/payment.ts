@@ -47,9 +47,10 @@ export function createPaymentLife<Row extends Payment>(rules: PaymentRules<Row>,
     const seen = await rows.load(pkid);
     if (seen === null || isFinal(seen.status)) return null;
     const provider = providerFor(seen);
-    let startedAt = performance.now();
     const companions = await rules.companionsOf(seen);
     const obstacle = seen.status === 'initialized' && seen.confirmedAt !== null ? await rules.obstacleTo(seen) : null;
+    // What is asked ahead of the claim, our balance at a provider above all, costs none of the time to leave.
+    let startedAt = performance.now();
     const claimed = await rules.step(claimStep(seen, { rules, companions, obstacle, timing }));
     if (claimed.type === 'idle') return null;
     if (claimed.type === 'ended') return reportOf(seen, claimed.row, claimed.row.failureCode);
