@@ -23,6 +23,7 @@ export async function inFlight({ name, on }: Pick<Fault, 'name' | 'on'>, stage: 
   const own = stage.members.get(on);
   if (name.startsWith('provider_wire') && own !== undefined) return callsOf([own]);
   if (name.startsWith('database_wire') && own !== undefined) return statementsOf([own]);
+  if (name.startsWith('redis_wire') && own !== undefined) return commandsOf([own]);
   if (name.startsWith('redis')) return pick(await waitingRows(stage), ['job', 'event']);
   if (name === 'provider_answers' || name.startsWith('sandbox')) return callsOf(all);
   if (name === 'provider_events') return pick(await waitingRows(stage), ['claimed', 'event']);
@@ -42,6 +43,10 @@ function statementsOf(members: readonly Member[]): Gaps {
 
 function callsOf(members: readonly Member[]): Gaps {
   return { call: members.reduce((sum, { provider }) => sum + (provider?.waiting() ?? 0), 0) };
+}
+
+function commandsOf(members: readonly Member[]): Gaps {
+  return { command: members.reduce((sum, { redis }) => sum + (redis?.waiting() ?? 0), 0) };
 }
 
 function pick(gaps: Gaps, names: readonly Gap[]): Gaps {
