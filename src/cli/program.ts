@@ -1,7 +1,7 @@
 // The commands. Results go to stdout, everything else to stderr; exit codes are 0, 1 (found something, or could not)
 // and 2 (usage).
 
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { PaymentError } from '../domain/errors.ts';
 import { SCOPES, type Scope } from '../jobs/api-key.ts';
 import { ConfigError } from '../runtime/config.ts';
@@ -10,6 +10,8 @@ import { runApi } from './api.ts';
 import { runAudit } from './audit.ts';
 import { runDemo } from './demo.ts';
 import { createKey, revokeKey } from './keys.ts';
+import { runLoad } from './load.ts';
+import { parseMix } from './load-plan.ts';
 import { runMigrate } from './migrate.ts';
 import { printOpenApi } from './openapi.ts';
 import { runSandbox } from './sandbox.ts';
@@ -52,6 +54,24 @@ function program(): Command {
     .description('play the whole story on a throw-away data folder; exit code 1 when something did not hold')
     .option('--rows <count>', 'so many lines of examples/payouts-1000.csv', parseRows, DEMO_ROWS_MAX)
     .action(runDemo);
+  remit
+    .command('load')
+    .description('send operations at a fixed rate to a running remit and measure until each is final')
+    .option('--rate <rate>', 'operations a second, whatever the answers take', parseRate, 100)
+    .option('--seconds <seconds>', 'how long to send', parseSeconds, 30)
+    .addOption(
+      new Option('--mix <shares>', 'kinds and their shares')
+        .argParser(parseMix)
+        .default(parseMix(LOAD_MIX_DEFAULT), LOAD_MIX_DEFAULT),
+    )
+    .option('--url <url>', 'where remit is', parseUrl, 'http://127.0.0.1:3000')
+    .option('--key <key>', "API key with read, write and operate (default: REMIT_BOOTSTRAP_KEY, or the data folder's)")
+    .option('--wallets <count>', 'wallets that the run makes and funds', parseWallets, 100)
+    .option('--provider <provider>', 'who pays payouts out; demobank never moves real money', 'demobank')
+    .option('--final-within <seconds>', 'what takes longer is late', parseSeconds, 60)
+    .option('--json', 'print JSON')
+    .addHelpText('after', LOAD_HELP)
+    .action(runLoad);
   const keys = remit.command('keys').description('make and revoke API keys');
   keys
     .command('create')
@@ -77,6 +97,40 @@ function parseRows(text: string): number {
   const rows = Number(text);
   if (Number.isInteger(rows) && rows >= 1 && rows <= DEMO_ROWS_MAX) return rows;
   throw new InvalidArgumentError(`Use a whole number from 1 to ${DEMO_ROWS_MAX}.`);
+}
+
+const LOAD_MIX_DEFAULT = 'transfers=0.7,payouts=0.3';
+const LOAD_HELP = `
+Latency counts from the moment an operation was due until it is final. Everything that a run makes is named
+load:<run id>:..., so runs never meet; its wallets and their money stay in the books.
+Exit code 1 when anything was refused, failed, was lost or was not final in time.`;
+
+const RATE_MAX = 100_000;
+const SECONDS_MAX = 86_400;
+const WALLETS_MAX = 100_000;
+
+function parseRate(text: string): number {
+  const rate = Number(text);
+  if (rate > 0 && rate <= RATE_MAX) return rate;
+  throw new InvalidArgumentError(`Use a number above 0 and at most ${RATE_MAX}.`);
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (seconds > 0 && seconds <= SECONDS_MAX) return seconds;
+  throw new InvalidArgumentError(`Use seconds above 0 and at most ${SECONDS_MAX}.`);
+}
+
+/** A transfer needs two. */
+function parseWallets(text: string): number {
+  const wallets = Number(text);
+  if (Number.isInteger(wallets) && wallets >= 2 && wallets <= WALLETS_MAX) return wallets;
+  throw new InvalidArgumentError(`Use a whole number from 2 to ${WALLETS_MAX}.`);
+}
+
+function parseUrl(text: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+  throw new InvalidArgumentError('Use an address such as http://127.0.0.1:3000.');
 }
 
 function parseScopes(text: string): Scope[] {
