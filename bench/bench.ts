@@ -87,7 +87,10 @@ function environmentNote({ settings, redis }: Ground): string {
   return [
     `${availableParallelism()} cores`,
     `node ${process.versions.node}`,
-    `PostgreSQL ${version} with fsync ${fsync}, synchronous_commit ${synchronousCommit}, full_page_writes ${fullPageWrites}`,
+    `PostgreSQL ${version}`,
+    `fsync ${fsync}`,
+    `synchronous_commit ${synchronousCommit}`,
+    `full_page_writes ${fullPageWrites}`,
     redis === null ? 'no Redis' : `Redis ${redis.version}`,
   ].join(', ');
 }

@@ -32,12 +32,11 @@ export const NAMES = {
   memory_mb: {
     unit: 'MB',
     meaning:
-      'the largest resident set of a worker process while it drains 100,000 (five backlogs); against the same worker idle',
+      'the largest resident set of a worker while it drains 100,000 (five backlogs); against the same idle',
   },
   bystanders: {
     unit: 'ms',
-    meaning:
-      'p99 to final of transfers between other wallets while one wallet takes 80 %; against the same rate without',
+    meaning: 'p99 to final of transfers between other wallets while one takes 80 %; against the same rate without',
   },
   list_ms: {
     unit: 'ms',

@@ -41,9 +41,11 @@ export const PREFILL_SOURCES: readonly ((range: Range) => string)[] = [
     CREATE TEMP TABLE happened_line ON COMMIT DROP AS
     SELECT 0 AS stage, n, ${UUID("'posting-' || t.pkid")} AS posting_id, 'transfer' AS event, 'transfer' AS kind,
            pkid, key, side.wallet_id, side.amount, at
-    FROM happened_transfer t CROSS JOIN LATERAL (VALUES (from_wallet, -amount), (to_wallet, amount)) side (wallet_id, amount)
+    FROM happened_transfer t
+    CROSS JOIN LATERAL (VALUES (from_wallet, -amount), (to_wallet, amount)) side (wallet_id, amount)
     UNION ALL
-    SELECT 1, n, ${UUID("'posting-' || c.pkid")}, 'payin.succeeded', 'payin', pkid, key, '@provider:stripe:USD', -200, at
+    SELECT 1, n, ${UUID("'posting-' || c.pkid")}, 'payin.succeeded', 'payin', pkid, key,
+           '@provider:stripe:USD', -200, at
     FROM happened_checkout c WHERE is_paid
     UNION ALL
     SELECT 1, n, ${UUID("'posting-' || o.payin_pkid")}, 'payin.succeeded', 'payin', payin_pkid, 'prefill-payin-' || n,
@@ -72,14 +74,16 @@ export const PREFILL_WRITES: readonly string[] = [
    SELECT pkid, key, 'succeeded', checkout_id, 200, 'USD', 'stripe', 'tok_prefill', checkout_id, '\\x00', '\\x00',
           'pi_prefill_' || n, 1, 1, at, at, true, at, at, at, at
    FROM happened_checkout WHERE is_paid ORDER BY pkid`,
-  `INSERT INTO seller_order (pkid, order_id, checkout_id, seller_id, wallet_id, amount, currency, fee, payin_pkid, paid_at,
-                             delivered_at, released, created_at, updated_at)
+  `INSERT INTO seller_order (pkid, order_id, checkout_id, seller_id, wallet_id, amount, currency, fee, payin_pkid,
+                             paid_at, delivered_at, released, created_at, updated_at)
    SELECT pkid, order_id, checkout_id, seller_id, seller_id, 100, 'USD', 20, CASE WHEN is_paid THEN payin_pkid END,
-          CASE WHEN is_paid THEN at END, CASE WHEN is_delivered THEN at END, CASE WHEN is_delivered THEN 80 ELSE 0 END, at, at
+          CASE WHEN is_paid THEN at END, CASE WHEN is_delivered THEN at END, CASE WHEN is_delivered THEN 80 ELSE 0 END,
+          at, at
    FROM happened_order ORDER BY pkid`,
   `INSERT INTO provider_call (pkid, number, operation_kind, provider, attempt, step, key, intent_at, answered_at,
                               latency_ms, outcome, http_status, extern_payment_id, verdict)
-   SELECT pkid, 1, 'payin', 'stripe', 1, 'send', pkid::text, at, at, 0, 'succeeded', 200, 'pi_prefill_' || n, 'succeeded'
+   SELECT pkid, 1, 'payin', 'stripe', 1, 'send', pkid::text, at, at, 0, 'succeeded', 200, 'pi_prefill_' || n,
+          'succeeded'
    FROM happened_checkout WHERE is_paid ORDER BY 1`,
   `INSERT INTO status_change (pkid, number, operation_kind, from_status, to_status, attempt, created_at)
    SELECT pkid, number, kind, from_status, to_status, 1, at
@@ -92,7 +96,8 @@ export const PREFILL_WRITES: readonly string[] = [
    SELECT DISTINCT ON (posting_id) posting_id, event, kind, pkid, key, at FROM happened_line ORDER BY posting_id`,
   // Each wallet goes on from where it stands: its counter, and its balance after every line.
   `INSERT INTO entry (wallet_id, seq, posting_id, currency, amount, balance_after, created_at)
-   SELECT wallet_id, w.seq + row_number() OVER by_time, posting_id, 'USD', amount, w.posted + sum(amount) OVER by_time, at
+   SELECT wallet_id, w.seq + row_number() OVER by_time, posting_id, 'USD', amount,
+          w.posted + sum(amount) OVER by_time, at
    FROM happened_line JOIN wallet w USING (wallet_id)
    WINDOW by_time AS (PARTITION BY wallet_id ORDER BY stage, n, posting_id)
    ORDER BY wallet_id, 2`,

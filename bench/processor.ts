@@ -16,7 +16,8 @@ export interface Processor {
   stop(): Promise<void>;
 }
 
-const START_TIMEOUT_MS = 60_000;
+/** A start takes a second or two; on a machine that is busy with other things, much longer. */
+const START_TIMEOUT_MS = 180_000;
 /** It ends itself within ten seconds. */
 const STOP_TIMEOUT_MS = 15_000;
 /** Reconcile must not do the queue's work: a backlog may wait for longer than the usual minute. */

@@ -64,7 +64,8 @@ export function createLoadTally(): LoadTally {
         (kind) => `${kind} p99 ${byKind[kind].latency.quantile(0.99) ?? '-'} ms`,
       );
       const seconds = (elapsedMs / 1_000).toFixed(0);
-      return `${seconds} s  ${sum('sent')} sent  ${sum('succeeded')} final  ${open} open  ${unwanted()} not well  ${p99.join('  ')}`;
+      const counts = [`${sum('sent')} sent`, `${sum('succeeded')} final`, `${open} open`, `${unwanted()} not well`];
+      return [`${seconds} s`, ...counts, ...p99].join('  ');
     },
     report({ runId, perSecond, seconds, elapsedMs }) {
       const present = LOAD_KINDS.filter((kind) => byKind[kind].sent > 0);
@@ -92,7 +93,7 @@ export function loadSummary(report: LoadReport): string {
   ]);
   const said = Object.entries(errors).map(([code, count]) => `  ${count} x ${code}`);
   return [
-    `Load ${run}: ${rate}/s asked for, ${finals}/s final in ${elapsed.toFixed(1)} s. Latency is from the due time to final.`,
+    `Load ${run}: ${rate}/s asked for, ${finals}/s final in ${elapsed.toFixed(1)} s. Latency is from due to final.`,
     ...[head, ...rows].map((cells) =>
       cells.map((cell, at) => (at === 0 ? cell.padEnd(10) : cell.padStart(10))).join(''),
     ),
