@@ -6,6 +6,8 @@ import { runBench } from './bench.ts';
 
 const USAGE_EXIT = 2;
 
+// Until everything has held: a run that is cut short has proven nothing.
+process.exitCode = 1;
 try {
   const options = parseArguments(process.argv.slice(2));
   if (options === 'help') process.stdout.write(`${USAGE}\n`);
@@ -19,6 +21,7 @@ try {
       progress: process.stderr,
     });
   }
+  process.exitCode = 0;
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   if (error instanceof UsageError) process.stderr.write(`${USAGE}\n`);

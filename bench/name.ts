@@ -31,8 +31,7 @@ export const NAMES = {
   },
   memory_mb: {
     unit: 'MB',
-    meaning:
-      'the largest resident set of a worker while it drains 100,000 (five backlogs); against the same idle',
+    meaning: 'the largest resident set of a worker while it drains 100,000 (five backlogs); against the same idle',
   },
   bystanders: {
     unit: 'ms',

@@ -20,8 +20,8 @@ export interface Processor {
 const START_TIMEOUT_MS = 180_000;
 /** It ends itself within ten seconds. */
 const STOP_TIMEOUT_MS = 15_000;
-/** Reconcile must not do the queue's work: a backlog may wait for longer than the usual minute. */
-export const LEASE_MS = 600_000;
+/** Reconcile must not do the queue's work: a backlog may be put in for longer than the usual minute. */
+export const LEASE_MS = 180_000;
 const LOG_SHOWN = 2_000;
 
 export interface ProcessorOptions {
