@@ -72,18 +72,17 @@ export function payOrder(order: Order, payinPkid: Pkid, now: Date): Order {
 }
 
 /**
- * Releases the seller's part less the fee. What open refunds and disputes hold stays where it is. An order that is gone
- * for good was not delivered; one whose refund is only open may still be, because that refund may fail.
+ * Releases the seller's part less the fee. What open refunds and disputes hold stays where it is, because a refund may
+ * fail and a dispute be won. An order that was refunded as a whole has nothing that could ever be released.
  */
 export function deliverOrder(order: Order, now: Date): OrderChange {
   if (order.paidAt === null) {
     throw new PaymentError('invalid-state', { detail: 'The order is not paid. Deliver it once its pay-in succeeded.' });
   }
   if (order.deliveredAt !== null) return { order, lines: [] };
-  if (order.refundedMinor + order.takenBeforeMinor === order.amountMinor) {
+  if (order.refundedMinor === order.amountMinor) {
     const detail =
-      'Nothing of this order is left to release: the whole amount went back or was taken. ' +
-      'If a dispute of it is won, deliver it then.';
+      'The whole order was refunded, so nothing is left to release. Make a new checkout if it is bought again.';
     throw new PaymentError('invalid-state', { detail });
   }
   const backMinor = order.refundedMinor + order.takenBeforeMinor + order.openBeforeMinor;

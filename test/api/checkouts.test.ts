@@ -204,7 +204,7 @@ describe('an order', () => {
     await shop.refund('co-gone-1', '1000');
     const answer = await rig.post('/v1/orders/co-gone-1/deliver');
     expect(isErrorOf(answer)).toEqual({ status: 409, code: 'invalid-state' });
-    expect(answer.json.detail).toMatch(/^Nothing of this order is left to release/);
+    expect(answer.json.detail).toMatch(/^The whole order was refunded/);
     expect((await rig.get('/v1/orders/co-gone-1')).json).toMatchObject({ status: 'refunded', delivered_at: null });
   });
 

@@ -133,12 +133,12 @@ function payOut(story: Story, { walletId }: Order, part: number): void {
   if (till.debtOf(walletId) !== 0n) story.holdsLetDespiteDebt.push(walletId);
 }
 
-/** By the history, not by the counters: what is gone for good must be refused, and everything else delivered. */
+/** By the history, not by the counters: what was refunded as a whole must be refused, and everything else delivered. */
 export function deliver(story: Story, index: number): void {
   const { till } = story;
   const { amountMinor, deliveredAt } = till.order(index);
-  const { refundedMinor, takenBeforeMinor } = expectedOf(story, index);
-  if (deliveredAt !== null || refundedMinor + takenBeforeMinor < amountMinor) {
+  const { refundedMinor } = expectedOf(story, index);
+  if (deliveredAt !== null || refundedMinor < amountMinor) {
     till.deliver(index);
     return;
   }

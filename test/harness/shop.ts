@@ -208,7 +208,7 @@ export async function openShop(env: Record<string, string> = {}, options: RemitO
       );
     },
 
-    buyerWallet: (checkoutId: string) => wallet(`${checkoutId}-buyer`, 'buyer', USD),
+    buyerWallet: (checkoutId: string, currency = USD) => wallet(`${checkoutId}-buyer`, 'buyer', currency),
     async payOut(walletId: string, amountMinor: bigint, to: { provider?: ProviderName; account?: string } = {}) {
       const { provider = 'stripe', account = 'acct_ok_1' } = to;
       await remit.payout(`out-${walletId}`, { walletId, amountMinor, provider, to: account });
