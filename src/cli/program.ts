@@ -5,17 +5,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { PaymentError } from '../domain/errors.ts';
 import { SCOPES, type Scope } from '../jobs/api-key.ts';
 import { ConfigError } from '../runtime/config.ts';
-import { runAll } from './all.ts';
-import { runApi } from './api.ts';
-import { runAudit } from './audit.ts';
-import { runDemo } from './demo.ts';
-import { createKey, revokeKey } from './keys.ts';
-import { runLoad } from './load.ts';
 import { parseMix } from './load-plan.ts';
-import { runMigrate } from './migrate.ts';
-import { printOpenApi } from './openapi.ts';
-import { runSandbox } from './sandbox.ts';
-import { runWorker } from './worker.ts';
 
 const USAGE_EXIT = 2;
 
@@ -34,26 +24,38 @@ function program(): Command {
     .description('A payment processor: money moves exactly once.')
     .exitOverride()
     .showHelpAfterError('(add --help for what there is)');
-  remit.command('all').description('run everything in one process tree, as npm start does').action(runAll);
-  remit.command('api').description('serve the API, the board and the pages').action(runApi);
-  remit.command('worker').description('run jobs and reconcile; start as many as you like').action(runWorker);
-  remit.command('migrate').description('bring the database up to date and end').action(runMigrate);
+  remit
+    .command('all')
+    .description('run everything in one process tree, as npm start does')
+    .action(async () => (await import('./all.ts')).runAll());
+  remit
+    .command('api')
+    .description('serve the API, the board and the pages')
+    .action(async () => (await import('./api.ts')).runApi());
+  remit
+    .command('worker')
+    .description('run jobs and reconcile; start as many as you like')
+    .action(async () => (await import('./worker.ts')).runWorker());
+  remit
+    .command('migrate')
+    .description('bring the database up to date and end')
+    .action(async () => (await import('./migrate.ts')).runMigrate());
   remit
     .command('sandbox')
     .description('run the stand-in for the providers')
     .option('--port <port>', 'port to listen on', parsePort)
     .option('--webhook-url <url>', 'where its events go, such as http://127.0.0.1:3000/webhooks')
-    .action(runSandbox);
+    .action(async (options) => (await import('./sandbox.ts')).runSandbox(options));
   remit
     .command('audit')
     .description('prove the books; exit code 1 when something is wrong')
     .option('--json', 'print JSON')
-    .action(runAudit);
+    .action(async (options) => (await import('./audit.ts')).runAudit(options));
   remit
     .command('demo')
     .description('play the whole story on a throw-away data folder; exit code 1 when something did not hold')
     .option('--rows <count>', 'so many lines of examples/payouts-1000.csv', parseRows, DEMO_ROWS_MAX)
-    .action(runDemo);
+    .action(async (options) => (await import('./demo.ts')).runDemo(options));
   remit
     .command('load')
     .description('send operations at a fixed rate to a running remit and measure until each is final')
@@ -71,16 +73,22 @@ function program(): Command {
     .option('--final-within <seconds>', 'what takes longer is late', parseSeconds, 60)
     .option('--json', 'print JSON')
     .addHelpText('after', LOAD_HELP)
-    .action(runLoad);
+    .action(async (options) => (await import('./load.ts')).runLoad(options));
   const keys = remit.command('keys').description('make and revoke API keys');
   keys
     .command('create')
     .description('make a key and print it, once')
     .requiredOption('--scopes <scopes>', 'comma list of read, write, operate', parseScopes)
     .option('--name <name>', 'what it is for', 'unnamed')
-    .action(createKey);
-  keys.command('revoke <key_id>').description('refuse a key from now on').action(revokeKey);
-  remit.command('openapi').description('print the OpenAPI document').action(printOpenApi);
+    .action(async (options) => (await import('./keys.ts')).createKey(options));
+  keys
+    .command('revoke <key_id>')
+    .description('refuse a key from now on')
+    .action(async (keyId) => (await import('./keys.ts')).revokeKey(keyId));
+  remit
+    .command('openapi')
+    .description('print the OpenAPI document')
+    .action(async () => (await import('./openapi.ts')).printOpenApi());
   return remit;
 }
 

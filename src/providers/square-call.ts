@@ -1,7 +1,7 @@
 // One call to Square through the official SDK over our own fetch: an answer of the expected shape, a refusal that
 // Square means, or a surprise that is thrown.
 
-import { SquareClient, SquareError } from 'square';
+import type { SquareClient, SquareError } from 'square';
 import { z } from 'zod';
 import { PaymentError } from '../domain/errors.ts';
 import type { CallLimits } from '../domain/provider.ts';
@@ -61,36 +61,55 @@ export interface Bounds {
 }
 
 export interface SquareLine {
-  readonly client: SquareClient;
-  ask<Schema extends z.ZodType>(schema: Schema, call: PromiseLike<unknown>): Promise<Said<z.infer<Schema>>>;
+  ask<Schema extends z.ZodType>(
+    schema: Schema,
+    call: (client: SquareClient) => PromiseLike<unknown>,
+  ): Promise<Said<z.infer<Schema>>>;
 }
 
 interface LineOptions {
   readonly accessToken: string;
   /** Null is Square itself. */
   readonly baseUrl: string | null;
+  readonly live: boolean;
   readonly log: ProviderLog;
 }
 
-export function createSquareLine({ accessToken, baseUrl, log }: LineOptions): SquareLine {
+export function createSquareLine({ accessToken, baseUrl, live, log }: LineOptions): SquareLine {
   const http = createHttp({ provider: PROVIDER, baseUrl: baseUrl ?? SQUARE_URL, log, faultOf: squareFaultOf });
-  // Our fetch puts its own base URL in place of the SDK's.
-  const client = new SquareClient({ token: accessToken, baseUrl: SQUARE_URL, maxRetries: 0, fetch: http.fetch });
+  let opening: ReturnType<typeof open> | null = null;
+
+  async function open() {
+    const sdk = await import('square');
+    // Our fetch puts its own base URL in place of the SDK's.
+    const options = { token: accessToken, baseUrl: SQUARE_URL, maxRetries: 0, fetch: http.fetch };
+    return { client: new sdk.SquareClient(options), isFault: isFaultOf(sdk) };
+  }
 
   async function ask<Schema extends z.ZodType>(
     schema: Schema,
-    call: PromiseLike<unknown>,
+    call: (client: SquareClient) => PromiseLike<unknown>,
   ): Promise<Said<z.infer<Schema>>> {
+    opening ??= open();
+    const { client, isFault } = await opening;
     let body: unknown;
     try {
-      body = await call;
+      body = await call(client);
     } catch (cause) {
-      return { value: null, refusal: refusalOf(cause, log) };
+      return { value: null, refusal: refusalOf(cause, { isFault, log }) };
     }
     return { value: parseAnswer(PROVIDER, schema, body), refusal: null };
   }
 
-  return { client, ask };
+  // The SDK has thousands of files: who has no account there does not wait for them, who has does not at a payment.
+  if (live) opening = open();
+  return { ask };
+}
+
+type IsFault = (cause: unknown) => cause is SquareError;
+
+function isFaultOf({ SquareError: Fault }: typeof import('square')): IsFault {
+  return (cause) => cause instanceof Fault;
 }
 
 /** One deadline for all requests that a call to the port needs. */
@@ -117,9 +136,9 @@ function squareFaultOf(body: unknown): Fault | null {
 }
 
 /** Throws whatever is no definite no. What our own fetch threw comes back inside the SDK's error. */
-function refusalOf(cause: unknown, log: ProviderLog): Refusal {
+function refusalOf(cause: unknown, { isFault, log }: { isFault: IsFault; log: ProviderLog }): Refusal {
   if (cause instanceof PaymentError) throw cause;
-  if (!(cause instanceof SquareError)) {
+  if (!isFault(cause)) {
     // The SDK fails in its own ways over numbers and texts that it did not expect.
     throw uncertain({ provider: PROVIDER, reason: 'unexpected_body', cause });
   }

@@ -64,7 +64,7 @@ interface PayinOptions {
 }
 
 export function createSquarePayins({ line, locationId, keyRetentionMs, log }: PayinOptions): Payments<PayinOrder> {
-  const { client, ask } = line;
+  const { ask } = line;
   const answerOf = (payment: Payment, pkid: Pkid) => answerOfPayment({ payment, pkid, log });
 
   async function send(order: PayinOrder, limits: CallLimits): Promise<Answer> {
@@ -82,7 +82,7 @@ export function createSquarePayins({ line, locationId, keyRetentionMs, log }: Pa
       ...(descriptor === undefined ? {} : { statementDescriptionIdentifier: descriptor }),
       ...(order.buyer.email === null ? {} : { buyerEmailAddress: order.buyer.email }),
     };
-    const { value, refusal } = await ask(paymentAnswer, client.payments.create(request, boundsOf(limits)));
+    const { value, refusal } = await ask(paymentAnswer, (client) => client.payments.create(request, boundsOf(limits)));
     if (refusal !== null) return declinedCreate(refusal, order.pkid);
     const answer = answerOf(value.payment, order.pkid);
     if (isWaiting(answer) && !sameMoney(moneyOf(value.payment), order.money)) {
@@ -96,7 +96,9 @@ export function createSquarePayins({ line, locationId, keyRetentionMs, log }: Pa
       throw new PaymentError('internal', { detail: 'A confirm needs the id of the payment. Report the request_id.' });
     }
     const bounds = boundsOf(limits);
-    const { value, refusal } = await ask(paymentAnswer, client.payments.complete({ paymentId: externId }, bounds));
+    const { value, refusal } = await ask(paymentAnswer, (client) =>
+      client.payments.complete({ paymentId: externId }, bounds),
+    );
     if (refusal === null) return answerOf(value.payment, pkid);
     const standing = await look({ pkid, externId, bounds });
     // Refused and still reserved: another try could take the money, so it has to be cancelled first.
@@ -106,7 +108,9 @@ export function createSquarePayins({ line, locationId, keyRetentionMs, log }: Pa
   async function cancel({ pkid, externId }: Reference, limits: CallLimits): Promise<Answer> {
     const bounds = boundsOf(limits);
     if (externId === null) return cancelByKey(pkid, bounds);
-    const { value, refusal } = await ask(paymentAnswer, client.payments.cancel({ paymentId: externId }, bounds));
+    const { value, refusal } = await ask(paymentAnswer, (client) =>
+      client.payments.cancel({ paymentId: externId }, bounds),
+    );
     if (refusal === null) return answerOf(value.payment, pkid);
     const standing = await look({ pkid, externId, bounds });
     if (isWaiting(standing)) throw unexpected(refusal, 'cancel_refused');
@@ -115,8 +119,9 @@ export function createSquarePayins({ line, locationId, keyRetentionMs, log }: Pa
 
   /** The key of the create is always the pkid. Square answers the same when it finds nothing to void. */
   async function cancelByKey(pkid: Pkid, bounds: Bounds): Promise<Answer> {
-    const call = client.payments.cancelByIdempotencyKey({ idempotencyKey: pkid }, bounds);
-    const { refusal } = await ask(z.object({}), call);
+    const { refusal } = await ask(z.object({}), (client) =>
+      client.payments.cancelByIdempotencyKey({ idempotencyKey: pkid }, bounds),
+    );
     if (refusal !== null) throw unexpected(refusal, 'cancel_refused');
     return canceled(null);
   }
@@ -126,7 +131,9 @@ export function createSquarePayins({ line, locationId, keyRetentionMs, log }: Pa
   }
 
   async function look({ pkid, externId, bounds }: { pkid: Pkid; externId: string; bounds: Bounds }): Promise<Answer> {
-    const { value, refusal } = await ask(paymentAnswer, client.payments.get({ paymentId: externId }, bounds));
+    const { value, refusal } = await ask(paymentAnswer, (client) =>
+      client.payments.get({ paymentId: externId }, bounds),
+    );
     if (refusal === null) return answerOf(value.payment, pkid);
     if (isMissing(refusal, externId)) return { type: 'not_found' };
     throw unexpected(refusal);
@@ -152,8 +159,9 @@ export function createPayinLookUp({
   log,
 }: Pick<PayinOptions, 'line' | 'log'>): NonNullable<Provider['findPayin']> {
   return async (externId, limits) => {
-    const call = line.client.payments.get({ paymentId: externId }, boundsOf(limits));
-    const { value, refusal } = await line.ask(paymentAnswer, call);
+    const { value, refusal } = await line.ask(paymentAnswer, (client) =>
+      client.payments.get({ paymentId: externId }, boundsOf(limits)),
+    );
     if (refusal === null) {
       const { id, referenceId, sourceType } = value.payment;
       // Cash and the like stand in Square's books, and Square never has the money.

@@ -40,7 +40,7 @@ interface SquareRefunds {
 }
 
 export function createSquareRefunds({ line, keyRetentionMs, log }: RefundOptions): SquareRefunds {
-  const { client, ask } = line;
+  const { ask } = line;
 
   async function send(order: RefundOrder, limits: CallLimits): Promise<Answer> {
     const { pkid, key, money, payinExternId } = order;
@@ -52,7 +52,9 @@ export function createSquareRefunds({ line, keyRetentionMs, log }: RefundOptions
       amountMoney: wire.money,
       reason: `Refund ${pkid}`,
     };
-    const { value, refusal } = await ask(refundAnswer, client.refunds.refundPayment(request, boundsOf(limits)));
+    const { value, refusal } = await ask(refundAnswer, (client) =>
+      client.refunds.refundPayment(request, boundsOf(limits)),
+    );
     if (refusal !== null) return declinedBy(refusal, { pkid, payinExternId });
     return answerOf({ refund: value.refund, pkid, payinExternId, log });
   }
@@ -77,7 +79,9 @@ export function createSquareRefunds({ line, keyRetentionMs, log }: RefundOptions
   }
 
   async function refundOf(externId: string, limits: CallLimits): Promise<SquareRefund | null> {
-    const { value, refusal } = await ask(refundAnswer, client.refunds.get({ refundId: externId }, boundsOf(limits)));
+    const { value, refusal } = await ask(refundAnswer, (client) =>
+      client.refunds.get({ refundId: externId }, boundsOf(limits)),
+    );
     if (refusal === null) return value.refund;
     if (isMissing(refusal, externId)) return null;
     throw unexpected(refusal);

@@ -51,7 +51,7 @@ interface SquareOptions {
 export function createSquare(options: SquareOptions): Provider {
   const { accessToken, signatureKeys, notificationUrl, locationId, baseUrl, live, log } = options;
   const keyRetentionMs = options.keyRetentionMs ?? KEY_RETENTION_MS;
-  const line = createSquareLine({ accessToken, baseUrl, log });
+  const line = createSquareLine({ accessToken, baseUrl, live, log });
   const { refund, findRefund } = createSquareRefunds({ line, keyRetentionMs, log });
   return {
     name: PROVIDER,
@@ -77,8 +77,9 @@ interface DisputeCall {
 }
 
 async function findDispute({ line, log, externId, limits }: DisputeCall): Promise<DisputeView | null> {
-  const call = line.client.disputes.get({ disputeId: externId }, boundsOf(limits));
-  const { value, refusal } = await line.ask(disputeAnswer, call);
+  const { value, refusal } = await line.ask(disputeAnswer, (client) =>
+    client.disputes.get({ disputeId: externId }, boundsOf(limits)),
+  );
   if (refusal !== null) {
     if (isMissing(refusal, externId)) return null;
     throw unexpected(refusal);
