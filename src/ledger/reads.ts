@@ -5,7 +5,7 @@ import type { Pkid } from '../domain/id.ts';
 import type { Hold, Movement } from '../domain/movements.ts';
 import type { Unapplied } from '../entities/unapplied.ts';
 import type { Sql, Tx } from '../runtime/db.ts';
-import { parseRow, type Table } from './table.ts';
+import { columnsOf, parseRow, type Table } from './table.ts';
 
 /** Milliseconds, because that is what a Date can carry back: a time must be equal to itself when it returns. */
 export async function readClock(client: Sql): Promise<Date> {
@@ -26,7 +26,7 @@ export async function lockOperations<Row extends { readonly pkid: Pkid }>(
 ): Promise<ReadonlyMap<Pkid, Row>> {
   if (pkids.length === 0) return new Map();
   const { rows } = await sql<Record<string, unknown>>`
-    SELECT * FROM ${sql.table(table.name)} WHERE pkid = ANY(${[...pkids]}::uuid[])
+    SELECT ${columnsOf(table)} FROM ${sql.table(table.name)} WHERE pkid = ANY(${[...pkids]}::uuid[])
     ORDER BY pkid FOR NO KEY UPDATE`.execute(tx);
   return byPkid(rows.map((raw) => parseRow(table, raw)));
 }
@@ -39,7 +39,7 @@ export async function readRows<Row extends { readonly pkid: Pkid }>(
 ): Promise<ReadonlyMap<Pkid, Row>> {
   if (pkids.length === 0) return new Map();
   const { rows } = await sql<Record<string, unknown>>`
-    SELECT * FROM ${sql.table(table.name)} WHERE pkid = ANY(${[...pkids]}::uuid[])`.execute(client);
+    SELECT ${columnsOf(table)} FROM ${sql.table(table.name)} WHERE pkid = ANY(${[...pkids]}::uuid[])`.execute(client);
   return byPkid(rows.map((raw) => parseRow(table, raw)));
 }
 

@@ -31,6 +31,11 @@ export function tableOf<Row extends object>(db: Db, entityName: string): Table<R
   return { name: meta.tableName, columns };
 }
 
+/** Named one by one: a newer process may have added others. */
+export function columnsOf<Row extends object>({ columns }: Table<Row>): RawBuilder<unknown> {
+  return sql.join(columns.map(({ name }) => sql.ref(name)));
+}
+
 /** A raw row as the domain wants it: bigint for bigint, Date for a time, the rest as it came. */
 export function parseRow<Row extends object>(table: Table<Row>, raw: RawRow): Row {
   const row: Record<string, unknown> = {};

@@ -34,7 +34,7 @@ interface RawWallet {
 export async function lockWallets(tx: Tx, walletIds: readonly string[]): Promise<LockedWallets> {
   if (walletIds.length === 0) return { balances: new Map(), debts: new Map(), now: null };
   const { rows } = await sql<RawWallet>`
-    SELECT locked.*, clock_timestamp() AS now FROM (
+    SELECT wallet_id, owner_id, kind, currency, posted, held, seq, allow_negative, clock_timestamp() AS now FROM (
       SELECT wallet_id, owner_id, kind, currency, posted, held, seq, allow_negative
       FROM wallet WHERE wallet_id = ANY(ARRAY(
         SELECT unnest(${walletIds}::text[])

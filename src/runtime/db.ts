@@ -32,6 +32,7 @@ import { TreasuryEntity } from '../entities/treasury.ts';
 import { UnappliedEntity } from '../entities/unapplied.ts';
 import { WalletEntity } from '../entities/wallet.ts';
 import { WebhookEndpointEntity } from '../entities/webhook-endpoint.ts';
+import { prepareStatements } from './prepared.ts';
 
 /** SQL is written by hand, so no table is declared to the query builder. */
 type Schema = Record<string, never>;
@@ -108,6 +109,7 @@ export async function openDb(url: string, { log }: { log: Logger }): Promise<Db>
       application_name: 'remit',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
+      onPoolCreated: prepareStatements,
     },
     // A flush of several versioned rows would not check the versions, so money is never written by a flush.
     useBatchUpdates: false,
