@@ -64,7 +64,7 @@ const concurrency = {
   payin: 64,
   payout: 64,
   refund: 64,
-  transfer: 256,
+  transfer: 512,
   webhookIn: 32,
   webhookOut: 32,
   maintenance: 2,
