@@ -91,10 +91,19 @@ export async function forkSandbox(
   });
   const exited = once(child, 'exit');
   const url = await Promise.race([
-    once(child, 'message', { signal: AbortSignal.timeout(START_TIMEOUT_MS) }).then(([message]) => urlIn(message)),
+    once(child, 'message', { signal: AbortSignal.timeout(START_TIMEOUT_MS) }).then(
+      ([message]) => urlIn(message),
+      () => null,
+    ),
     exited.then(() => null),
   ]);
-  if (url === null) throw new Error(`The sandbox did not start on port ${port}. Set SANDBOX_PORT to a free port.`);
+  if (url === null) {
+    child.kill('SIGKILL');
+    throw new Error(
+      `The sandbox did not start on port ${port} within ${START_TIMEOUT_MS / 1000} s. Set SANDBOX_PORT to a free port, ` +
+        'or try again when the machine is less busy.',
+    );
+  }
   child.on('exit', (code) => {
     if (child.connected) log.error({ reason: `exit ${code}` }, 'the sandbox ended; restart remit to get it back');
   });
