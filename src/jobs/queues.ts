@@ -38,7 +38,7 @@ export const QUEUES = {
   },
   transfer: {
     purpose: 'Moves one transfer between two wallets; many share one commit.',
-    concurrency: 256,
+    concurrency: 512,
     attempts: 8,
     lockDurationMs: LOCK_MS,
   },

@@ -91,10 +91,11 @@ async function take<Row extends NewRow>(
       return () => item.resolve({ type: 'taken', row: rival });
     }
     const candidate = first.get(item.pkid);
-    const row = known.get(item.pkid) ?? candidate?.row ?? item.row(now);
+    const wanted = candidate?.item === item ? candidate.row : item.row(now);
+    const row = known.get(item.pkid) ?? candidate?.row ?? wanted;
     const isOurs = inserted.has(item.pkid) || earlier.has(row.createdAt.getTime());
     const isFirst = candidate?.item === item && isOurs;
-    const isEqual = item.row(now).fingerprint.equals(row.fingerprint);
+    const isEqual = wanted.fingerprint.equals(row.fingerprint);
     const type = !isEqual ? 'key_reused' : isFirst ? 'created' : 'replayed';
     return () => item.resolve({ type, row });
   });

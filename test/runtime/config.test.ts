@@ -41,7 +41,7 @@ describe('config', () => {
       webhookAllowHosts: [],
       keyRetentionMs: null,
       unsafeDurability: false,
-      concurrency: { payout: 64, transfer: 256, webhookIn: 32, maintenance: 2 },
+      concurrency: { payout: 64, transfer: 512, webhookIn: 32, maintenance: 2 },
     });
   });
 
