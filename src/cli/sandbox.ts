@@ -100,8 +100,8 @@ export async function forkSandbox(
   if (url === null) {
     child.kill('SIGKILL');
     throw new Error(
-      `The sandbox did not start on port ${port} within ${START_TIMEOUT_MS / 1000} s. Set SANDBOX_PORT to a free port, ` +
-        'or try again when the machine is less busy.',
+      `The sandbox did not start on port ${port} within ${START_TIMEOUT_MS / 1000} s. Set SANDBOX_PORT to a free ` +
+        'port, or try again when the machine is less busy.',
     );
   }
   child.on('exit', (code) => {
