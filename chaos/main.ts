@@ -2,7 +2,7 @@
 
 import { inspect } from 'node:util';
 import { HELP, type Options, readOptions, UsageError } from './options.ts';
-import { isPassed, reportJson, reportText } from './report.ts';
+import { exitCodeOf, reportJson, reportText } from './report.ts';
 import { runChaos } from './run.ts';
 import type { Stage } from './stage.ts';
 
@@ -27,7 +27,7 @@ async function main(): Promise<number> {
     },
   });
   process.stdout.write(options.json ? reportJson(outcome) : reportText(outcome));
-  return isPassed(outcome) ? 0 : 1;
+  return exitCodeOf(outcome);
 }
 
 function optionsOrNull(): Options | 'help' | null {

@@ -25,8 +25,9 @@ log, the ledger and the providers' own book. Needs redis-server on PATH for --ba
   --json             one JSON object on stdout instead of the report
   --help             this text
 
-Exit code 0: everything held, nothing is left behind. 1: a violation, or a fault that hit nothing (the run proves
-nothing then); the folder with all logs is kept and named. 2: wrong usage.
+Exit code 0: everything held, nothing is left behind. 1: a violation. 3: no violation, but a fault that hit nothing, so
+that the run proves nothing: run it again, with another seed. The folder with all logs is then kept and named. 2: wrong
+usage.
 `;
 
 const SECONDS_MIN = 20;

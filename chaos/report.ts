@@ -20,6 +20,14 @@ export function isPassed({ figures, violations }: Pick<Outcome, 'figures' | 'vio
   return violations.length === 0 && figures.missed.length === 0;
 }
 
+/** A run that met nothing at some fault has disproved nothing, and proved nothing: it is to be run again. */
+const VOID_EXIT = 3;
+
+export function exitCodeOf({ figures, violations }: Pick<Outcome, 'figures' | 'violations'>): number {
+  if (violations.length > 0) return 1;
+  return figures.missed.length > 0 ? VOID_EXIT : 0;
+}
+
 export function reportJson(outcome: Outcome): string {
   const { options, figures, violations, folder } = outcome;
   const headlines = Object.fromEntries(HEADLINES.map((check) => [check, countOf(violations, check)]));
