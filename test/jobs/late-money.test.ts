@@ -2,7 +2,7 @@
 // often the provider speaks of it.
 
 import { sql } from 'kysely';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Pkid } from '../../src/domain/id.ts';
 import type { Payin } from '../../src/domain/payin.ts';
 import { createCheckoutLife } from '../../src/jobs/checkout.ts';
@@ -73,6 +73,9 @@ async function lookAgainTwice(pkid: Pkid): Promise<void> {
 
 describe('money after the end', () => {
   test('that a worker is told of after it had lost its lease is kept at once', async () => {
+    // Its event would be a look of its own, at a time of its own.
+    await desk.control('webhooks', { drop: 1 });
+    onTestFinished(async () => void (await desk.control('webhooks', { drop: 0 })));
     await shop.oneOrder('lost-lease');
     const { pkid, claimed, rules, companions, provider } = await claimPayin('lost-lease');
     const options = shop.app;
@@ -221,6 +224,10 @@ describe('money of another amount', () => {
 });
 
 describe('a reversal that the provider cancels later', () => {
+  // An event of the payment itself would be a look of its own, at a time of its own.
+  beforeAll(() => desk.control('webhooks', { drop: 1 }));
+  afterAll(() => desk.control('webhooks', { drop: 0 }));
+
   /** As if the provider had shown it as taken back, which it does no longer. */
   async function reversed(name: string): Promise<Pkid> {
     await shop.paidOrder(name, { amountMinor: 4_000n, feeMinor: 0n });

@@ -170,10 +170,11 @@ describe('a cancel', () => {
     const externId = sent.type === 'pending' ? sent.externId : null;
     const cancel = () => stripe.payin.cancel(referenceOf(order, externId), LIMITS);
     expect(await outcomeOf(cancel())).toBe('pending');
+    // A cancel that comes at the very moment of the refusal is told of that, and the next one ends it.
     expect(
       await until(
         () => outcomeOf(cancel()),
-        (said) => said !== 'pending',
+        (said) => said === 'declined:canceled',
       ),
     ).toBe('declined:canceled');
   });
