@@ -94,17 +94,24 @@ export async function readPageBy<Row extends object>(
   const column = table.columns.find(({ property }) => property === id);
   if (column === undefined) throw new TypeError(`${table.name} has no property ${id}.`);
   const order = sql.ref(column.name);
-  const conditions = given([
-    ...where,
-    page.created_gte && sql`${at} >= ${page.created_gte.toISOString()}::timestamptz`,
-    page.created_lt && sql`${at} < ${page.created_lt.toISOString()}::timestamptz`,
-    page.cursor && sql`(${at}, ${order}) < (${page.cursor.at}::timestamptz, ${castId(page.cursor.id, column.type)})`,
-  ]);
+  const conditions = [...where, ...pageConditions(page, { at, id: order, idType: column.type })];
   const { rows: raws } = await sql<Record<string, unknown>>`
     SELECT * FROM ${sql.table(table.name)} ${whereAll(conditions)}
     ORDER BY ${at} DESC, ${order} DESC LIMIT ${page.limit + 1}`.execute(client);
   const rows = raws.map((raw) => parseRow(table, raw));
   return cut(rows, page.limit, (row) => ({ at: newness.of(row).toISOString(), id: String(row[id]) }));
+}
+
+/** The rows after the cursor, within the asked time. */
+export function pageConditions(
+  page: PageRequest,
+  { at, id, idType }: { at: RawBuilder<unknown>; id: RawBuilder<unknown>; idType: string },
+): RawBuilder<unknown>[] {
+  return given([
+    page.created_gte && sql`${at} >= ${page.created_gte.toISOString()}::timestamptz`,
+    page.created_lt && sql`${at} < ${page.created_lt.toISOString()}::timestamptz`,
+    page.cursor && sql`(${at}, ${id}) < (${page.cursor.at}::timestamptz, ${castId(page.cursor.id, idType)})`,
+  ]);
 }
 
 /** The conditions of the filters that were given. */

@@ -83,7 +83,7 @@ function oldestUnfinished(): RawBuilder<{ kind: string; age_seconds: number; cou
   );
   return sql`
     SELECT kind, floor(extract(epoch FROM now() - min(since)))::int AS age_seconds, count(*)::int AS count
-    FROM (${payments} UNION ALL SELECT 'transfer', created_at FROM transfer WHERE due_at IS NOT NULL) unfinished
+    FROM (${payments} UNION ALL SELECT 'transfer', created_at FROM transfer_due JOIN transfer USING (pkid)) unfinished
     GROUP BY kind ORDER BY kind`;
 }
 

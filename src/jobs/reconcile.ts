@@ -125,11 +125,19 @@ function isFull(due: readonly DueRow[]): boolean {
 
 const KINDS = [...OPERATION_KINDS, 'event', 'checkout', 'delivery'] as const satisfies readonly DueRow['kind'][];
 
+/** Where rows with a due_at are found: the database keeps those of transfers apart (migration 0005). */
+const DUE_ROWS = {
+  payin: 'payin',
+  payout: 'payout',
+  refund: 'refund',
+  transfer: 'transfer_due',
+} as const satisfies Record<OperationKind, string>;
+
 /** Oldest first, without locks: a row's own claim decides who runs it. */
 async function readDue(db: Db): Promise<DueRow[]> {
   const operations = OPERATION_KINDS.map(
     (kind) => sql`
-      (SELECT ${sql.lit(kind)} AS kind, pkid::text AS id, NULL AS provider, due_at FROM ${sql.table(kind)}
+      (SELECT ${sql.lit(kind)} AS kind, pkid::text AS id, NULL AS provider, due_at FROM ${sql.table(DUE_ROWS[kind])}
        WHERE due_at <= now() ORDER BY due_at LIMIT ${SHARES[kind]})`,
   );
   const { rows } = await sql<

@@ -170,4 +170,19 @@ export const OPERATION_CHECKS: readonly AuditCheck[] = [
       SELECT 'transfer', pkid, semantic_key, status, created_at FROM transfer
       WHERE final_at IS NULL AND created_at < now() - ${TRANSFER_DAYS_MAX}::integer * interval '1 day'`,
   },
+  {
+    id: 'L2',
+    title: 'Every unfinished and every failed transfer stands where it is looked for, and no other',
+    query: sql`
+      SELECT 'transfer_due' AS looked_for_in, pkid, due_at, NULL AS created_at
+      FROM (SELECT pkid, due_at, true AS is_there FROM transfer WHERE due_at IS NOT NULL) t
+           FULL JOIN (SELECT pkid, due_at, true AS is_listed FROM transfer_due) d USING (pkid, due_at)
+      WHERE is_there IS NULL OR is_listed IS NULL
+      UNION ALL
+      SELECT 'transfer_failed', pkid, NULL, created_at
+      FROM (SELECT pkid, created_at, from_wallet, to_wallet, true AS is_there FROM transfer WHERE status = 'failed') t
+           FULL JOIN (SELECT *, true AS is_listed FROM transfer_failed) f
+           USING (pkid, created_at, from_wallet, to_wallet)
+      WHERE is_there IS NULL OR is_listed IS NULL`,
+  },
 ];

@@ -158,7 +158,7 @@ describe('guards', () => {
       'ALTER TABLE posting DISABLE TRIGGER posting_append_only',
       /posting\.posting_append_only: disabled/,
     ],
-    ['a dropped foreign key', 'ALTER TABLE entry DROP CONSTRAINT entry_wallet_fk', /entry\.entry_wallet_fk: missing/],
+    ['a dropped foreign key', 'ALTER TABLE hold DROP CONSTRAINT hold_wallet_fk', /hold\.hold_wallet_fk: missing/],
   ])('the program refuses to start with %s and names the way out', async (_, statements, named) => {
     const start = onCopy(statements, startOn);
     await expect(start).rejects.toThrow(named);

@@ -47,10 +47,13 @@ describe('what was written stays written', () => {
     }
   });
 
-  test.each(['payin', 'payout', 'refund', 'transfer', 'seller_order'])('a %s cannot be deleted', async (table) => {
-    expect(await refusalOf(`DELETE FROM ${table}`)).toMatch(/^23001 /);
-    expect(await refusalOf(`TRUNCATE ${table} CASCADE`)).toMatch(/^23001 /);
-  });
+  test.each(['payin', 'payout', 'refund', 'transfer', 'seller_order', 'wallet'])(
+    'a %s cannot be deleted',
+    async (table) => {
+      expect(await refusalOf(`DELETE FROM ${table}`)).toMatch(/^23001 /);
+      expect(await refusalOf(`TRUNCATE ${table} CASCADE`)).toMatch(/^23001 /);
+    },
+  );
 });
 
 describe('entries', () => {
@@ -73,6 +76,27 @@ describe('entries', () => {
     const lines = `('seller0', 9999, 'USD', 5), ('buyer0', 9999, 'USD', -5)`;
     expect(await refusalOf(insert(`${lines}, ('euro', 9998, 'EUR', 1), ('euro', 9999, 'EUR', -1)`))).toBe(
       'nothing refused it',
+    );
+  });
+
+  test.each([
+    ['a wallet that does not exist', insert(`('nobody', 1, 'USD', 5), ('buyer0', 9999, 'USD', -5)`)],
+    [
+      'a posting that does not exist',
+      `WITH unwritten AS (SELECT gen_random_uuid() AS posting_id)
+       INSERT INTO entry (wallet_id, seq, posting_id, currency, amount, balance_after, created_at)
+       SELECT line.wallet_id, 9999, posting_id, 'USD', amount, 0, now()
+       FROM unwritten, (VALUES ('seller0', 5), ('buyer0', -5)) line (wallet_id, amount)`,
+    ],
+  ])('that name %s are refused', async (_, statement) => {
+    expect(await refusalOf(statement)).toBe('23503 an entry names a wallet or a posting that does not exist');
+  });
+});
+
+describe('a transfer', () => {
+  test('that names a wallet that does not exist is refused', async () => {
+    expect(await refusalOf(transferWith(`to_wallet = 'nobody'`))).toBe(
+      '23503 a transfer names a wallet that does not exist',
     );
   });
 });

@@ -139,7 +139,7 @@ export const VIOLATIONS: readonly Plant[] = [
       UPDATE status_change SET to_status = 'succeeded' WHERE number = 3
         AND pkid = (SELECT pkid FROM transfer WHERE semantic_key = 'transfer:9');`,
     check: 'A7',
-    alsoNoticedBy: ['W1', 'W2'],
+    alsoNoticedBy: ['L2', 'W1', 'W2'],
   },
   {
     violation: 'a posting belongs to nothing',
@@ -268,6 +268,18 @@ export const VIOLATIONS: readonly Plant[] = [
     violation: 'a payout is in process for eleven days and nobody was told',
     statements: `UPDATE payout SET confirmed_at = now() - interval '11 days' WHERE semantic_key = 'stripe:never:5'`,
     check: 'L1',
+    alsoNoticedBy: [],
+  },
+  {
+    violation: 'a failed transfer is not among the failed ones',
+    statements: 'DELETE FROM transfer_failed',
+    check: 'L2',
+    alsoNoticedBy: [],
+  },
+  {
+    violation: 'a transfer that is final is still looked for',
+    statements: `INSERT INTO transfer_due SELECT now(), pkid FROM transfer WHERE semantic_key = 'transfer:0'`,
+    check: 'L2',
     alsoNoticedBy: [],
   },
 ];

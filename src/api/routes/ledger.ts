@@ -54,6 +54,8 @@ const list = endpoint({
   async handle({ query }, api) {
     const where = given([
       query.event && sql`event = ${query.event}`,
+      // Says the same again in the words of the index of everything but transfers.
+      query.event && query.event !== 'transfer' && sql`event <> 'transfer'`,
       query.wallet_id && sql`posting_id IN (SELECT e.posting_id FROM entry e WHERE e.wallet_id = ${query.wallet_id})`,
     ]);
     const page = await readPage(api.db.sql, { table: api.tables.posting, id: 'postingId', where, page: query });

@@ -1,7 +1,6 @@
 // Transfers: money from one person's wallet to another's.
 
 import { z } from '@hono/zod-openapi';
-import { sql } from 'kysely';
 import { PaymentError } from '../../domain/errors.ts';
 import { pkidOf } from '../../domain/id.ts';
 import { isFinal } from '../../domain/state-machine.ts';
@@ -11,7 +10,8 @@ import type { Api } from '../context.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
 import { amount, currency, metadata, personsWallet, semanticKey, status, wait, walletId } from '../fields.ts';
 import { intakeReply, taken } from '../intake-reply.ts';
-import { createdQuery, given, mapPage, pageOf, pageQuery, readPage } from '../pages.ts';
+import { createdQuery, mapPage, pageOf, pageQuery } from '../pages.ts';
+import { readTransferPage } from '../transfer-pages.ts';
 import { parseItem } from '../validation.ts';
 import { presentTransfer, transferView } from '../views/transfer.ts';
 
@@ -111,13 +111,9 @@ const list = endpoint({
   statuses: { 200: 'One page.' },
   errors: [],
   async handle({ query }, api) {
-    const where = given([
-      query.status && sql`status = ${query.status}`,
-      // Says the same again in the words of the index of unfinished rows.
-      query.status && !isFinal(query.status) && sql`due_at IS NOT NULL`,
-      query.wallet_id && sql`(from_wallet = ${query.wallet_id} OR to_wallet = ${query.wallet_id})`,
-    ]);
-    const page = await readPage(api.db.sql, { table: api.tables.transfer, id: 'pkid', where, page: query });
+    const { status: asked, wallet_id: id } = query;
+    const filters = { status: asked, walletId: id, page: query };
+    const page = await readTransferPage(api.db.sql, { table: api.tables.transfer, ...filters });
     return { status: 200, body: mapPage(page, presentTransfer) };
   },
 });

@@ -4,7 +4,13 @@
 import { readFileSync } from 'node:fs';
 import { Migration } from '@mikro-orm/migrations';
 
-const NAMES = ['0001-payouts-and-transfers', '0002-checkouts', '0003-webhooks-out', '0004-external-payments'] as const;
+const NAMES = [
+  '0001-payouts-and-transfers',
+  '0002-checkouts',
+  '0003-webhooks-out',
+  '0004-external-payments',
+  '0005-lean-transfers',
+] as const;
 
 export const migrations = NAMES.map((name) => ({ name, class: migrationOf(name) }));
 
