@@ -7,10 +7,11 @@ import { isPkid, type Pkid } from '../domain/id.ts';
 import { PROVIDERS } from '../domain/provider.ts';
 import type { Audit } from '../ledger/audit.ts';
 import type { Config } from '../runtime/config.ts';
-import type { Queues, RunningJob, WorkerHandle } from '../runtime/queue.ts';
+import type { Queues, RunningJob, WorkerHandle, WorkOptions } from '../runtime/queue.ts';
 import { lockDurationMs, QUEUE_NAMES, type QueueName } from './queues.ts';
 import type { Reconcile } from './reconcile.ts';
-import type { RunCause, Runner } from './runner.ts';
+import type { RunCause } from './run-log.ts';
+import type { Runner } from './runner.ts';
 import type { StoredEvent, WebhookInLife } from './webhook-in.ts';
 import type { WebhookOut } from './webhook-out.ts';
 
@@ -20,6 +21,9 @@ export interface Workers {
 
 export const RECONCILE_JOB = 'maintenance-reconcile';
 export const AUDIT_JOB = 'maintenance-audit';
+
+/** As many as commits in flight: one batch of jobs becomes one commit. */
+const TRANSFER_LANES = 2;
 
 export async function startWorkers(options: {
   queues: Queues<QueueName>;
@@ -80,15 +84,25 @@ export async function startWorkers(options: {
 
   const handles: WorkerHandle[] = [];
   for (const queue of QUEUE_NAMES) {
+    const common: Omit<WorkOptions, 'concurrency' | 'process'> = {
+      lockDurationMs: lockDurationMs(queue, config),
+      // A defect does not heal by trying again; only what may pass is tried again. Reconcile runs the row anyhow.
+      canRetry: (error) => !(error instanceof PaymentError) || error.kind === 'unavailable',
+      onDead: (job) => log.error({ queue, job_id: job.id, reason: job.reason }, 'job is dead; reconcile goes on'),
+    };
     handles.push(
-      await queues.work(queue, {
-        concurrency: concurrency[queue],
-        lockDurationMs: lockDurationMs(queue, config),
-        process: (job) => process(queue, job),
-        // A defect does not heal by trying again; only what may pass is tried again. Reconcile runs the row anyhow.
-        canRetry: (error) => !(error instanceof PaymentError) || error.kind === 'unavailable',
-        onDead: (job) => log.error({ queue, job_id: job.id, reason: job.reason }, 'job is dead; reconcile goes on'),
-      }),
+      queue === 'transfer'
+        ? await queues.workInBatches(queue, {
+            ...common,
+            batchMax: Math.ceil(concurrency.transfer / TRANSFER_LANES),
+            lanes: TRANSFER_LANES,
+            process: (jobs) => Promise.allSettled(jobs.map((job) => process(queue, job))),
+          })
+        : await queues.work(queue, {
+            ...common,
+            concurrency: concurrency[queue],
+            process: (job) => process(queue, job),
+          }),
     );
   }
   return {

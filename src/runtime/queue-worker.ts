@@ -1,41 +1,36 @@
-// A worker of one queue. BullMQ sees only nothing (done) or a short plain error (again, or dead): a result or an error
-// that it cannot store would make the job run once more.
+// A worker of one queue that runs each job by itself.
 
-import { type IQueueBackend, type Job, UnrecoverableError, Worker } from 'bullmq';
-import { PaymentError } from '../domain/errors.ts';
-import { type Backend, codeOf, errorListener, type QueueLog, within } from './queue-backend.ts';
+import { type IQueueBackend, type Job, type Processor, Worker } from 'bullmq';
+import { type Backend, errorListener, type QueueLog, within } from './queue-backend.ts';
+import {
+  backoffMs,
+  type DeadJob,
+  describe,
+  type JobData,
+  plainError,
+  queuedMsOf,
+  type RunningJob,
+  report,
+} from './queue-job.ts';
 
-/** Ids and the trace context only; everything else is in the row. */
-export type JobData = Readonly<Record<string, string>>;
-
-export interface RunningJob {
-  readonly id: string;
-  readonly name: string;
-  readonly data: JobData;
-  /** Failed attempts before this one. */
-  readonly attemptsMade: number;
-  /** From when the job was first due until this attempt began. */
-  readonly queuedMs: number;
-  /** Aborted when the worker closes and the grace is over. */
-  readonly signal: AbortSignal;
-}
-
-export interface DeadJob {
-  readonly id: string;
-  readonly name: string;
-  readonly data: JobData;
-  readonly attemptsMade: number;
-  readonly reason: string;
-}
-
-export interface WorkOptions {
-  readonly concurrency: number;
+/** What both ways of working have in common. */
+export interface WorkCommon {
   readonly lockDurationMs: number;
-  readonly process: (job: RunningJob) => Promise<void>;
   /** False ends the job at once. Without it every error is tried again until the attempts are used up. */
   readonly canRetry?: (error: unknown) => boolean;
   /** The queue gave the job up. This says nothing about the operation: reconcile runs its row. */
   readonly onDead?: (job: DeadJob) => void | Promise<void>;
+}
+
+export interface WorkOptions extends WorkCommon {
+  readonly concurrency: number;
+  readonly process: (job: RunningJob) => Promise<void>;
+}
+
+export interface OpenWorkerOptions extends WorkCommon {
+  readonly queue: string;
+  readonly attempts: number;
+  readonly log: QueueLog;
 }
 
 export interface WorkerHandle {
@@ -49,12 +44,10 @@ export interface WorkerHandle {
 }
 
 export const BACKOFF_TYPE = 'jitter';
-const BACKOFF_BASE_MS = 200;
-const BACKOFF_CAP_MS = 30_000;
 /** A kill or a long pause of the process; more often than this and the job itself is the likely cause. */
 const STALLED_MAX = 3;
 /** Pick-ups after kills are not counted as attempts by BullMQ; this bounds the sum of both. */
-const STARTED_BEYOND_ATTEMPTS_MAX = STALLED_MAX + 2;
+export const STARTED_BEYOND_ATTEMPTS_MAX = STALLED_MAX + 2;
 /** How often an idle worker looks by itself, should a wake-up be lost. */
 const DRAIN_DELAY_SECONDS = 5;
 /** BullMQ waits 15 s after a refused connection unless told otherwise; due payments should not. */
@@ -62,13 +55,9 @@ const RUN_RETRY_DELAY_MS = 1000;
 const STALLED_INTERVAL_MS = 30_000;
 const READY_TIMEOUT_MS = 10_000;
 /** What an aborted job gets to leave in order. */
-const ABORT_GRACE_MS = 500;
-const REASON_LENGTH_MAX = 200;
+export const ABORT_GRACE_MS = 500;
 
-export async function startWorker(
-  backend: Backend,
-  options: WorkOptions & { readonly queue: string; readonly attempts: number; readonly log: QueueLog },
-): Promise<WorkerHandle> {
+export async function startWorker(backend: Backend, options: OpenWorkerOptions & WorkOptions): Promise<WorkerHandle> {
   const { queue, log } = options;
   let running = 0;
   // Three parameters, because BullMQ makes a signal only for a processor that declares it.
@@ -86,10 +75,39 @@ export async function startWorker(
       running -= 1;
     }
   };
+  const worker = await openWorker(backend, { ...options, processor: process, concurrency: options.concurrency });
+
+  return {
+    running: () => running,
+    pause: () => worker.pause(true),
+    resume: () => worker.resume(),
+    async close(graceMs) {
+      const closing = worker.close().then(
+        () => true,
+        () => true,
+      );
+      if (await settledWithin(graceMs, closing)) return true;
+      worker.cancelAllJobs('shutdown');
+      if (await settledWithin(ABORT_GRACE_MS, closing)) return true;
+      log.warn({ queue, running }, 'closed with jobs running; they are run again when their lock or lease ends');
+      return false;
+    },
+  };
+}
+
+export type BullWorker = Worker<JobData, void, string, IQueueBackend>;
+
+/** BullMQ's worker, connected; without a processor it fetches nothing by itself. */
+export async function openWorker(
+  backend: Backend,
+  options: OpenWorkerOptions & { readonly processor: Processor<JobData, void> | null; readonly concurrency: number },
+): Promise<BullWorker> {
+  const { queue, processor, log } = options;
   const worker = new Worker<JobData, void, string, IQueueBackend>(
     queue,
-    process,
+    processor,
     {
+      autorun: processor !== null,
       connection: backend.connectWorker(),
       prefix: backend.prefix,
       concurrency: options.concurrency,
@@ -121,62 +139,9 @@ export async function startWorker(
     });
   }
 
-  return {
-    running: () => running,
-    pause: () => worker.pause(true),
-    resume: () => worker.resume(),
-    async close(graceMs) {
-      const closing = worker.close().then(
-        () => true,
-        () => true,
-      );
-      if (await settledWithin(graceMs, closing)) return true;
-      worker.cancelAllJobs('shutdown');
-      if (await settledWithin(ABORT_GRACE_MS, closing)) return true;
-      log.warn({ queue, running }, 'closed with jobs running; they are run again when their lock or lease ends');
-      return false;
-    },
-  };
+  return worker;
 }
 
-/** Asynchronous, so that a throw and a rejection end in the same place. */
-async function report(onDead: (job: DeadJob) => void | Promise<void>, job: DeadJob): Promise<void> {
-  await onDead(job);
-}
-
-/** Full jitter: workers that failed together must not come back together. */
-function backoffMs(attemptsMade: number): number {
-  return Math.ceil(Math.random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** Math.min(attemptsMade - 1, 20)));
-}
-
-function describe(job: Job): { id: string; name: string; data: JobData; attemptsMade: number } {
-  return { id: job.id ?? '', name: job.name, data: readJobData(job.data), attemptsMade: job.attemptsMade };
-}
-
-function queuedMsOf(job: Job): number {
-  return Math.max(0, Date.now() - job.timestamp - (job.opts.delay ?? 0));
-}
-
-/** Job data comes from outside the process: only texts are kept. */
-function readJobData(data: unknown): JobData {
-  if (typeof data !== 'object' || data === null) return {};
-  return Object.fromEntries(
-    Object.entries(data).filter((field): field is [string, string] => typeof field[1] === 'string'),
-  );
-}
-
-/** Messages of foreign errors may quote what they choked on, and the board shows them: name and code only. */
-function plainError(error: unknown, canRetry: boolean): Error {
-  const reason =
-    error instanceof PaymentError
-      ? `${error.code}: ${error.detail}`
-      : [error instanceof Error ? error.name : 'Error', codeOf(error)].filter(Boolean).join(' ');
-  const text = reason.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, REASON_LENGTH_MAX);
-  const plain = canRetry ? new Error(text) : new UnrecoverableError(text);
-  plain.stack = '';
-  return plain;
-}
-
-function settledWithin(timeoutMs: number, promise: Promise<boolean>): Promise<boolean> {
+export function settledWithin(timeoutMs: number, promise: Promise<boolean>): Promise<boolean> {
   return within(timeoutMs, promise, 'late').catch(() => false);
 }

@@ -12,12 +12,15 @@ import {
   sparingWarning,
   within,
 } from './queue-backend.ts';
+import { type BatchWorkOptions, startBatchWorker } from './queue-batch-worker.ts';
+import type { JobData } from './queue-job.ts';
 import { connectPostgres } from './queue-postgres.ts';
 import { connectRedis } from './queue-redis.ts';
 import { startTrimmer, type Trimmer } from './queue-trim.ts';
-import { BACKOFF_TYPE, type JobData, startWorker, type WorkerHandle, type WorkOptions } from './queue-worker.ts';
+import { BACKOFF_TYPE, startWorker, type WorkerHandle, type WorkOptions } from './queue-worker.ts';
 
-export type { JobData, RunningJob, WorkerHandle, WorkOptions } from './queue-worker.ts';
+export type { JobData, RunningJob } from './queue-job.ts';
+export type { WorkerHandle, WorkOptions } from './queue-worker.ts';
 
 export interface NewJob {
   /** Made by jobIdOf: "<kind>-<key>", never an integer, never one of the queue's own names, no ":". */
@@ -40,6 +43,8 @@ export interface Queues<Name extends string = string> {
   /** Best effort: never throws, answers within 500 ms, false when the queue did not take the jobs. */
   add(queue: Name, jobs: readonly NewJob[]): Promise<boolean>;
   work(queue: Name, options: WorkOptions): Promise<WorkerHandle>;
+  /** The same for jobs that are cheaper together: they are fetched, run and ended many at a time. */
+  workInBatches(queue: Name, options: BatchWorkOptions): Promise<WorkerHandle>;
   /** Idempotent. Call it at every start and on a timer: a flushed queue forgets its schedules. */
   schedule(queue: Name, options: { id: string; everyMs: number; data?: JobData }): Promise<void>;
   counts(): Promise<Record<Name, QueueCounts>>;
@@ -106,6 +111,10 @@ export async function openQueues<const Name extends string>(options: OpenOptions
     async work(name, work) {
       lane(name);
       return startWorker(backend, { ...work, queue: name, attempts: attemptsOf(name), log });
+    },
+    async workInBatches(name, work) {
+      lane(name);
+      return startBatchWorker(backend, { ...work, queue: name, attempts: attemptsOf(name), log });
     },
     schedule: (name, schedule) => upsertSchedule(lane(name).queue, schedule),
     async counts() {

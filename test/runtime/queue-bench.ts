@@ -1,7 +1,14 @@
 // What the queue's tests share: a server, queues that close themselves, and workers that keep what they saw.
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
-import { type NewJob, openQueues, type Queues, type RunningJob, type WorkOptions } from '../../src/runtime/queue.ts';
+import {
+  type NewJob,
+  openQueues,
+  type Queues,
+  type RunningJob,
+  type WorkerHandle,
+  type WorkOptions,
+} from '../../src/runtime/queue.ts';
 import { hasRedisServer, type QueueServer, silent, startPostgres, startRedis } from './queue-servers.ts';
 
 export const NAMES = ['payout', 'transfer', 'maintenance'] as const;
@@ -11,13 +18,15 @@ export const LOCK_MS = 1000;
 export const POLL = { timeout: 20_000, interval: 50 } as const;
 
 export const redis = hasRedisServer();
-/** The suites run once for each. */
-export const BACKENDS = [
-  ...(redis ? [['redis', startRedis] as const] : []),
-  ['postgres', startPostgres] as const,
-] as const;
+const SERVERS = [...(redis ? [['redis', startRedis] as const] : []), ['postgres', startPostgres] as const] as const;
+/** The suites run once for each: a queue keeps its promises wherever it is, and however its jobs are taken. */
+export const BACKENDS = SERVERS.flatMap(([kind, start]) => [
+  [kind, 'one by one', start] as const,
+  [kind, 'in batches', start] as const,
+]);
+export type Way = (typeof BACKENDS)[number][1];
 
-export function queueBench(start: () => Promise<QueueServer>) {
+export function queueBench(start: () => Promise<QueueServer>, way: Way) {
   let started: QueueServer | null = null;
   const closers: (() => Promise<unknown>)[] = [];
   const server = () => {
@@ -42,7 +51,7 @@ export function queueBench(start: () => Promise<QueueServer>) {
     async openHere(attempts: Partial<Record<Name, number>> = {}): Promise<Queues<Name>> {
       const queues = await openQueues({ ...server().options, names: NAMES, log: silent, attempts });
       closers.push(() => queues.close());
-      return queues;
+      return way === 'one by one' ? queues : { ...queues, work: (name, work) => inBatches(queues, name, work) };
     },
     /** Runs jobs of a queue until the test ends and keeps what it saw. */
     async work(queues: Queues<Name>, name: Name, options: Partial<WorkOptions> = {}): Promise<RunningJob[]> {
@@ -60,6 +69,18 @@ export function queueBench(start: () => Promise<QueueServer>) {
       return seen;
     },
   };
+}
+
+/** The same work, taken many jobs at a time. */
+function inBatches(queues: Queues<Name>, name: Name, work: WorkOptions): Promise<WorkerHandle> {
+  const { concurrency, process, ...common } = work;
+  const lanes = 2;
+  return queues.workInBatches(name, {
+    ...common,
+    lanes,
+    batchMax: Math.ceil(concurrency / lanes),
+    process: (jobs) => Promise.allSettled(jobs.map(process)),
+  });
 }
 
 export const idsOf = (jobs: readonly RunningJob[]) => jobs.map(({ id }) => id).sort();

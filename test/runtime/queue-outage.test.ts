@@ -8,8 +8,8 @@ import { openQueues } from '../../src/runtime/queue.ts';
 import { addUntilTaken, BACKENDS, idsOf, jobOf, LOCK_MS, NAMES, POLL, queueBench, redis } from './queue-bench.ts';
 import { killed, type QueueServer, silent, startRedis } from './queue-servers.ts';
 
-describe.each(BACKENDS)('in trouble, the queue on %s', (kind, start) => {
-  const { server, openHere, work, closeLater } = queueBench(start);
+describe.each(BACKENDS)('in trouble, the queue on %s, jobs taken %s', (kind, way, start) => {
+  const { server, openHere, work, closeLater } = queueBench(start, way);
 
   test('a server that hangs makes add answer false, and adding recovers by itself', async () => {
     const queues = await openHere();

@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { jobIdOf } from '../../src/domain/id.ts';
 import { BACKENDS, idsOf, jobOf, LOCK_MS, POLL, queueBench } from './queue-bench.ts';
 
-describe.each(BACKENDS)('the queue on %s', (_kind, start) => {
-  const { openHere, work, closeLater } = queueBench(start);
+describe.each(BACKENDS)('the queue on %s, jobs taken %s', (_kind, way, start) => {
+  const { openHere, work, closeLater } = queueBench(start, way);
 
   test('any semantic key makes a job id that runs and comes back unchanged', async () => {
     const keys = ['meta', 'wait', 'active', 'id', 'events', 'delayed', 'completed', 'marker', '123', 'a:b:c', '0'];
