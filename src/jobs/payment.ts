@@ -16,7 +16,7 @@ import { askNow, type Resolution, resolvePayment } from './payment-review.ts';
 import type { Companions, PaymentRules } from './payment-rules.ts';
 import { answerStep, change, claimStep, locking, refuseRefusals, unchanged } from './payment-steps.ts';
 import { providerOf } from './provider-of.ts';
-import type { RunReport } from './runner.ts';
+import type { RunReport } from './run-log.ts';
 import { strayIdOf } from './unapplied-money.ts';
 
 export type PaymentLife<Row extends Payment> = ReturnType<typeof createPaymentLife<Row>>;

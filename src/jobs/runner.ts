@@ -3,22 +3,7 @@
 
 import type { Logger } from 'pino';
 import type { OperationKind, Pkid } from '../domain/id.ts';
-import type { Status } from '../domain/state-machine.ts';
-
-/** What one run of a life did to its row; null when there was nothing to do. */
-export interface RunReport {
-  readonly semanticKey: string;
-  readonly attempt: number;
-  readonly from: Status;
-  readonly to: Status;
-  /** The failure, the review reason, or what is waited for. */
-  readonly reason: string | null;
-  /** info: moved. warn: it is tried again. error: a person must look. */
-  readonly level: 'info' | 'warn' | 'error';
-}
-
-/** What started a run, for its log line. */
-export type RunCause = Readonly<{ reason: 'reconcile' | 'webhook' } | { job_id: string; queuedMs: number }>;
+import { createRunLog, type RunCause, type RunReport } from './run-log.ts';
 
 export interface Runner {
   /** Waits for its turn, then runs the life. Does nothing when that row runs here already. */
@@ -33,6 +18,7 @@ export function createRunner(options: {
   log: Logger;
 }): Runner {
   const { lives, concurrency, log } = options;
+  const tell = createRunLog(log);
   const running = new Map<Pkid, Promise<void>>();
   const limits = {
     payin: createLimit(concurrency.payin),
@@ -48,10 +34,7 @@ export function createRunner(options: {
     try {
       const report = await lives[kind](pkid);
       if (report === null) return;
-      const { semanticKey, attempt, from, to, reason, level } = report;
-      const moved = { kind, pkid, semantic_key: semanticKey, attempt, from, to };
-      const durationMs = Math.round(performance.now() - startedAt);
-      log[level]({ ...cause, ...moved, ...(reason === null ? {} : { code: reason }), durationMs }, 'run');
+      tell(report, { kind, pkid, cause, durationMs: Math.round(performance.now() - startedAt) });
     } finally {
       leave();
       running.delete(pkid);
