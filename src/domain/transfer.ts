@@ -25,16 +25,24 @@ export interface Transfer {
   readonly finalAt: Date | null;
 }
 
-export type TransferPatch = Partial<Transfer>;
+/** How it ended. */
+type TransferEnd = Pick<Transfer, 'failureCode' | 'failureDetail' | 'dueAt' | 'updatedAt' | 'finalAt'>;
 
-export function moneyOfTransfer(transfer: Transfer): Money {
+/** What moving it needs to know of it; its end is not known before. */
+export type MovingTransfer = Pick<
+  Transfer,
+  'pkid' | 'semanticKey' | 'status' | 'fromWallet' | 'toWallet' | 'amountMinor' | 'currency' | 'createdAt'
+> &
+  Partial<TransferEnd>;
+
+export function moneyOfTransfer(transfer: MovingTransfer): Money {
   return { amountMinor: transfer.amountMinor, currency: transfer.currency };
 }
 
 /** The final patch, from what the ledger said of the movement. */
-export function endTransfer(result: MovementResult, now: Date): TransferPatch & { status: 'succeeded' | 'failed' } {
+export function endTransfer(result: MovementResult, now: Date): TransferEnd & { status: 'succeeded' | 'failed' } {
   const final = { dueAt: null, finalAt: now, updatedAt: now };
-  if (result.type === 'done') return { ...final, status: 'succeeded' };
+  if (result.type === 'done') return { ...final, status: 'succeeded', failureCode: null, failureDetail: null };
   if (result.code === 'insufficient_funds') {
     const failureDetail = 'The source wallet had less available than the amount. Fund it and make a new transfer.';
     return { ...final, status: 'failed', failureCode: 'insufficient_funds', failureDetail };

@@ -11,7 +11,8 @@ import { type Payee, PayeeEntity } from '../entities/payee.ts';
 import { outgoingTablesOf, writeOutgoing } from '../ledger/outgoing.ts';
 import { readClock } from '../ledger/reads.ts';
 import type { Intake } from '../ledger/step.ts';
-import { insertNew, parseRow, tableOf } from '../ledger/table.ts';
+import { parseRow, tableOf } from '../ledger/table.ts';
+import { insertNew } from '../ledger/table-writes.ts';
 import type { Db } from '../runtime/db.ts';
 import { providerOf, unavailable } from './provider-of.ts';
 

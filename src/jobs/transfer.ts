@@ -7,11 +7,12 @@ import { type Pkid, pkidOf, postingIdOf } from '../domain/id.ts';
 import type { Currency } from '../domain/money.ts';
 import type { Movement } from '../domain/movements.ts';
 import { isFinal } from '../domain/state-machine.ts';
-import { endTransfer, moneyOfTransfer, type Transfer } from '../domain/transfer.ts';
+import { endTransfer, type MovingTransfer, moneyOfTransfer, type Transfer } from '../domain/transfer.ts';
 import { createRowLoader } from '../ledger/loader.ts';
 import type { Intake, Step } from '../ledger/step.ts';
+import { narrowed } from '../ledger/table.ts';
 import type { LifeOptions } from './life.ts';
-import type { RunReport } from './runner.ts';
+import type { RunReport } from './run-log.ts';
 
 export interface TransferRequest {
   readonly semanticKey: string;
@@ -28,6 +29,10 @@ export type TransferLife = ReturnType<typeof createTransferLife>;
 export function createTransferLife(options: LifeOptions) {
   const { journal, tables, db, wallets, timing, enqueue, onAccepted } = options;
   const rows = createRowLoader(db.sql, tables.transfer);
+  const routes = createRowLoader(
+    db.sql,
+    narrowed<Route>(tables.transfer, ['pkid', 'status', 'fromWallet', 'toWallet']),
+  );
 
   return {
     /** Commits the intention, then tells the queue. Throws not-found, invalid-currency, same-wallet. */
@@ -48,9 +53,9 @@ export function createTransferLife(options: LifeOptions) {
 
     /** Moves the money, or does nothing when that is done. Safe to run any number of times. */
     async run(pkid: Pkid): Promise<RunReport | null> {
-      const transfer = await rows.load(pkid);
-      if (transfer === null || isFinal(transfer.status)) return null;
-      return journal.stepTransfer(moveStep(transfer));
+      const route = await routes.load(pkid);
+      if (route === null || isFinal(route.status)) return null;
+      return journal.stepTransfer(moveStep(route));
     },
 
     find: (pkid: Pkid): Promise<Transfer | null> => rows.load(pkid),
@@ -69,7 +74,10 @@ export function otherCurrency(wallet: { walletId: string; currency: Currency }):
   });
 }
 
-function moveStep({ pkid, semanticKey, fromWallet, toWallet }: Transfer): Step<Transfer, RunReport | null> {
+/** What is known before the lock: whose wallets it will want. */
+type Route = Pick<Transfer, 'pkid' | 'status' | 'fromWallet' | 'toWallet'>;
+
+function moveStep({ pkid, fromWallet, toWallet }: Route): Step<MovingTransfer, RunReport | null> {
   return {
     pkid,
     walletIds: [fromWallet, toWallet],
@@ -83,6 +91,7 @@ function moveStep({ pkid, semanticKey, fromWallet, toWallet }: Transfer): Step<T
           if (result === undefined) throw new PaymentError('internal', { detail: 'The ledger gave no result.' });
           const patch = endTransfer(result, now);
           const { status } = patch;
+          const { semanticKey } = row;
           const events = [{ type: `transfer.${status}`, kind: 'transfer', pkid, semanticKey } as const];
           const next = { ...row, ...patch };
           return { next, path: ['in_process', status], cause: null, events, result: reportOf(row, patch) };
@@ -92,12 +101,12 @@ function moveStep({ pkid, semanticKey, fromWallet, toWallet }: Transfer): Step<T
   };
 }
 
-function reportOf(row: Transfer, patch: ReturnType<typeof endTransfer>): RunReport {
+function reportOf(row: MovingTransfer, patch: ReturnType<typeof endTransfer>): RunReport {
   const reason = patch.failureCode ?? null;
   return { semanticKey: row.semanticKey, attempt: 1, from: row.status, to: patch.status, reason, level: 'info' };
 }
 
-function movementOf(transfer: Transfer): Movement {
+function movementOf(transfer: MovingTransfer): Movement {
   const { pkid, semanticKey, fromWallet, toWallet } = transfer;
   return {
     type: 'transfer',

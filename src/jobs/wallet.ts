@@ -7,7 +7,8 @@ import type { Currency } from '../domain/money.ts';
 import type { Wallet } from '../entities/wallet.ts';
 import { readClock } from '../ledger/reads.ts';
 import type { Intake } from '../ledger/step.ts';
-import { insertNew, parseRow, type Table, tableOf } from '../ledger/table.ts';
+import { parseRow, type Table, tableOf } from '../ledger/table.ts';
+import { insertNew } from '../ledger/table-writes.ts';
 import type { Db, Tx } from '../runtime/db.ts';
 
 export interface WalletRequest {

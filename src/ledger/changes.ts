@@ -4,7 +4,7 @@ import type { Dispute } from '../domain/dispute.ts';
 import type { Order } from '../domain/order.ts';
 import type { Payin } from '../domain/payin.ts';
 import type { Payment } from '../domain/payment.ts';
-import type { Transfer } from '../domain/transfer.ts';
+import type { MovingTransfer } from '../domain/transfer.ts';
 import type { Unapplied } from '../entities/unapplied.ts';
 import type { CallAnswer } from './step.ts';
 
@@ -79,7 +79,18 @@ export const TRANSFER_CHANGES = [
   'dueAt',
   'updatedAt',
   'finalAt',
-] as const satisfies readonly (keyof Transfer)[];
+] as const satisfies readonly (keyof MovingTransfer)[];
+/** What is read of a transfer under its lock. */
+export const TRANSFER_LOCKED = [
+  'pkid',
+  'semanticKey',
+  'status',
+  'fromWallet',
+  'toWallet',
+  'amountMinor',
+  'currency',
+  'createdAt',
+] as const satisfies readonly (keyof MovingTransfer)[];
 export const ANSWER_CHANGES = [
   'answeredAt',
   'latencyMs',

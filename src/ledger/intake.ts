@@ -12,7 +12,8 @@ import type { Tx } from '../runtime/db.ts';
 import type { IntakeItem } from './item.ts';
 import { statusChangeOf } from './plan.ts';
 import { readClock, readRows } from './reads.ts';
-import { insertAll, insertNew, parseRow, type Table } from './table.ts';
+import { parseRow, type Table } from './table.ts';
+import { insertAll, insertNew } from './table-writes.ts';
 import type { Tables } from './writes.ts';
 
 /** Returns what to tell the callers once the transaction has committed. */

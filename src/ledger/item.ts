@@ -5,7 +5,7 @@ import type { Order } from '../domain/order.ts';
 import type { Payin } from '../domain/payin.ts';
 import type { Payout } from '../domain/payout.ts';
 import type { Refund } from '../domain/refund.ts';
-import type { Transfer } from '../domain/transfer.ts';
+import type { MovingTransfer, Transfer } from '../domain/transfer.ts';
 import type { Adjustment } from '../entities/adjustment.ts';
 import type { Treasury } from '../entities/treasury.ts';
 import type { GroupItem } from './group-commit.ts';
@@ -38,7 +38,7 @@ export type Item =
   | ({ readonly lane: 'payin' } & StepItem<Payin>)
   | ({ readonly lane: 'payout' } & StepItem<Payout>)
   | ({ readonly lane: 'refund' } & StepItem<Refund>)
-  | ({ readonly lane: 'transfer' } & StepItem<Transfer>)
+  | ({ readonly lane: 'transfer' } & StepItem<MovingTransfer>)
   | ({ readonly lane: 'order' } & StepItem<Order>)
   | ({ readonly lane: 'adjustment' } & BookingItem<Adjustment>)
   | ({ readonly lane: 'treasury' } & BookingItem<Treasury>);

@@ -8,7 +8,7 @@ import type { Order } from '../domain/order.ts';
 import type { Payin } from '../domain/payin.ts';
 import type { Payout } from '../domain/payout.ts';
 import type { Refund } from '../domain/refund.ts';
-import type { Transfer } from '../domain/transfer.ts';
+import type { MovingTransfer, Transfer } from '../domain/transfer.ts';
 import type { Adjustment } from '../entities/adjustment.ts';
 import type { Treasury } from '../entities/treasury.ts';
 import type { Db, Tx } from '../runtime/db.ts';
@@ -30,7 +30,7 @@ export interface Journal {
   stepPayout<Result>(step: Step<Payout, Result>): Promise<Result>;
   stepRefund<Result>(step: Step<Refund, Result>): Promise<Result>;
   stepOrder<Result>(step: Step<Order, Result>): Promise<Result>;
-  stepTransfer<Result>(step: Step<Transfer, Result>): Promise<Result>;
+  stepTransfer<Result>(step: Step<MovingTransfer, Result>): Promise<Result>;
   bookAdjustment(booking: Booking<Adjustment>): Promise<Booked<Adjustment>>;
   bookTreasury(booking: Booking<Treasury>): Promise<Booked<Treasury>>;
   /** Called after the commit with every operation that became final. */
@@ -128,11 +128,12 @@ async function commitBatch(
   const payins = await lockOperations(tx, tables.payin, pkidsOf(lanes.payin));
   const payouts = await lockOperations(tx, tables.payout, pkidsOf(lanes.payout));
   const refunds = await lockOperations(tx, tables.refund, pkidsOf(lanes.refund));
-  const transfers = await lockOperations(tx, tables.transfer, pkidsOf(lanes.transfer));
+  const transfers = await lockOperations<MovingTransfer>(tx, tables.lockedTransfer, pkidsOf(lanes.transfer));
   const orders = await lockOperations(tx, tables.order, orderPkidsOf(lanes));
   const walletIds = [...new Set(acting.flatMap((item) => item.walletIds))];
-  const { balances, debts, now: lockedAt } = await lockWallets(tx, walletIds);
-  const now = lockedAt ?? (await readClock(tx));
+  const { balances, debts } = await lockWallets(tx, walletIds);
+  // Read when the last lock is held: a clock of before would put a later change before an earlier one.
+  const now = await readClock(tx);
   // Read only now, under the wallets' locks: two equal requests at once meet here, and the second sees the first.
   const adjustments = await readRows(tx, tables.adjustment, pkidsOf(lanes.adjustment));
   const treasuries = await readRows(tx, tables.treasury, pkidsOf(lanes.treasury));

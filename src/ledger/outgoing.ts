@@ -7,7 +7,8 @@ import { isSubscribed, type OutgoingEvent } from '../domain/outgoing.ts';
 import type { Delivery } from '../entities/delivery.ts';
 import type { RecordedEvent } from '../entities/outgoing-event.ts';
 import type { Db, Tx } from '../runtime/db.ts';
-import { insertAll, type Table, tableOf } from './table.ts';
+import { type Table, tableOf } from './table.ts';
+import { insertAll } from './table-writes.ts';
 
 export interface OutgoingTables {
   readonly outgoingEvent: Table<RecordedEvent>;

@@ -1,11 +1,12 @@
 // What a batch reads besides wallets: the locked operations, holds that end, bookings that exist, the clock.
 
-import { sql } from 'kysely';
+import { CompiledQuery, sql } from 'kysely';
 import type { Pkid } from '../domain/id.ts';
 import type { Hold, Movement } from '../domain/movements.ts';
 import type { Unapplied } from '../entities/unapplied.ts';
 import type { Sql, Tx } from '../runtime/db.ts';
-import { columnsOf, parseRow, type Table } from './table.ts';
+import { arrayLiteral } from './array-literal.ts';
+import { parseRow, type Table } from './table.ts';
 
 /** Milliseconds, because that is what a Date can carry back: a time must be equal to itself when it returns. */
 export async function readClock(client: Sql): Promise<Date> {
@@ -25,10 +26,7 @@ export async function lockOperations<Row extends { readonly pkid: Pkid }>(
   pkids: readonly Pkid[],
 ): Promise<ReadonlyMap<Pkid, Row>> {
   if (pkids.length === 0) return new Map();
-  const { rows } = await sql<Record<string, unknown>>`
-    SELECT ${columnsOf(table)} FROM ${sql.table(table.name)} WHERE pkid = ANY(${[...pkids]}::uuid[])
-    ORDER BY pkid FOR NO KEY UPDATE`.execute(tx);
-  return byPkid(rows.map((raw) => parseRow(table, raw)));
+  return select(tx, { table, pkids, ending: ' ORDER BY pkid FOR NO KEY UPDATE' });
 }
 
 /** Rows by key, without locks. */
@@ -38,9 +36,20 @@ export async function readRows<Row extends { readonly pkid: Pkid }>(
   pkids: readonly Pkid[],
 ): Promise<ReadonlyMap<Pkid, Row>> {
   if (pkids.length === 0) return new Map();
-  const { rows } = await sql<Record<string, unknown>>`
-    SELECT ${columnsOf(table)} FROM ${sql.table(table.name)} WHERE pkid = ANY(${[...pkids]}::uuid[])`.execute(client);
-  return byPkid(rows.map((raw) => parseRow(table, raw)));
+  return select(client, { table, pkids, ending: '' });
+}
+
+async function select<Row extends { readonly pkid: Pkid }>(
+  client: Sql,
+  { table, pkids, ending }: { table: Table<Row>; pkids: readonly Pkid[]; ending: string },
+): Promise<ReadonlyMap<Pkid, Row>> {
+  // Named one by one: a newer process may have added others.
+  const columns = table.columns.map(({ name }) => `"${name}"`).join(', ');
+  const text = `SELECT ${columns} FROM "${table.name}" WHERE pkid = ANY($1::uuid[])${ending}`;
+  const { rows } = await client.executeQuery<Record<string, unknown>>(
+    CompiledQuery.raw(text, [arrayLiteral('uuid', pkids)]),
+  );
+  return new Map(rows.map((raw) => parseRow(table, raw)).map((row) => [row.pkid, row]));
 }
 
 /** Unapplied money by its id; the operation it came with is locked. */
@@ -67,8 +76,4 @@ export async function readHolds(tx: Tx, movements: readonly Movement[]): Promise
       { holdId: row.hold_id, walletId: row.wallet_id, amountMinor: BigInt(row.amount), status: row.status },
     ]),
   );
-}
-
-function byPkid<Row extends { readonly pkid: Pkid }>(rows: readonly Row[]): ReadonlyMap<Pkid, Row> {
-  return new Map(rows.map((row) => [row.pkid, row]));
 }

@@ -1,17 +1,16 @@
 // Locking wallets, always in the same order, and creating platform wallets before the first batch that needs them.
 
-import { sql } from 'kysely';
+import { CompiledQuery, sql } from 'kysely';
 import { debtWalletId, isPlatformWalletId, parsePlatformWalletId } from '../domain/chart.ts';
 import type { Currency } from '../domain/money.ts';
 import type { Balance } from '../domain/movements.ts';
 import type { Db, Tx } from '../runtime/db.ts';
+import { arrayLiteral } from './array-literal.ts';
 
 export interface LockedWallets {
   readonly balances: ReadonlyMap<string, Balance>;
   /** Of each seller's wallet among them the debt's, where there is one: it is locked too, to be paid back first. */
   readonly debts: ReadonlyMap<string, string>;
-  /** The database's clock, read when the last lock was held; null when there was nothing to lock. */
-  readonly now: Date | null;
 }
 
 interface RawWallet {
@@ -23,37 +22,35 @@ interface RawWallet {
   held: string;
   seq: string;
   allow_negative: boolean;
-  now: string;
 }
 
-/**
- * People's wallets by id, platform wallets last: every commit in every process takes them in this order.
- * NO KEY UPDATE, because new rows elsewhere refer to wallets and must not wait for us.
- * The clock stands outside the locking select, whose own list is evaluated before each row's lock is waited for.
- */
+/** People's wallets by id, platform wallets last: every commit in every process takes them in this order. */
 export async function lockWallets(tx: Tx, walletIds: readonly string[]): Promise<LockedWallets> {
-  if (walletIds.length === 0) return { balances: new Map(), debts: new Map(), now: null };
-  const { rows } = await sql<RawWallet>`
-    SELECT wallet_id, owner_id, kind, currency, posted, held, seq, allow_negative, clock_timestamp() AS now FROM (
-      SELECT wallet_id, owner_id, kind, currency, posted, held, seq, allow_negative
-      FROM wallet WHERE wallet_id = ANY(ARRAY(
-        SELECT unnest(${walletIds}::text[])
-        UNION SELECT '@debt:' || owner_id || ':' || currency FROM wallet
-              WHERE wallet_id = ANY(${walletIds}::text[]) AND kind IN ('seller', 'buyer')))
-      ORDER BY wallet_id LIKE '@%', wallet_id FOR NO KEY UPDATE
-    ) locked`.execute(tx);
-  const balances = new Map(rows.map((row) => [row.wallet_id, parseBalance(row)]));
+  const people = await lockInOrder(
+    tx,
+    walletIds.filter((walletId) => !isPlatformWalletId(walletId)),
+  );
+  const debtors = people
+    .filter(({ kind }) => kind === 'seller' || kind === 'buyer')
+    .map((row) => [row.wallet_id, debtWalletId(row.owner_id, row.currency)] as const);
+  const platform = await lockInOrder(tx, [
+    ...new Set([...walletIds.filter(isPlatformWalletId), ...debtors.map(([, debtId]) => debtId)]),
+  ]);
+  const balances = new Map([...people, ...platform].map((row) => [row.wallet_id, parseBalance(row)]));
   const missing = walletIds.filter((walletId) => !balances.has(walletId));
   if (missing.length > 0) throw new Error(`No such wallet: ${missing.join(', ')}. Create it before it is used.`);
-  const debts = new Map(
-    rows
-      .filter(({ kind }) => kind === 'seller' || kind === 'buyer')
-      .map((row) => [row.wallet_id, debtWalletId(row.owner_id, row.currency)] as const)
-      .filter(([, debtId]) => balances.has(debtId)),
-  );
-  const last = rows.at(-1);
-  return { balances, debts, now: last === undefined ? null : new Date(last.now) };
+  return { balances, debts: new Map(debtors.filter(([, debtId]) => balances.has(debtId))) };
 }
+
+/** NO KEY UPDATE, because new rows elsewhere refer to wallets and must not wait for us. */
+async function lockInOrder(tx: Tx, walletIds: readonly string[]): Promise<RawWallet[]> {
+  if (walletIds.length === 0) return [];
+  const { rows } = await tx.executeQuery<RawWallet>(CompiledQuery.raw(LOCK, [arrayLiteral('text', walletIds)]));
+  return rows;
+}
+
+const LOCK = `SELECT wallet_id, owner_id, kind, currency, posted, held, seq, allow_negative
+  FROM wallet WHERE wallet_id = ANY($1::text[]) ORDER BY wallet_id FOR NO KEY UPDATE`;
 
 /** Writes the balances that changed. */
 export async function updateWallets(
@@ -62,15 +59,32 @@ export async function updateWallets(
 ): Promise<void> {
   const changed = [...after.values()].filter((balance) => balance !== before.get(balance.walletId));
   if (changed.length === 0) return;
-  const { numAffectedRows } = await sql`
-    UPDATE wallet w SET posted = u.posted, held = u.held, seq = u.seq
-    FROM unnest(${changed.map((balance) => balance.walletId)}::text[],
-                ${changed.map((balance) => balance.postedMinor.toString())}::bigint[],
-                ${changed.map((balance) => balance.heldMinor.toString())}::bigint[],
-                ${changed.map((balance) => balance.seq.toString())}::bigint[]) AS u (wallet_id, posted, held, seq)
-    WHERE w.wallet_id = u.wallet_id`.execute(tx);
+  const { numAffectedRows } = await tx.executeQuery(
+    CompiledQuery.raw(UPDATE, [
+      arrayLiteral(
+        'text',
+        changed.map(({ walletId }) => walletId),
+      ),
+      arrayLiteral(
+        'bigint',
+        changed.map(({ postedMinor }) => postedMinor),
+      ),
+      arrayLiteral(
+        'bigint',
+        changed.map(({ heldMinor }) => heldMinor),
+      ),
+      arrayLiteral(
+        'bigint',
+        changed.map(({ seq }) => seq),
+      ),
+    ]),
+  );
   if (Number(numAffectedRows) !== changed.length) throw new Error('A locked wallet was not updated. Run the audit.');
 }
+
+const UPDATE = `UPDATE wallet w SET posted = u.posted, held = u.held, seq = u.seq
+  FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS u (wallet_id, posted, held, seq)
+  WHERE w.wallet_id = u.wallet_id`;
 
 /** Remembers which platform wallets exist, and creates missing ones in a commit of their own. */
 export function createPlatformWallets(db: Db): { ensure(walletIds: readonly string[]): Promise<void>; forget(): void } {

@@ -8,7 +8,7 @@ import type { OutgoingEvent } from '../domain/outgoing.ts';
 import type { Payin } from '../domain/payin.ts';
 import type { Payout } from '../domain/payout.ts';
 import type { Refund } from '../domain/refund.ts';
-import type { Transfer } from '../domain/transfer.ts';
+import type { MovingTransfer, Transfer } from '../domain/transfer.ts';
 import type { Adjustment } from '../entities/adjustment.ts';
 import type { Discrepancy } from '../entities/discrepancy.ts';
 import type { Entry } from '../entities/entry.ts';
@@ -26,17 +26,19 @@ import {
   PAYIN_CHANGES,
   PAYMENT_CHANGES,
   TRANSFER_CHANGES,
+  TRANSFER_LOCKED,
   UNAPPLIED_CHANGES,
 } from './changes.ts';
 import { outgoingTablesOf, writeOutgoing } from './outgoing.ts';
 import type { CallAnswer } from './step.ts';
-import { insertAll, insertOnce, type Table, tableOf, updateAll, upsertAll } from './table.ts';
+import { narrowed, type Table, tableOf } from './table.ts';
+import { insertAll, insertOnce, updateAll, upsertAll } from './table-writes.ts';
 
 export interface RowsByTable {
   readonly payin: Payin;
   readonly refund: Refund;
   readonly payout: Payout;
-  readonly transfer: Transfer;
+  readonly transfer: MovingTransfer;
   readonly adjustment: Adjustment;
   readonly treasury: Treasury;
 }
@@ -73,6 +75,8 @@ export const NO_WRITES: Writes = {
 export type Tables = ReturnType<typeof tablesOf>;
 
 export function tablesOf(db: Db) {
+  const providerCall = tableOf<ProviderCall>(db, 'ProviderCall');
+  const transfer = tableOf<Transfer>(db, 'Transfer');
   return {
     payin: tableOf<Payin>(db, 'Payin'),
     payout: tableOf<Payout>(db, 'Payout'),
@@ -81,13 +85,16 @@ export function tablesOf(db: Db) {
     dispute: tableOf<Dispute>(db, 'Dispute'),
     unapplied: tableOf<Unapplied>(db, 'Unapplied'),
     ...outgoingTablesOf(db),
-    transfer: tableOf<Transfer>(db, 'Transfer'),
+    transfer,
+    lockedTransfer: narrowed<MovingTransfer>(transfer, TRANSFER_LOCKED),
+    movedTransfer: narrowed<MovingTransfer>(transfer, ['pkid', ...TRANSFER_CHANGES]),
     adjustment: tableOf<Adjustment>(db, 'Adjustment'),
     treasury: tableOf<Treasury>(db, 'Treasury'),
     posting: tableOf<Posting>(db, 'Posting'),
     entry: tableOf<Entry>(db, 'Entry'),
     statusChange: tableOf<StatusChange>(db, 'StatusChange'),
-    providerCall: tableOf<ProviderCall>(db, 'ProviderCall'),
+    providerCall,
+    answer: answersOf(providerCall),
     discrepancy: tableOf<Discrepancy>(db, 'Discrepancy'),
     reviewAction: tableOf<ReviewAction>(db, 'ReviewAction'),
   };
@@ -104,8 +111,7 @@ export async function writeAll(
   const all = <Name extends keyof Writes>(name: Name) => writes.map((one) => one[name]);
   await insertAll(tx, tables.statusChange, all('statusChanges').flat());
   await insertAll(tx, tables.providerCall, all('intents').flat());
-  const calls: Table<CallAnswer> = answersOf(tables.providerCall);
-  await updateAll(tx, calls, { rows: all('answers').flat(), properties: ANSWER_CHANGES });
+  await updateAll(tx, tables.answer, { rows: all('answers').flat(), properties: ANSWER_CHANGES });
   await insertOnce(tx, tables.discrepancy, all('discrepancies').flat());
   await insertAll(tx, tables.reviewAction, all('reviewActions').flat());
   return writeOutgoing(tx, { tables, events: all('events').flat(), now });
@@ -135,7 +141,7 @@ async function writeRows(tx: Tx, { tables, writes }: { tables: Tables; writes: r
   await updateAll(tx, tables.payin, { rows: rowsOf('payin'), properties: PAYIN_CHANGES });
   await updateAll(tx, tables.payout, { rows: rowsOf('payout'), properties: PAYMENT_CHANGES });
   await updateAll(tx, tables.refund, { rows: rowsOf('refund'), properties: PAYMENT_CHANGES });
-  await updateAll(tx, tables.transfer, { rows: rowsOf('transfer'), properties: TRANSFER_CHANGES });
+  await updateAll(tx, tables.movedTransfer, { rows: rowsOf('transfer'), properties: TRANSFER_CHANGES });
   const orders = writes.flatMap((one) => one.orders);
   await updateAll(tx, tables.order, { rows: orders, properties: ORDER_CHANGES });
   // Before the refunds, which refer to it.

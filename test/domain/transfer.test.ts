@@ -7,7 +7,12 @@ const NOW = new Date('2026-03-01T12:00:00Z');
 const FINAL = { dueAt: null, finalAt: NOW, updatedAt: NOW };
 
 test('a movement that was done is a success', () => {
-  expect(endTransfer({ type: 'done' }, NOW)).toEqual({ ...FINAL, status: 'succeeded' });
+  expect(endTransfer({ type: 'done' }, NOW)).toEqual({
+    ...FINAL,
+    status: 'succeeded',
+    failureCode: null,
+    failureDetail: null,
+  });
 });
 
 test.each([

@@ -158,9 +158,14 @@ describe('an item that the database refuses', () => {
       ledger.journal.stepTransfer({
         pkid: pkidOf('transfer', 't3'),
         walletIds: [],
-        decide: (row) => ({
+        decide: (row, now) => ({
           movements: [],
-          conclude: () => ({ next: { ...row, failureCode: 'expired' }, path: [], cause: null, result: null }),
+          conclude: () => ({
+            next: { ...row, failureCode: 'expired', dueAt: now, updatedAt: now },
+            path: [],
+            cause: null,
+            result: null,
+          }),
         }),
       }),
     ]);

@@ -2,8 +2,7 @@
 
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { lockWallets } from '../../src/ledger/wallets.ts';
-import { type Ledger, openLedger, openWallets } from '../harness/ledger.ts';
+import { type Ledger, openLedger, openWallets, requestTransfer } from '../harness/ledger.ts';
 
 let ledger: Ledger;
 beforeAll(async () => {
@@ -15,12 +14,14 @@ afterAll(() => ledger.close());
 test('the time is read after the last lock was waited for, also when its holder changed nothing', async () => {
   const holder = await ledger.connect();
   await holder.query("BEGIN; SELECT FROM wallet WHERE wallet_id = 'b' FOR NO KEY UPDATE");
-  const locking = ledger.db.transaction((tx) => lockWallets(tx, ['a', 'b']));
+  const { row } = await requestTransfer(ledger, { key: 'waits', from: 'a', to: 'b', amountMinor: 1n });
+  const run = ledger.transfers.run(row.pkid);
   await expect.poll(waiters, { timeout: 2_000 }).toBe(1);
   const { rows } = await holder.query<{ now: Date }>('SELECT clock_timestamp() AS now');
   await holder.query('COMMIT');
-  const { now } = await locking;
-  expect(now?.getTime()).toBeGreaterThanOrEqual(rows[0]?.now.getTime() ?? Number.NaN);
+  await run;
+  const transfer = await ledger.transfers.find(row.pkid);
+  expect(transfer?.finalAt?.getTime()).toBeGreaterThanOrEqual(rows[0]?.now.getTime() ?? Number.NaN);
 });
 
 async function waiters(): Promise<number> {
