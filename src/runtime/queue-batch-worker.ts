@@ -42,7 +42,20 @@ export async function startBatchWorker(
   let resumed = Promise.withResolvers<void>();
   resumed.resolve();
   const tell = (error: unknown) => void worker.emit('error', error instanceof Error ? error : new Error(String(error)));
-  const fetchBatch = inTurn((token: string) => waitForBatch(worker, { token, batchMax: options.batchMax }));
+  const fetchFirst = inTurn((token: string) => worker.getNextJob(token, { block: true }));
+
+  /** As many asked for as there came: how many more are asked for doubles while there are as many. */
+  async function fill(jobs: readonly BullJob[], token: string): Promise<BullJob[]> {
+    const { batchMax } = options;
+    const batch = [...jobs];
+    for (let asked = batch.length; batch.length === asked && asked > 0 && asked < batchMax; ) {
+      const more = Math.min(asked, batchMax - asked);
+      const next = Array.from({ length: more }, () => worker.getNextJob(token, { block: false }));
+      batch.push(...(await Promise.all(next)).filter(isJob));
+      asked += more;
+    }
+    return batch;
+  }
 
   async function lane(number: number): Promise<void> {
     const token = `${worker.id}:${number}`;
@@ -51,7 +64,8 @@ export async function startBatchWorker(
       try {
         if (jobs.length === 0) {
           await resumed.promise;
-          jobs = await fetchBatch(token);
+          jobs = await fill([await fetchFirst(token)].filter(isJob), token);
+          if (jobs.length === 0) continue;
         }
         const batch = runBatch(jobs, token);
         batches.add(batch);
@@ -74,8 +88,9 @@ export async function startBatchWorker(
         fit.map((job) => ({ ...describe(job), queuedMs: queuedMsOf(job), signal: shutdown.signal })),
       );
       const resultOf = new Map(fit.map((job, index) => [job, results[index]]));
-      const next = await Promise.all(jobs.map((job) => endJob(job, { token, result: resultOf.get(job) })));
-      return next.filter((job) => job !== null);
+      const ended = await Promise.all(jobs.map((job) => endJob(job, { token, result: resultOf.get(job) })));
+      const next = ended.filter((job) => job !== null);
+      return next.length === jobs.length ? await fill(next, token) : next;
     } finally {
       for (const job of jobs) held.delete(job);
     }
@@ -148,22 +163,6 @@ export async function startBatchWorker(
       return isDone;
     },
   };
-}
-
-/** The first job is waited for; how many more are asked for doubles while there are as many. */
-async function waitForBatch(
-  worker: BullWorker,
-  { token, batchMax }: { token: string; batchMax: number },
-): Promise<BullJob[]> {
-  const first = await worker.getNextJob(token, { block: true });
-  const jobs = isJob(first) ? [first] : [];
-  for (let asked = 1; jobs.length === asked && asked < batchMax; ) {
-    const more = Math.min(asked, batchMax - asked);
-    const next = Array.from({ length: more }, () => worker.getNextJob(token, { block: false }));
-    jobs.push(...(await Promise.all(next)).filter(isJob));
-    asked += more;
-  }
-  return jobs;
 }
 
 /** Why a job that was started or lost its lock too often is not run again; null when it is fit to run. */
