@@ -14,6 +14,7 @@ import type { Intake } from '../ledger/step.ts';
 import { parseRow, tableOf } from '../ledger/table.ts';
 import { insertNew } from '../ledger/table-writes.ts';
 import type { Tx } from '../runtime/db.ts';
+import { statementsOf } from '../runtime/statements.ts';
 import { createCompensation } from './checkout-compensation.ts';
 import type { LifeOptions } from './life.ts';
 import { readOrders } from './order-rows.ts';
@@ -92,15 +93,15 @@ export function createCheckoutLife(
       refuseUnrefundable(request.orders, { provider, currency }, options.providers);
       const walletIds = await Promise.all(request.orders.map((one) => sellersWallet(db, one.sellerId, currency)));
       return db.transaction(async (tx) => {
-        const now = await readClock(tx);
+        const now = await readClock(statementsOf(tx));
         const row = newCheckout(request, { totalMinor, now });
-        const inserted = await insertNew(tx, table, [row]);
+        const inserted = await insertNew(statementsOf(tx), table, [row]);
         if (inserted.size === 0) return compareWith(tx, row);
         const orders = request.orders.map((order, index) =>
           newOrder({ request, order, walletId: walletIds[index] ?? '', now }),
         );
         // Waits for whoever makes an order of the same id at this moment, so that exactly one of the two has it.
-        const made = await insertNew(tx, tables.order, orders);
+        const made = await insertNew(statementsOf(tx), tables.order, orders);
         if (made.size < orders.length) throw await takenBy(tx, { orders, checkoutId: row.checkoutId });
         return { type: 'created', row };
       });

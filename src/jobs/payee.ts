@@ -14,6 +14,7 @@ import type { Intake } from '../ledger/step.ts';
 import { parseRow, tableOf } from '../ledger/table.ts';
 import { insertNew } from '../ledger/table-writes.ts';
 import type { Db } from '../runtime/db.ts';
+import { statementsOf } from '../runtime/statements.ts';
 import { providerOf, unavailable } from './provider-of.ts';
 
 export interface PayeeRequest {
@@ -42,12 +43,12 @@ export function createPayeeLife(options: {
         const detail = `${request.provider} cannot pay out. Choose another provider.`;
         throw new PaymentError('provider-not-able', { detail });
       }
-      const askedAt = await readClock(db.sql);
+      const askedAt = await readClock(statementsOf(db.sql));
       const view = await viewOf(provider, request.account);
       const fingerprint = fingerprintOf({ ...request });
       return db.transaction(async (tx) => {
-        const row = { ...request, ...view, askedAt, fingerprint, createdAt: await readClock(tx) };
-        const inserted = await insertNew(tx, table, [row]);
+        const row = { ...request, ...view, askedAt, fingerprint, createdAt: await readClock(statementsOf(tx)) };
+        const inserted = await insertNew(statementsOf(tx), table, [row]);
         if (inserted.size > 0) return { type: 'created', row };
         const { rows } = await sql<Record<string, unknown>>`
           SELECT * FROM payee WHERE payee_id = ${request.payeeId}`.execute(tx);
@@ -66,7 +67,7 @@ export function createPayeeLife(options: {
         SELECT payee_id FROM payee WHERE provider = ${name} AND account = ${account}`.execute(db.sql);
       // Of an account that no payee names: the platform may have others at the same provider.
       if (rows.length === 0) return 'ignored';
-      const askedAt = await readClock(db.sql);
+      const askedAt = await readClock(statementsOf(db.sql));
       const view = await provider.findPayee?.(account, { timeoutMs: ASK_TIMEOUT_MS }).catch(unavailable);
       if (view === null || view === undefined) return 'no_effect';
       return (await writeView({ provider: name, account, askedAt }, view)) ? 'applied' : 'no_effect';
@@ -80,7 +81,7 @@ export function createPayeeLife(options: {
   ): Promise<boolean> {
     const askedAt = of.askedAt.toISOString();
     const deliveryIds = await db.transaction(async (tx) => {
-      const now = await readClock(tx);
+      const now = await readClock(statementsOf(tx));
       const seen = sql`(${view.status}, coalesce(${view.blockedReason}, ''), coalesce(${view.onboardingUrl}, ''))`;
       const { rows: asked } = await sql<{ payee_id: string; is_changed: boolean }>`
         WITH before AS (
@@ -96,7 +97,8 @@ export function createPayeeLife(options: {
       const rows = asked.filter((row) => row.is_changed);
       if (rows.length === 0) return null;
       const events = rows.map(({ payee_id }) => payeeEvent(payee_id));
-      return writeOutgoing(tx, { tables: outgoing, events, now });
+      const statements = statementsOf(tx);
+      return writeOutgoing(statements, { tables: outgoing, events, now });
     });
     if (deliveryIds !== null) onDeliveries(deliveryIds);
     return deliveryIds !== null;

@@ -10,6 +10,7 @@ import type { Intake } from '../ledger/step.ts';
 import { parseRow, type Table, tableOf } from '../ledger/table.ts';
 import { insertNew } from '../ledger/table-writes.ts';
 import type { Db, Tx } from '../runtime/db.ts';
+import { statementsOf } from '../runtime/statements.ts';
 
 export interface WalletRequest {
   readonly walletId: string;
@@ -28,8 +29,8 @@ export function createWalletLife({ db }: { db: Db }) {
     async request(request: WalletRequest): Promise<Intake<Wallet>> {
       const fingerprint = fingerprintOf({ ...request });
       return db.transaction(async (tx) => {
-        const row = newWallet({ request, fingerprint, now: await readClock(tx) });
-        const inserted = await insertNew(tx, table, [row]);
+        const row = newWallet({ request, fingerprint, now: await readClock(statementsOf(tx)) });
+        const inserted = await insertNew(statementsOf(tx), table, [row]);
         if (inserted.size > 0) return { type: 'created', row };
         const existing = await readByIdentity(tx, table, request);
         if (existing === null) throw new PaymentError('unavailable', { retryAfterMs: 1000 });

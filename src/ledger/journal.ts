@@ -11,14 +11,16 @@ import type { Refund } from '../domain/refund.ts';
 import type { MovingTransfer, Transfer } from '../domain/transfer.ts';
 import type { Adjustment } from '../entities/adjustment.ts';
 import type { Treasury } from '../entities/treasury.ts';
-import type { Db, Tx } from '../runtime/db.ts';
+import type { Db } from '../runtime/db.ts';
+import type { Statements } from '../runtime/statements.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { takeIntakes } from './intake.ts';
 import { type Item, stepItem } from './item.ts';
+import { readSubscriptions } from './outgoing.ts';
 import { type Concluded, type FinalOperation, planBookings, planOrders, planSteps, type See } from './plan.ts';
 import { lockOperations, readClock, readHolds, readRows, readUnapplied } from './reads.ts';
-import type { Booked, Booking, Intake, Seen, Step } from './step.ts';
-import { createPlatformWallets, lockWallets, updateWallets } from './wallets.ts';
+import type { Booked, Booking, Intake, Reads, Seen, Step } from './step.ts';
+import { createPlatformWallets, lockPeople, lockPlatform, updateWallets } from './wallets.ts';
 import { type Tables, tablesOf, writeAll } from './writes.ts';
 
 export interface Journal {
@@ -66,7 +68,7 @@ export function createJournal(options: {
   async function commitAll(items: readonly Item[]): Promise<Committed> {
     await platformWallets.ensure(items.flatMap((item) => item.walletIds));
     const ownTimes = new Set<number>();
-    return db.transaction((tx) => commitBatch(tx, { tables, items, ownTimes }));
+    return db.batch((statements) => commitBatch(statements, { tables, items, ownTimes }));
   }
 
   /** What is committed stays committed: a listener's own error may not make the batch run again. */
@@ -110,34 +112,35 @@ interface Committed {
 }
 
 async function commitBatch(
-  tx: Tx,
+  statements: Statements,
   { tables, items, ownTimes }: { tables: Tables; items: readonly Item[]; ownTimes: Set<number> },
 ): Promise<Committed> {
-  const taken = await takeIntakes(tx, {
-    tables,
-    payins: items.filter((item) => item.lane === 'new payin'),
-    payouts: items.filter((item) => item.lane === 'new payout'),
-    transfers: items.filter((item) => item.lane === 'new transfer'),
-    ownTimes,
-  });
+  const settleIntakes = await take(statements, { tables, items, ownTimes });
   const lanes = lanesOf(items);
   const acting = Object.values(lanes).flat();
-  if (acting.length === 0) return { deliveries: taken, finals: [], deliveryIds: [] };
+  if (acting.length === 0) return { deliveries: await settleIntakes(), finals: [], deliveryIds: [] };
 
   // Everything is locked in one order, in every process: operations, orders, wallets.
-  const payins = await lockOperations(tx, tables.payin, pkidsOf(lanes.payin));
-  const payouts = await lockOperations(tx, tables.payout, pkidsOf(lanes.payout));
-  const refunds = await lockOperations(tx, tables.refund, pkidsOf(lanes.refund));
-  const transfers = await lockOperations<MovingTransfer>(tx, tables.lockedTransfer, pkidsOf(lanes.transfer));
-  const orders = await lockOperations(tx, tables.order, orderPkidsOf(lanes));
   const walletIds = [...new Set(acting.flatMap((item) => item.walletIds))];
-  const { balances, debts } = await lockWallets(tx, walletIds);
-  // Read when the last lock is held: a clock of before would put a later change before an earlier one.
-  const now = await readClock(tx);
-  // Read only now, under the wallets' locks: two equal requests at once meet here, and the second sees the first.
-  const adjustments = await readRows(tx, tables.adjustment, pkidsOf(lanes.adjustment));
-  const treasuries = await readRows(tx, tables.treasury, pkidsOf(lanes.treasury));
-  const see = await sight(tx, { tables, lanes, orders });
+  const [taken, payins, payouts, refunds, transfers, orders, people] = await Promise.all([
+    settleIntakes(),
+    lockOperations(statements, tables.payin, pkidsOf(lanes.payin)),
+    lockOperations(statements, tables.payout, pkidsOf(lanes.payout)),
+    lockOperations(statements, tables.refund, pkidsOf(lanes.refund)),
+    lockOperations<MovingTransfer>(statements, tables.lockedTransfer, pkidsOf(lanes.transfer)),
+    lockOperations(statements, tables.order, orderPkidsOf(lanes)),
+    lockPeople(statements, walletIds),
+  ]);
+  const [{ balances, debts }, now, adjustments, treasuries, see, endpoints] = await Promise.all([
+    lockPlatform(statements, { walletIds, people }),
+    // Read when the last lock is held: a clock of before would put a later change before an earlier one.
+    readClock(statements),
+    // Likewise: two equal requests at once meet at the wallets, and the second sees the first.
+    readRows(statements, tables.adjustment, pkidsOf(lanes.adjustment)),
+    readRows(statements, tables.treasury, pkidsOf(lanes.treasury)),
+    sight(statements, { tables, lanes, orders }),
+    readSubscriptions(statements),
+  ]);
 
   const plans = [
     ...planSteps(lanes.payin, { table: 'payin', rows: payins, now, see }),
@@ -149,20 +152,38 @@ async function commitBatch(
     ...planBookings(lanes.treasury, { table: 'treasury', booked: treasuries, now }),
   ];
   const movements = plans.flatMap((plan) => plan.movements);
-  const applied = apply({ wallets: balances, holds: await readHolds(tx, movements), debts }, movements);
+  const applied = apply({ wallets: balances, holds: await readHolds(statements, movements), debts }, movements);
   const concluded: Concluded[] = [];
   let next = 0;
   for (const plan of plans) {
     concluded.push(plan.conclude(applied.results.slice(next, next + plan.movements.length)));
     next += plan.movements.length;
   }
-  const deliveryIds = await writeAll(tx, { tables, applied, writes: concluded.map((one) => one.writes), now });
-  await updateWallets(tx, { before: balances, after: applied.wallets });
+  const writes = concluded.map((one) => one.writes);
+  const [deliveryIds] = await Promise.all([
+    writeAll(statements, { tables, applied, writes, now, endpoints }),
+    updateWallets(statements, { before: balances, after: applied.wallets }),
+  ]);
   return {
     deliveries: [...taken, ...concluded.map((one) => one.deliver)],
     finals: concluded.flatMap((one) => one.finals),
     deliveryIds,
   };
+}
+
+/** First of all, and before any lock: a new row may have to wait for another process that inserts the same. */
+async function take(
+  statements: Statements,
+  { tables, items, ownTimes }: { tables: Tables; items: readonly Item[]; ownTimes: Set<number> },
+): Promise<() => Promise<(() => void)[]>> {
+  const payins = items.filter((item) => item.lane === 'new payin');
+  const payouts = items.filter((item) => item.lane === 'new payout');
+  const transfers = items.filter((item) => item.lane === 'new transfer');
+  if (payins.length + payouts.length + transfers.length === 0) return async () => [];
+  const now = await readClock(statements);
+  const earlier = new Set(ownTimes);
+  ownTimes.add(now.getTime());
+  return takeIntakes({ statements, tables, now, earlier }, { payins, payouts, transfers });
 }
 
 type Lanes = ReturnType<typeof lanesOf>;
@@ -186,25 +207,16 @@ function orderPkidsOf(lanes: Lanes): Pkid[] {
 
 /** Reads what items asked to see besides their own rows. */
 async function sight(
-  tx: Tx,
+  statements: Statements,
   { tables, lanes, orders }: { tables: Tables; lanes: Lanes; orders: ReadonlyMap<Pkid, Order> },
 ): Promise<See> {
   const wanted = [...lanes.payin, ...lanes.refund, ...lanes.order].map((item) => item.reads);
-  const refunds = await readRows(
-    tx,
-    tables.refund,
-    wanted.flatMap(({ refund }) => refund ?? []),
-  );
-  const disputes = await readRows(
-    tx,
-    tables.dispute,
-    wanted.flatMap(({ dispute }) => dispute ?? []),
-  );
-  const unapplied = await readUnapplied(
-    tx,
-    tables.unapplied,
-    wanted.flatMap((one) => one.unapplied ?? []),
-  );
+  const pkidsOfReads = (name: keyof Reads) => wanted.flatMap((reads) => reads[name] ?? []);
+  const [refunds, disputes, unapplied] = await Promise.all([
+    readRows(statements, tables.refund, pkidsOfReads('refund')),
+    readRows(statements, tables.dispute, pkidsOfReads('dispute')),
+    readUnapplied(statements, tables.unapplied, pkidsOfReads('unapplied')),
+  ]);
   return ({ orderPkids, reads }): Seen => ({
     orders: orderPkids.flatMap((pkid) => orders.get(pkid) ?? []).toSorted((a, b) => (a.pkid < b.pkid ? -1 : 1)),
     refund: (reads.refund && refunds.get(reads.refund)) ?? null,

@@ -2,6 +2,7 @@
 
 import type { Pkid } from '../domain/id.ts';
 import type { Sql } from '../runtime/db.ts';
+import { statementsOf } from '../runtime/statements.ts';
 import { readRows } from './reads.ts';
 import type { Table } from './table.ts';
 
@@ -52,5 +53,6 @@ export function createRowLoader<Row extends { readonly pkid: Pkid }>(
   client: Sql,
   table: Table<Row>,
 ): Loader<Pkid, Row> {
-  return createLoader((pkids) => readRows(client, table, pkids));
+  const statements = statementsOf(client);
+  return createLoader((pkids) => readRows(statements, table, pkids));
 }

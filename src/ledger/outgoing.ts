@@ -1,12 +1,13 @@
 // Events leave in the commit in which they happen: an event for each that somebody subscribes to, and a delivery for
 // each endpoint that does. The sending is another story (jobs/webhook-out.ts).
 
-import { sql } from 'kysely';
 import { uuidV5 } from '../domain/id.ts';
 import { isSubscribed, type OutgoingEvent } from '../domain/outgoing.ts';
 import type { Delivery } from '../entities/delivery.ts';
 import type { RecordedEvent } from '../entities/outgoing-event.ts';
-import type { Db, Tx } from '../runtime/db.ts';
+import type { Db } from '../runtime/db.ts';
+import type { Statements } from '../runtime/statements.ts';
+import { arrayLiteral } from './array-literal.ts';
 import { type Table, tableOf } from './table.ts';
 import { insertAll } from './table-writes.ts';
 
@@ -27,40 +28,51 @@ export function outgoingTablesOf(db: Db): OutgoingTables {
  * not meets the unique key. Returns the ids of the new deliveries, to be told to the queue after the commit.
  */
 export async function writeOutgoing(
-  tx: Tx,
-  { tables, events, now }: { tables: OutgoingTables; events: readonly OutgoingEvent[]; now: Date },
+  statements: Statements,
+  options: {
+    tables: OutgoingTables;
+    events: readonly OutgoingEvent[];
+    now: Date;
+    /** Where they were read in this transaction already. */
+    endpoints?: readonly Subscription[];
+  },
 ): Promise<string[]> {
+  const { tables, events, now } = options;
   if (events.length === 0) return [];
-  const endpoints = await readSubscriptions(tx);
+  const endpoints = options.endpoints ?? (await readSubscriptions(statements));
   const wanted = events.filter((event) => endpoints.some(({ patterns }) => isSubscribed(patterns, event.type)));
   if (wanted.length === 0) return [];
-  const recorded = inSequence(wanted, { last: await readSequences(tx, wanted), now });
+  const recorded = inSequence(wanted, { last: await readSequences(statements, wanted), now });
   const deliveries = recorded.flatMap((event) =>
     endpoints
       .filter(({ patterns }) => isSubscribed(patterns, event.type))
       .map(({ endpointId }) => newDelivery(event, endpointId)),
   );
-  await insertAll(tx, tables.outgoingEvent, recorded);
-  await insertAll(tx, tables.delivery, deliveries);
+  await Promise.all([
+    insertAll(statements, tables.outgoingEvent, recorded),
+    insertAll(statements, tables.delivery, deliveries),
+  ]);
   return deliveries.map(({ deliveryId }) => deliveryId);
 }
 
-interface Subscription {
+export interface Subscription {
   readonly endpointId: string;
   readonly patterns: readonly string[];
 }
 
-async function readSubscriptions(tx: Tx): Promise<Subscription[]> {
-  const { rows } = await sql<{ endpoint_id: string; events: string[] }>`
-    SELECT endpoint_id, events FROM webhook_endpoint WHERE status = 'enabled'`.execute(tx);
+/** Read in the transaction of the events: what was committed before it has its events delivered. */
+export async function readSubscriptions(statements: Statements): Promise<Subscription[]> {
+  const { rows } = await statements.run<{ endpoint_id: string; events: string[] }>(
+    `SELECT endpoint_id, events FROM webhook_endpoint WHERE status = 'enabled'`,
+  );
   return rows.map((row) => ({ endpointId: row.endpoint_id, patterns: row.events }));
 }
 
-async function readSequences(tx: Tx, events: readonly OutgoingEvent[]): Promise<Map<string, number>> {
+async function readSequences(statements: Statements, events: readonly OutgoingEvent[]): Promise<Map<string, number>> {
   const pkids = [...new Set(events.map((event) => event.pkid))];
-  const { rows } = await sql<{ pkid: string; last: number }>`
-    SELECT pkid, max(sequence) AS last FROM outgoing_event WHERE pkid = ANY(${pkids}::uuid[]) GROUP BY pkid`.execute(
-    tx,
+  const { rows } = await statements.run<{ pkid: string; last: number }>(
+    'SELECT pkid, max(sequence) AS last FROM outgoing_event WHERE pkid = ANY($1::uuid[]) GROUP BY pkid',
+    [arrayLiteral('uuid', pkids)],
   );
   return new Map(rows.map((row) => [row.pkid, Number(row.last)]));
 }

@@ -1,8 +1,7 @@
 // Set-based writes: one statement whatever the number of rows, one array a column. What a statement says depends on
 // its table alone (and on which of its times are the same for all rows), so each is put into words once.
 
-import { CompiledQuery } from 'kysely';
-import type { Sql } from '../runtime/db.ts';
+import type { Statements } from '../runtime/statements.ts';
 import { arrayLiteral, elementTypeOf, scalarOf } from './array-literal.ts';
 import type { Column, Table } from './table.ts';
 
@@ -10,14 +9,14 @@ type RawRow = Readonly<Record<string, unknown>>;
 
 /** Inserts in primary key order; rows whose key exists are left out. Returns the raw keys that were inserted. */
 export async function insertNew<Row extends object>(
-  tx: Sql,
+  statements: Statements,
   table: Table<Row>,
   rows: readonly Row[],
 ): Promise<ReadonlySet<string>> {
   if (rows.length === 0) return new Set();
   const key = table.columns.find((column) => column.isKey);
   if (key === undefined) throw new TypeError(`${table.name} has no primary key.`);
-  const { rows: inserted } = await insert(tx, table, {
+  const { rows: inserted } = await insert(statements, table, {
     rows,
     ending: `ON CONFLICT DO NOTHING RETURNING "${key.name}" AS key`,
   });
@@ -25,18 +24,26 @@ export async function insertNew<Row extends object>(
 }
 
 /** Inserts in primary key order; an existing key is an error. */
-export async function insertAll<Row extends object>(tx: Sql, table: Table<Row>, rows: readonly Row[]): Promise<void> {
-  if (rows.length > 0) await insert(tx, table, { rows, ending: '' });
+export async function insertAll<Row extends object>(
+  statements: Statements,
+  table: Table<Row>,
+  rows: readonly Row[],
+): Promise<void> {
+  if (rows.length > 0) await insert(statements, table, { rows, ending: '' });
 }
 
 /** Inserts what is not there yet and says nothing about the rest: for records that may be reported twice. */
-export async function insertOnce<Row extends object>(tx: Sql, table: Table<Row>, rows: readonly Row[]): Promise<void> {
-  if (rows.length > 0) await insert(tx, table, { rows, ending: 'ON CONFLICT DO NOTHING' });
+export async function insertOnce<Row extends object>(
+  statements: Statements,
+  table: Table<Row>,
+  rows: readonly Row[],
+): Promise<void> {
+  if (rows.length > 0) await insert(statements, table, { rows, ending: 'ON CONFLICT DO NOTHING' });
 }
 
 /** Inserts rows, and writes the named properties where a row of that key exists. */
 export async function upsertAll<Row extends object>(
-  tx: Sql,
+  statements: Statements,
   table: Table<Row>,
   { rows, properties }: { rows: readonly Row[]; properties: readonly (keyof Row & string)[] },
 ): Promise<void> {
@@ -45,12 +52,12 @@ export async function upsertAll<Row extends object>(
   const changed = table.columns.filter((column) => properties.includes(column.property));
   const assignments = changed.map(({ name }) => `"${name}" = excluded."${name}"`);
   const ending = `ON CONFLICT (${keys.join(', ')}) DO UPDATE SET ${assignments.join(', ')}`;
-  await insert(tx, table, { rows, ending });
+  await insert(statements, table, { rows, ending });
 }
 
 /** Writes the named properties of rows that are locked already; every row must be there. */
 export async function updateAll<Row extends object>(
-  tx: Sql,
+  statements: Statements,
   table: Table<Row>,
   { rows, properties }: { rows: readonly Row[]; properties: readonly (keyof Row & string)[] },
 ): Promise<void> {
@@ -64,14 +71,14 @@ export async function updateAll<Row extends object>(
     const match = keys.map((column) => `t."${column.name}" = ${batch.value(column)}`);
     return `UPDATE "${table.name}" t SET ${assignments.join(', ')} FROM ${batch.unnest()} WHERE ${match.join(' AND ')}`;
   });
-  const { numAffectedRows } = await tx.executeQuery(CompiledQuery.raw(text, batch.parameters));
-  if (Number(numAffectedRows) !== rows.length) {
-    throw new Error(`${table.name}: ${rows.length} rows to update, ${numAffectedRows} updated. Run the audit.`);
+  const { count } = await statements.run(text, batch.parameters);
+  if (count !== rows.length) {
+    throw new Error(`${table.name}: ${rows.length} rows to update, ${count} updated. Run the audit.`);
   }
 }
 
 async function insert<Row extends object>(
-  tx: Sql,
+  statements: Statements,
   table: Table<Row>,
   { rows, ending }: { rows: readonly Row[]; ending: string },
 ): Promise<{ rows: RawRow[] }> {
@@ -83,7 +90,7 @@ async function insert<Row extends object>(
     return `INSERT INTO "${table.name}" (${names.join(', ')}) SELECT ${columns.map(batch.value).join(', ')}
     FROM ${batch.unnest()} ORDER BY ${order.join(', ')} ${ending}`;
   });
-  return tx.executeQuery<RawRow>(CompiledQuery.raw(text, batch.parameters));
+  return statements.run<RawRow>(text, batch.parameters);
 }
 
 interface Batch<Row> {

@@ -1,10 +1,11 @@
 // Locking wallets, always in the same order, and creating platform wallets before the first batch that needs them.
 
-import { CompiledQuery, sql } from 'kysely';
+import { sql } from 'kysely';
 import { debtWalletId, isPlatformWalletId, parsePlatformWalletId } from '../domain/chart.ts';
 import type { Currency } from '../domain/money.ts';
 import type { Balance } from '../domain/movements.ts';
-import type { Db, Tx } from '../runtime/db.ts';
+import type { Db } from '../runtime/db.ts';
+import type { Statements } from '../runtime/statements.ts';
 import { arrayLiteral } from './array-literal.ts';
 
 export interface LockedWallets {
@@ -13,7 +14,8 @@ export interface LockedWallets {
   readonly debts: ReadonlyMap<string, string>;
 }
 
-interface RawWallet {
+/** As the database tells it. */
+export interface LockedWallet {
   wallet_id: string;
   owner_id: string;
   kind: string;
@@ -24,16 +26,26 @@ interface RawWallet {
   allow_negative: boolean;
 }
 
-/** People's wallets by id, platform wallets last: every commit in every process takes them in this order. */
-export async function lockWallets(tx: Tx, walletIds: readonly string[]): Promise<LockedWallets> {
-  const people = await lockInOrder(
-    tx,
+/**
+ * People's wallets by id, platform wallets last: every commit in every process takes them in this order.
+ * NO KEY UPDATE, because new rows elsewhere refer to wallets and must not wait for us.
+ */
+export async function lockPeople(statements: Statements, walletIds: readonly string[]): Promise<LockedWallet[]> {
+  return lockInOrder(
+    statements,
     walletIds.filter((walletId) => !isPlatformWalletId(walletId)),
   );
+}
+
+/** The rest of the wallets, and the debts of the people whose wallets are locked. */
+export async function lockPlatform(
+  statements: Statements,
+  { walletIds, people }: { walletIds: readonly string[]; people: readonly LockedWallet[] },
+): Promise<LockedWallets> {
   const debtors = people
     .filter(({ kind }) => kind === 'seller' || kind === 'buyer')
     .map((row) => [row.wallet_id, debtWalletId(row.owner_id, row.currency)] as const);
-  const platform = await lockInOrder(tx, [
+  const platform = await lockInOrder(statements, [
     ...new Set([...walletIds.filter(isPlatformWalletId), ...debtors.map(([, debtId]) => debtId)]),
   ]);
   const balances = new Map([...people, ...platform].map((row) => [row.wallet_id, parseBalance(row)]));
@@ -42,11 +54,9 @@ export async function lockWallets(tx: Tx, walletIds: readonly string[]): Promise
   return { balances, debts: new Map(debtors.filter(([, debtId]) => balances.has(debtId))) };
 }
 
-/** NO KEY UPDATE, because new rows elsewhere refer to wallets and must not wait for us. */
-async function lockInOrder(tx: Tx, walletIds: readonly string[]): Promise<RawWallet[]> {
+async function lockInOrder(statements: Statements, walletIds: readonly string[]): Promise<LockedWallet[]> {
   if (walletIds.length === 0) return [];
-  const { rows } = await tx.executeQuery<RawWallet>(CompiledQuery.raw(LOCK, [arrayLiteral('text', walletIds)]));
-  return rows;
+  return (await statements.run<LockedWallet>(LOCK, [arrayLiteral('text', walletIds)])).rows;
 }
 
 const LOCK = `SELECT wallet_id, owner_id, kind, currency, posted, held, seq, allow_negative
@@ -54,32 +64,30 @@ const LOCK = `SELECT wallet_id, owner_id, kind, currency, posted, held, seq, all
 
 /** Writes the balances that changed. */
 export async function updateWallets(
-  tx: Tx,
+  statements: Statements,
   { before, after }: { before: ReadonlyMap<string, Balance>; after: ReadonlyMap<string, Balance> },
 ): Promise<void> {
   const changed = [...after.values()].filter((balance) => balance !== before.get(balance.walletId));
   if (changed.length === 0) return;
-  const { numAffectedRows } = await tx.executeQuery(
-    CompiledQuery.raw(UPDATE, [
-      arrayLiteral(
-        'text',
-        changed.map(({ walletId }) => walletId),
-      ),
-      arrayLiteral(
-        'bigint',
-        changed.map(({ postedMinor }) => postedMinor),
-      ),
-      arrayLiteral(
-        'bigint',
-        changed.map(({ heldMinor }) => heldMinor),
-      ),
-      arrayLiteral(
-        'bigint',
-        changed.map(({ seq }) => seq),
-      ),
-    ]),
-  );
-  if (Number(numAffectedRows) !== changed.length) throw new Error('A locked wallet was not updated. Run the audit.');
+  const { count } = await statements.run(UPDATE, [
+    arrayLiteral(
+      'text',
+      changed.map(({ walletId }) => walletId),
+    ),
+    arrayLiteral(
+      'bigint',
+      changed.map(({ postedMinor }) => postedMinor),
+    ),
+    arrayLiteral(
+      'bigint',
+      changed.map(({ heldMinor }) => heldMinor),
+    ),
+    arrayLiteral(
+      'bigint',
+      changed.map(({ seq }) => seq),
+    ),
+  ]);
+  if (count !== changed.length) throw new Error('A locked wallet was not updated. Run the audit.');
 }
 
 const UPDATE = `UPDATE wallet w SET posted = u.posted, held = u.held, seq = u.seq
@@ -111,7 +119,7 @@ export function createPlatformWallets(db: Db): { ensure(walletIds: readonly stri
   };
 }
 
-function parseBalance(row: RawWallet): Balance {
+function parseBalance(row: LockedWallet): Balance {
   return {
     walletId: row.wallet_id,
     currency: row.currency,

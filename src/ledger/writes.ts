@@ -1,6 +1,5 @@
 // The writing half of a batch: one statement a table, rows in primary key order.
 
-import { sql } from 'kysely';
 import type { Dispute } from '../domain/dispute.ts';
 import type { Applied, Hold } from '../domain/movements.ts';
 import type { Order } from '../domain/order.ts';
@@ -18,7 +17,9 @@ import type { ReviewAction } from '../entities/review-action.ts';
 import type { StatusChange } from '../entities/status-change.ts';
 import type { Treasury } from '../entities/treasury.ts';
 import type { Unapplied } from '../entities/unapplied.ts';
-import type { Db, Tx } from '../runtime/db.ts';
+import type { Db } from '../runtime/db.ts';
+import type { Statements } from '../runtime/statements.ts';
+import { arrayLiteral } from './array-literal.ts';
 import {
   ANSWER_CHANGES,
   DISPUTE_CHANGES,
@@ -29,7 +30,7 @@ import {
   TRANSFER_LOCKED,
   UNAPPLIED_CHANGES,
 } from './changes.ts';
-import { outgoingTablesOf, writeOutgoing } from './outgoing.ts';
+import { outgoingTablesOf, type Subscription, writeOutgoing } from './outgoing.ts';
 import type { CallAnswer } from './step.ts';
 import { narrowed, type Table, tableOf } from './table.ts';
 import { insertAll, insertOnce, updateAll, upsertAll } from './table-writes.ts';
@@ -100,57 +101,74 @@ export function tablesOf(db: Db) {
   };
 }
 
-/** Returns the deliveries that outgoing events made, to be told to the queue after the commit. */
+/**
+ * The statements leave together and run in this order; what a row refers to is written before it. Returns the
+ * deliveries that outgoing events made, to be told to the queue after the commit.
+ */
 export async function writeAll(
-  tx: Tx,
-  { tables, applied, writes, now }: { tables: Tables; applied: Applied; writes: readonly Writes[]; now: Date },
+  statements: Statements,
+  options: {
+    tables: Tables;
+    applied: Applied;
+    writes: readonly Writes[];
+    now: Date;
+    endpoints: readonly Subscription[];
+  },
 ): Promise<string[]> {
-  await writePostings(tx, { tables, applied, now });
-  await writeHolds(tx, applied, now);
-  await writeRows(tx, { tables, writes });
+  const { tables, applied, writes, now, endpoints } = options;
   const all = <Name extends keyof Writes>(name: Name) => writes.map((one) => one[name]);
-  await insertAll(tx, tables.statusChange, all('statusChanges').flat());
-  await insertAll(tx, tables.providerCall, all('intents').flat());
-  await updateAll(tx, tables.answer, { rows: all('answers').flat(), properties: ANSWER_CHANGES });
-  await insertOnce(tx, tables.discrepancy, all('discrepancies').flat());
-  await insertAll(tx, tables.reviewAction, all('reviewActions').flat());
-  return writeOutgoing(tx, { tables, events: all('events').flat(), now });
+  const [deliveryIds] = await Promise.all([
+    writeOutgoing(statements, { tables, events: all('events').flat(), now, endpoints }),
+    ...writePostings(statements, { tables, applied, now }),
+    ...writeHolds(statements, applied, now),
+    ...writeRows(statements, { tables, writes }),
+    insertAll(statements, tables.statusChange, all('statusChanges').flat()),
+    insertAll(statements, tables.providerCall, all('intents').flat()),
+    updateAll(statements, tables.answer, { rows: all('answers').flat(), properties: ANSWER_CHANGES }),
+    insertOnce(statements, tables.discrepancy, all('discrepancies').flat()),
+    insertAll(statements, tables.reviewAction, all('reviewActions').flat()),
+  ]);
+  return deliveryIds;
 }
 
-async function writePostings(
-  tx: Tx,
+function writePostings(
+  statements: Statements,
   { tables, applied, now }: { tables: Tables; applied: Applied; now: Date },
-): Promise<void> {
+): Promise<void>[] {
   const postings = applied.postings.map(({ kind, pkid, ...head }) => ({
     ...head,
     operationKind: kind,
     operationPkid: pkid,
     createdAt: now,
   }));
-  await insertAll(tx, tables.posting, postings);
   // All entries of a posting go in one statement: its trigger checks that they sum to zero.
   const entries = applied.entries.map((entry) => ({ ...entry, createdAt: now }));
-  await insertAll(tx, tables.entry, entries);
+  return [insertAll(statements, tables.posting, postings), insertAll(statements, tables.entry, entries)];
 }
 
-async function writeRows(tx: Tx, { tables, writes }: { tables: Tables; writes: readonly Writes[] }): Promise<void> {
+function writeRows(
+  statements: Statements,
+  { tables, writes }: { tables: Tables; writes: readonly Writes[] },
+): Promise<void>[] {
   const rowsOf = <Name extends keyof RowsByTable>(name: Name): RowsByTable[Name][] =>
     writes.flatMap((one) => one.rows[name] ?? []);
-  await insertAll(tx, tables.adjustment, rowsOf('adjustment'));
-  await insertAll(tx, tables.treasury, rowsOf('treasury'));
-  await updateAll(tx, tables.payin, { rows: rowsOf('payin'), properties: PAYIN_CHANGES });
-  await updateAll(tx, tables.payout, { rows: rowsOf('payout'), properties: PAYMENT_CHANGES });
-  await updateAll(tx, tables.refund, { rows: rowsOf('refund'), properties: PAYMENT_CHANGES });
-  await updateAll(tx, tables.movedTransfer, { rows: rowsOf('transfer'), properties: TRANSFER_CHANGES });
   const orders = writes.flatMap((one) => one.orders);
-  await updateAll(tx, tables.order, { rows: orders, properties: ORDER_CHANGES });
-  // Before the refunds, which refer to it.
   const unapplied = writes.flatMap((one) => one.unapplied);
-  await upsertAll(tx, tables.unapplied, { rows: unapplied, properties: UNAPPLIED_CHANGES });
   const newRefunds = writes.flatMap((one) => one.newRefunds);
-  await insertAll(tx, tables.refund, newRefunds);
   const disputes = writes.flatMap((one) => one.disputes);
-  await upsertAll(tx, tables.dispute, { rows: disputes, properties: DISPUTE_CHANGES });
+  return [
+    insertAll(statements, tables.adjustment, rowsOf('adjustment')),
+    insertAll(statements, tables.treasury, rowsOf('treasury')),
+    updateAll(statements, tables.payin, { rows: rowsOf('payin'), properties: PAYIN_CHANGES }),
+    updateAll(statements, tables.payout, { rows: rowsOf('payout'), properties: PAYMENT_CHANGES }),
+    updateAll(statements, tables.refund, { rows: rowsOf('refund'), properties: PAYMENT_CHANGES }),
+    updateAll(statements, tables.movedTransfer, { rows: rowsOf('transfer'), properties: TRANSFER_CHANGES }),
+    updateAll(statements, tables.order, { rows: orders, properties: ORDER_CHANGES }),
+    // Before the refunds, which refer to it.
+    upsertAll(statements, tables.unapplied, { rows: unapplied, properties: UNAPPLIED_CHANGES }),
+    insertAll(statements, tables.refund, newRefunds),
+    upsertAll(statements, tables.dispute, { rows: disputes, properties: DISPUTE_CHANGES }),
+  ];
 }
 
 /** The same table, seen as the answers that complete its rows. */
@@ -167,21 +185,38 @@ function isAnswer(property: string): property is (typeof ANSWER_CHANGES)[number]
 }
 
 /** New holds are inserted, ended ones updated; the ones that were only read stay as they are. */
-async function writeHolds(tx: Tx, applied: Applied, now: Date): Promise<void> {
+function writeHolds(statements: Statements, applied: Applied, now: Date): Promise<unknown>[] {
   const holds = [...applied.holds.values()];
   const placed = holds.filter((hold) => hold.status === 'active');
   const ended = holds.filter((hold) => hold.status !== 'active');
-  const columns = (rows: readonly Hold[]) => sql`
-    unnest(${rows.map((hold) => hold.walletId)}::text[], ${rows.map((hold) => hold.holdId)}::uuid[],
-           ${rows.map((hold) => hold.amountMinor.toString())}::bigint[], ${rows.map((hold) => hold.status)}::text[])
-    AS u (wallet_id, hold_id, amount, status)`;
-  if (placed.length > 0) {
-    await sql`INSERT INTO hold (wallet_id, hold_id, amount, status, created_at)
-      SELECT u.wallet_id, u.hold_id, u.amount, u.status, ${now.toISOString()}::timestamptz FROM ${columns(placed)}
-      ORDER BY u.wallet_id, u.hold_id ON CONFLICT DO NOTHING`.execute(tx);
-  }
-  if (ended.length > 0) {
-    await sql`UPDATE hold h SET status = u.status, ended_at = ${now.toISOString()}::timestamptz FROM ${columns(ended)}
-      WHERE h.wallet_id = u.wallet_id AND h.hold_id = u.hold_id AND h.status = 'active'`.execute(tx);
-  }
+  const values = (rows: readonly Hold[]) => [
+    arrayLiteral(
+      'text',
+      rows.map(({ walletId }) => walletId),
+    ),
+    arrayLiteral(
+      'uuid',
+      rows.map(({ holdId }) => holdId),
+    ),
+    arrayLiteral(
+      'bigint',
+      rows.map(({ amountMinor }) => amountMinor),
+    ),
+    arrayLiteral(
+      'text',
+      rows.map(({ status }) => status),
+    ),
+    now.toISOString(),
+  ];
+  return [
+    ...(placed.length === 0 ? [] : [statements.run(PLACE_HOLDS, values(placed))]),
+    ...(ended.length === 0 ? [] : [statements.run(END_HOLDS, values(ended))]),
+  ];
 }
+
+const HOLDS = 'unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[]) AS u (wallet_id, hold_id, amount, status)';
+const PLACE_HOLDS = `INSERT INTO hold (wallet_id, hold_id, amount, status, created_at)
+  SELECT u.wallet_id, u.hold_id, u.amount, u.status, $5::timestamptz FROM ${HOLDS}
+  ORDER BY u.wallet_id, u.hold_id ON CONFLICT DO NOTHING`;
+const END_HOLDS = `UPDATE hold h SET status = u.status, ended_at = $5::timestamptz FROM ${HOLDS}
+  WHERE h.wallet_id = u.wallet_id AND h.hold_id = u.hold_id AND h.status = 'active'`;

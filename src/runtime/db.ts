@@ -32,7 +32,9 @@ import { TreasuryEntity } from '../entities/treasury.ts';
 import { UnappliedEntity } from '../entities/unapplied.ts';
 import { WalletEntity } from '../entities/wallet.ts';
 import { WebhookEndpointEntity } from '../entities/webhook-endpoint.ts';
+import { openBatchPool } from './batch-pool.ts';
 import { prepareStatements } from './prepared.ts';
+import type { Statements } from './statements.ts';
 
 /** SQL is written by hand, so no table is declared to the query builder. */
 type Schema = Record<string, never>;
@@ -47,6 +49,8 @@ export interface Db {
   readonly sql: Sql;
   /** One transaction, tried again as a whole on errors that allow it. `work` may therefore run several times. */
   transaction<Result>(work: (tx: Tx, attempt: number) => Promise<Result>): Promise<Result>;
+  /** The same for statements that need not wait for each other. */
+  batch<Result>(work: (statements: Statements) => Promise<Result>): Promise<Result>;
   close(): Promise<void>;
 }
 
@@ -83,6 +87,8 @@ const SESSION_OPTIONS =
   '-c idle_in_transaction_session_timeout=5000 -c statement_timeout=10000 -c lock_timeout=2000 -c timezone=UTC';
 /** Enough for two commits in flight, readers and the queue's neighbours; PostgreSQL's default allows 100 in all. */
 const POOL_MAX = 12;
+/** Commits in flight, and one more for the moment between two of them. */
+const BATCH_POOL_MAX = 3;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Whole transactions are repeated at most this often. */
 const TRANSACTION_TRIES_MAX = 5;
@@ -117,6 +123,13 @@ export async function openDb(url: string, { log }: { log: Logger }): Promise<Db>
     logger: (message) => log.warn({ reason: message.slice(0, 200) }, 'database client'),
   });
   const client = orm.em.getKysely<Schema>();
+  const batches = openBatchPool({
+    url,
+    max: BATCH_POOL_MAX,
+    sessionOptions: SESSION_OPTIONS,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    log,
+  });
   let isClosed = false;
   return {
     orm,
@@ -127,9 +140,13 @@ export async function openDb(url: string, { log }: { log: Logger }): Promise<Db>
       if (isClosed) throw databaseAway(new Error('The database is closed.'));
       return withRetry((attempt) => client.transaction().execute((tx) => work(tx, attempt)), log);
     },
-    close() {
+    async batch(work) {
+      if (isClosed) throw databaseAway(new Error('The database is closed.'));
+      return withRetry(() => batches.transaction(work), log);
+    },
+    async close() {
       isClosed = true;
-      return orm.close();
+      await Promise.all([orm.close(), batches.close()]);
     },
   };
 }

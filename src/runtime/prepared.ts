@@ -27,7 +27,7 @@ function isBound(values: unknown): boolean {
   return Array.isArray(values) && values.length > 0;
 }
 
-function nameOf(text: string): string | null {
+export function nameOf(text: string): string | null {
   const known = names.get(text);
   if (known !== undefined) return known;
   if (names.size >= NAMES_MAX || text.includes(ALL_COLUMNS)) return null;

@@ -10,6 +10,7 @@ import { createWebhookEndpoints, deliveryJobId, ENABLED_ENDPOINTS_MAX } from '..
 import { outgoingTablesOf, writeOutgoing } from '../../src/ledger/outgoing.ts';
 import { readClock } from '../../src/ledger/reads.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
+import { statementsOf } from '../../src/runtime/statements.ts';
 import { type Receiver, startReceiver } from '../jobs/webhook-out-rig.ts';
 import { isErrorOf, type Rig, rowsOf, startRig } from './rig.ts';
 
@@ -221,7 +222,7 @@ function emit(type: EventType, keys: readonly string[]): Promise<string[]> {
     return { type, ...subject };
   });
   return db.transaction(async (tx) =>
-    writeOutgoing(tx, { tables: outgoingTablesOf(db), events, now: await readClock(tx) }),
+    writeOutgoing(statementsOf(tx), { tables: outgoingTablesOf(db), events, now: await readClock(statementsOf(tx)) }),
   );
 }
 

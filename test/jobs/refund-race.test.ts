@@ -7,6 +7,7 @@ import { createJournal } from '../../src/ledger/journal.ts';
 import { lockOperations } from '../../src/ledger/reads.ts';
 import type { Intake } from '../../src/ledger/step.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
+import { statementsOf } from '../../src/runtime/statements.ts';
 import { openShop, type Shop } from '../harness/shop.ts';
 
 let shop: Shop;
@@ -26,7 +27,7 @@ test('a refund that comes into being waits for nobody who holds its pay-in and m
   const { pkid } = await payinOf('held');
   const { db, tables } = shop.app;
   const refund = await db.sql.transaction().execute(async (tx) => {
-    await lockOperations(tx, tables.payin, [pkid]);
+    await lockOperations(statementsOf(tx), tables.payin, [pkid]);
     return shop.requestRefund('held-1', 1_000n);
   });
   expect(await shop.settledRefund(refund)).toMatchObject({ status: 'succeeded' });

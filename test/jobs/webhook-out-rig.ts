@@ -14,6 +14,7 @@ import { outgoingTablesOf, writeOutgoing } from '../../src/ledger/outgoing.ts';
 import { readClock } from '../../src/ledger/reads.ts';
 import { parseRow } from '../../src/ledger/table.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
+import { statementsOf } from '../../src/runtime/statements.ts';
 import { openLedger, type Teller } from '../harness/ledger.ts';
 
 export interface Received {
@@ -120,7 +121,9 @@ export async function startRig({ allowHosts }: { allowHosts: readonly string[] }
     endpoints: createWebhookEndpoints({ db: ledger.db, allowHosts, enqueue: async () => undefined }),
     /** What the journal does in the commit of a settle. */
     emit: (events: readonly OutgoingEvent[]): Promise<string[]> =>
-      ledger.db.transaction(async (tx) => writeOutgoing(tx, { tables, events, now: await readClock(tx) })),
+      ledger.db.transaction(async (tx) =>
+        writeOutgoing(statementsOf(tx), { tables, events, now: await readClock(statementsOf(tx)) }),
+      ),
     /** Rounds of reconcile until nothing is pending; between them all pauses are over. Leases run their time. */
     async drain(out: ReturnType<typeof createWebhookOut>): Promise<void> {
       for (let round = 0; round < ROUNDS_MAX; round += 1) {

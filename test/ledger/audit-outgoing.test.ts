@@ -7,6 +7,7 @@ import type { EventType } from '../../src/domain/outgoing.ts';
 import { createWebhookEndpoints } from '../../src/jobs/webhook-out-endpoint.ts';
 import { OUTGOING_CHECKS } from '../../src/ledger/audit-outgoing.ts';
 import { outgoingTablesOf, writeOutgoing } from '../../src/ledger/outgoing.ts';
+import { statementsOf } from '../../src/runtime/statements.ts';
 import { adjust, type Ledger, openLedger, openWallets, transfer } from '../harness/ledger.ts';
 
 const place = '127.0.0.1:1';
@@ -32,7 +33,7 @@ const move = (key: string, amountMinor = 1n) => transfer(ledger, { key, from: 'f
 /** What a defect might tell beside the truth. */
 const tell = (key: string, type: EventType) =>
   ledger.db.transaction((tx) =>
-    writeOutgoing(tx, {
+    writeOutgoing(statementsOf(tx), {
       tables: outgoingTablesOf(ledger.db),
       events: [{ type, kind: 'transfer', pkid: pkidOf('transfer', key), semanticKey: key }],
       now: new Date(),

@@ -7,6 +7,7 @@ import type { EventType, OutgoingEvent } from '../../src/domain/outgoing.ts';
 import { createWebhookEndpoints } from '../../src/jobs/webhook-out-endpoint.ts';
 import { outgoingTablesOf, writeOutgoing } from '../../src/ledger/outgoing.ts';
 import type { Tx } from '../../src/runtime/db.ts';
+import { statementsOf } from '../../src/runtime/statements.ts';
 import { countOf, type Ledger, openLedger } from '../harness/ledger.ts';
 
 let ledger: Ledger;
@@ -23,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => ledger.close());
 
 const write = (tx: Tx, events: readonly OutgoingEvent[]) =>
-  writeOutgoing(tx, { tables: outgoingTablesOf(ledger.db), events, now: new Date() });
+  writeOutgoing(statementsOf(tx), { tables: outgoingTablesOf(ledger.db), events, now: new Date() });
 const event = (semanticKey: string, type: EventType): OutgoingEvent => ({
   type,
   kind: 'payout',

@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pkidOf } from '../../src/domain/id.ts';
 import { readRows } from '../../src/ledger/reads.ts';
+import { statementsOf } from '../../src/runtime/statements.ts';
 import { type Ledger, openLedger, openWallets } from '../harness/ledger.ts';
 
 let ledger: Ledger;
@@ -36,7 +37,8 @@ test('a statement for all columns is planned anew, so that a newer process may a
 });
 
 test('the reads of the ledger go on working when a newer process has added a column', async () => {
-  const read = () => readRows(ledger.db.sql, ledger.life.tables.transfer, [pkidOf('transfer', 'nothing')]);
+  const read = () =>
+    readRows(statementsOf(ledger.db.sql), ledger.life.tables.transfer, [pkidOf('transfer', 'nothing')]);
   for (const _time of [1, 2, 3]) expect((await read()).size).toBe(0);
   const client = await ledger.connect();
   await client.query('ALTER TABLE transfer ADD COLUMN later text');

@@ -4,6 +4,7 @@ import { z } from '@hono/zod-openapi';
 import { sql } from 'kysely';
 import { PaymentError } from '../../domain/errors.ts';
 import { readClock } from '../../ledger/reads.ts';
+import { statementsOf } from '../../runtime/statements.ts';
 import type { Api } from '../context.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
 import { chosenId, currency, metadata, time, walletId } from '../fields.ts';
@@ -130,7 +131,7 @@ const balance = endpoint({
   errors: ['not-found'],
   async handle(request, api) {
     const wallet = await requireWallet(request.params.wallet_id, api);
-    const at = request.query.at ?? (await readClock(api.db.sql));
+    const at = request.query.at ?? (await readClock(statementsOf(api.db.sql)));
     return { status: 200, body: await readBalanceAt(api.db.sql, { wallet, at }) };
   },
 });

@@ -1,0 +1,85 @@
+// Transactions whose statements need not wait for each other: all that are asked for in one turn leave in one write,
+// and are run and answered in that order.
+
+import pg from 'pg';
+import type { Logger } from 'pino';
+import { gatheringSocket } from './gathering-socket.ts';
+import { nameOf } from './prepared.ts';
+import type { Statements } from './statements.ts';
+
+export interface BatchPool {
+  /** One transaction. Throws what the first statement that failed said; then nothing is committed. */
+  transaction<Result>(work: (statements: Statements) => Promise<Result>): Promise<Result>;
+  close(): Promise<void>;
+}
+
+/** Types that are left as text: timestamptz, and with them every other way to write a time. */
+const TIMES = new Set([1082, 1083, 1114, 1184, 1266]);
+
+export function openBatchPool(options: {
+  url: string;
+  max: number;
+  sessionOptions: string;
+  connectTimeoutMs: number;
+  log: Logger;
+}): BatchPool {
+  const { url, max, sessionOptions, connectTimeoutMs, log } = options;
+  const pool = new pg.Pool({
+    connectionString: url,
+    max,
+    application_name: 'remit',
+    options: sessionOptions,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    pipeline: true,
+    stream: gatheringSocket,
+    types: {
+      getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+        TIMES.has(oid) ? (value: string) => value : pg.types.getTypeParser(oid, format),
+    },
+  });
+  let closed: Promise<void> | null = null;
+  const tell = (error: Error) => log.warn({ reason: error.message.slice(0, 200) }, 'database connection lost');
+  pool.on('error', tell);
+  // Of a connection that breaks while it is in use, its statements tell; an event that nobody hears ends the process.
+  pool.on('connect', (client) => void client.on('error', () => undefined));
+
+  return {
+    async transaction(work) {
+      const client = await pool.connect();
+      const statements = statementsOn(client);
+      let isCommitted = false;
+      try {
+        const begun = statements.run('BEGIN');
+        const [result] = await Promise.all([work(statements), begun]);
+        const { command } = await client.query('COMMIT');
+        // What the server answers to a COMMIT after a statement that failed.
+        if (command !== 'COMMIT') throw new Error('A batch was rolled back. Look for the error before this one.');
+        isCommitted = true;
+        return result;
+      } finally {
+        // Statements may still be under way; what was to be prepared in them may not be.
+        if (!isCommitted) await client.query('ROLLBACK').catch(() => undefined);
+        client.release(!isCommitted);
+      }
+    },
+    close() {
+      closed ??= pool.end();
+      return closed;
+    },
+  };
+}
+
+function statementsOn(client: pg.PoolClient): Statements {
+  return {
+    async run<Row extends object>(text: string, values: readonly unknown[] = []) {
+      const name = values.length > 0 ? nameOf(text) : null;
+      const { rows, rowCount } = await client.query<Row>({
+        text,
+        ...(values.length > 0 && { values: [...values] }),
+        ...(name !== null && { name }),
+      });
+      return { rows, count: rowCount ?? rows.length };
+    },
+  };
+}

@@ -1,0 +1,91 @@
+// Statements that leave together are one transaction all the same: it is whole or not at all, and its end is known.
+
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type BatchPool, openBatchPool } from '../../src/runtime/batch-pool.ts';
+import { isRetryable } from '../../src/runtime/db.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import type { Statements } from '../../src/runtime/statements.ts';
+import { type Ledger, openLedger } from '../harness/ledger.ts';
+
+let ledger: Ledger;
+let pool: BatchPool;
+beforeAll(async () => {
+  ledger = await openLedger();
+  const client = await ledger.connect();
+  await client.query('CREATE TABLE jar (coin integer PRIMARY KEY CHECK (coin > 0), at timestamptz)');
+  pool = openBatchPool({
+    url: ledger.url,
+    max: 2,
+    sessionOptions: '-c lock_timeout=500',
+    connectTimeoutMs: 5_000,
+    log: silentLogger(),
+  });
+});
+afterAll(async () => {
+  await pool.close();
+  await ledger.close();
+});
+beforeEach(async () => {
+  await (await ledger.connect()).query('TRUNCATE jar');
+});
+
+const put = (statements: Statements, coin: number) => statements.run('INSERT INTO jar VALUES ($1, now())', [coin]);
+const coins = async () => {
+  const { rows } = await pool.transaction((statements) =>
+    statements.run<{ coin: number }>('SELECT coin FROM jar ORDER BY coin'),
+  );
+  return rows.map(({ coin }) => coin);
+};
+
+test('what is asked for in one turn is answered in order, and a later statement sees what an earlier one did', async () => {
+  const counts = await pool.transaction(async (statements) => {
+    const count = () => statements.run<{ count: number }>('SELECT count(*)::int AS count FROM jar');
+    const answers = await Promise.all([put(statements, 1), count(), put(statements, 2), count()]);
+    return answers.map(({ rows, count: affected }) => rows[0] ?? affected);
+  });
+  expect(counts).toEqual([1, { count: 1 }, 1, { count: 2 }]);
+  expect(await coins()).toEqual([1, 2]);
+});
+
+test('one that fails undoes all, also those that were on their way behind it, and says what failed', async () => {
+  const failing = pool.transaction((statements) =>
+    Promise.all([put(statements, 1), put(statements, -1), put(statements, 2)]),
+  );
+  await expect(failing).rejects.toMatchObject({ constraint: 'jar_coin_check' });
+  expect(await coins()).toEqual([]);
+});
+
+test('an error that nobody awaited is not committed over', async () => {
+  const careless = pool.transaction(async (statements) => {
+    put(statements, -1).catch(() => undefined);
+    await put(statements, 1).catch(() => undefined);
+  });
+  await expect(careless).rejects.toThrow('A batch was rolled back');
+  expect(await coins()).toEqual([]);
+});
+
+test('a statement that failed while it was prepared is there again for the next batch', async () => {
+  const text = 'INSERT INTO jar VALUES ($1, clock_timestamp())';
+  const failing = pool.transaction((statements) => Promise.all([put(statements, -1), statements.run(text, [7])]));
+  await expect(failing).rejects.toMatchObject({ constraint: 'jar_coin_check' });
+  await pool.transaction((statements) => statements.run(text, [7]));
+  await pool.transaction((statements) => statements.run(text, [8]));
+  expect(await coins()).toEqual([7, 8]);
+});
+
+test('a connection that is cut ends its batch with an error that is tried again, and no other', async () => {
+  const cut = pool.transaction(async (statements) => {
+    await put(statements, 1);
+    await statements.run('SELECT pg_terminate_backend(pg_backend_pid())');
+    await put(statements, 2);
+  });
+  await expect(cut.catch(isRetryable)).resolves.toBe(true);
+  expect(await coins()).toEqual([]);
+});
+
+test('times and large numbers arrive as the database writes them', async () => {
+  const { rows } = await pool.transaction((statements) =>
+    statements.run(`SELECT '2026-01-02 03:04:05.678+00'::timestamptz AS at, 9007199254740993::bigint AS large`),
+  );
+  expect(rows).toEqual([{ at: '2026-01-02 03:04:05.678+00', large: '9007199254740993' }]);
+});
