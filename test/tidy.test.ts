@@ -17,7 +17,9 @@ import {
 } from './tidy-rules.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const files: readonly SourceFile[] = globSync('{src,test,bench,chaos,scripts,examples}/**/*.{ts,mjs}', { cwd: root })
+const files: readonly SourceFile[] = globSync('{src,test,bench,chaos,mutants,scripts,examples}/**/*.{ts,mjs}', {
+  cwd: root,
+})
   .map((path) => path.replaceAll('\\', '/'))
   .sort()
   .map((path) => ({ path, text: readFileSync(`${root}${path}`, 'utf8') }));
