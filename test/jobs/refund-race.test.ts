@@ -50,7 +50,7 @@ test('two refunds that are too much together, at once in two processes, are one 
   const [one, other] = [refundsElsewhere(), refundsElsewhere()];
   // Both stand before the order when it is let go, and the one that comes second must not go by what it saw before.
   const ends = await db.sql.transaction().execute(async (tx) => {
-    await lockOperations(tx, tables.order, [pkidOf('order', 'once-1')]);
+    await lockOperations(statementsOf(tx), tables.order, [pkidOf('order', 'once-1')]);
     const asked = Promise.allSettled([
       one.request({ semanticKey: 'first', amountMinor: 6_000n, ...rest }),
       other.request({ semanticKey: 'second', amountMinor: 7_000n, ...rest }),
