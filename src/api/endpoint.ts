@@ -8,7 +8,7 @@ import type { Scope } from '../jobs/api-key.ts';
 import { type Caller, requireScope } from './auth.ts';
 import { BATCH_BYTES_MAX, BODY_BYTES_MAX, readJson } from './body.ts';
 import type { Api } from './context.ts';
-import { traceparentOf } from './request-context.ts';
+import { answerHeaders, traceparentOf } from './request-context.ts';
 import { refuseUnsafe } from './untrusted.ts';
 import { parse, withKey } from './validation.ts';
 
@@ -109,7 +109,7 @@ export function endpoint<
         },
         api,
       );
-      return responseOf(reply);
+      return responseOf(reply, requestId);
     },
   };
 }
@@ -145,9 +145,12 @@ function parsePath<Schema extends z.ZodType>(schema: Schema, value: unknown): z.
   }
 }
 
-function responseOf({ status, body, location, isReplayed }: Reply<unknown>): Response {
-  const headers = new Headers({ 'Content-Type': 'application/json' });
-  if (location !== undefined) headers.set('Location', location);
-  if (isReplayed === true) headers.set('Idempotency-Replayed', 'true');
+function responseOf({ status, body, location, isReplayed }: Reply<unknown>, requestId: string): Response {
+  const headers = {
+    ...answerHeaders(requestId),
+    'Content-Type': 'application/json',
+    ...(location !== undefined && { Location: location }),
+    ...(isReplayed === true && { 'Idempotency-Replayed': 'true' }),
+  };
   return new Response(JSON.stringify(body), { status, headers });
 }

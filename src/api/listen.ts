@@ -29,7 +29,8 @@ const DRAIN_MS_MAX = 2_000;
 export async function listen(options: { host: string; port: number; portAsked: boolean }): Promise<Listener> {
   const { host, port, portAsked } = options;
   let handler: FetchHandler = starting;
-  const server = createAdaptorServer({ fetch: (request, env) => handler(request, env), overrideGlobalObjects: false });
+  // The adaptor's own Response goes out as it is; the one of the platform would be read back through a stream.
+  const server = createAdaptorServer({ fetch: (request, env) => handler(request, env), overrideGlobalObjects: true });
   if ('keepAliveTimeout' in server) server.keepAliveTimeout = KEEP_ALIVE_MS;
   for (let tried = 0; ; tried += 1) {
     try {

@@ -3,12 +3,13 @@
 
 import { randomUUID } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
+import { createSparing } from '../runtime/sparing.ts';
 import type { Caller } from './auth.ts';
 import type { ApiOptions } from './options.ts';
 
 export interface ContextEnv {
   /** `caller` is set for pages, which show what the key may do. */
-  Variables: { requestId: string; route: string; caller: Caller };
+  Variables: { requestId: string; route: string; caller: Caller; hasHeaders: boolean };
 }
 
 const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
@@ -24,16 +25,14 @@ const HEADERS = {
 } as const;
 
 export function requestContext({ log, metrics }: Pick<ApiOptions, 'log' | 'metrics'>): MiddlewareHandler<ContextEnv> {
+  const lines = createSparing((count) => log.info({ count }, 'requests answered without a line of their own'));
   return async (c, next) => {
     const startedAt = performance.now();
     const given = c.req.header('x-request-id');
     const requestId = given !== undefined && REQUEST_ID.test(given) ? given : randomUUID();
     c.set('requestId', requestId);
     await next();
-    c.res.headers.set('X-Request-Id', requestId);
-    for (const [name, value] of Object.entries(HEADERS)) {
-      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
-    }
+    if (c.get('hasHeaders') !== true) addHeaders(c.res.headers, requestId);
     const durationMs = Math.round(performance.now() - startedAt);
     const line = {
       request_id: requestId,
@@ -41,9 +40,19 @@ export function requestContext({ log, metrics }: Pick<ApiOptions, 'log' | 'metri
       route: c.get('route') ?? null,
       status: c.res.status,
     };
-    log.info({ ...line, durationMs }, 'request');
+    if (line.status >= 400 || lines.isDue()) log.info({ ...line, durationMs }, 'request');
     metrics?.request({ route: line.route ?? 'other', method: line.method, status: line.status, durationMs });
   };
+}
+
+/** What every answer of a route leaves with; as a plain record, which the server sends as it is. */
+export function answerHeaders(requestId: string): Record<string, string> {
+  return { ...HEADERS, 'X-Request-Id': requestId };
+}
+
+function addHeaders(headers: Headers, requestId: string): void {
+  headers.set('X-Request-Id', requestId);
+  for (const [name, value] of Object.entries(HEADERS)) if (!headers.has(name)) headers.set(name, value);
 }
 
 /** Null when there is none, or none that the standard allows. */

@@ -39,7 +39,9 @@ export function createApi(options: ApiOptions): Hono<ContextEnv> {
       c.set('route', endpoint.path);
       const caller = await authenticate(keys, c.req.header('authorization'));
       limitRate(caller.keyId);
-      return endpoint.respond(c.req, { caller, requestId: c.get('requestId') }, api);
+      const answer = await endpoint.respond(c.req, { caller, requestId: c.get('requestId') }, api);
+      c.set('hasHeaders', true);
+      return answer;
     });
   }
   app.route('/', surfaces(options, { keys, limitRate }));

@@ -15,6 +15,8 @@ export type PostingId = string & { readonly __brand: 'PostingId' };
 export const KEY_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** The ninth byte of a UUID begins with the bits 10: its first digit, by the two bits that follow. */
+const VARIANTS = '89ab';
 // Fixed for ever: another value would give every known semantic key a new pkid, and a second payment.
 const REMIT_NAMESPACE = 'e6a3e113-8e26-4da2-91fa-b1d7f2c61031';
 const NAMESPACES = {
@@ -62,12 +64,7 @@ export function jobIdOf(kind: string, semanticKey: string): string {
 
 /** RFC 9562, version 5: SHA-1 over namespace and name. */
 export function uuidV5(namespace: string, name: string): string {
-  const digest = createHash('sha1')
-    .update(Buffer.from(namespace.replaceAll('-', ''), 'hex'))
-    .update(name)
-    .digest();
-  digest.writeUInt8((digest.readUInt8(6) & 0x0f) | 0x50, 6);
-  digest.writeUInt8((digest.readUInt8(8) & 0x3f) | 0x80, 8);
-  const hex = digest.toString('hex', 0, 16);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
+  const hex = createHash('sha1').update(namespace.replaceAll('-', ''), 'hex').update(name).digest('hex');
+  const variant = `${VARIANTS[Number.parseInt(hex.slice(16, 17), 16) & 0x3]}${hex.slice(17, 20)}`;
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}-${hex.slice(20, 32)}`;
 }

@@ -1,9 +1,10 @@
-// One line for each run, as long as people could read them: above that, runs that went well are counted, and their
-// number is told once a second. What failed, waits or needs a person always has its own line; the rows know it all.
+// One line for each run. Of runs that went well there may be too many to read, and then most are only counted; what
+// failed, waits or needs a person always has its own line. The rows know it all.
 
 import type { Logger } from 'pino';
 import type { OperationKind, Pkid } from '../domain/id.ts';
 import type { Status } from '../domain/state-machine.ts';
+import { createSparing } from '../runtime/sparing.ts';
 
 /** What one run of a life did to its row; null when there was nothing to do. */
 export interface RunReport {
@@ -20,10 +21,6 @@ export interface RunReport {
 /** What started a run, for its log line. */
 export type RunCause = Readonly<{ reason: 'reconcile' | 'webhook' } | { job_id: string; queuedMs: number }>;
 
-/** Lines of runs that went well, in one second. */
-const LINES_PER_SECOND_MAX = 100;
-const WINDOW_MS = 1_000;
-
 interface Run {
   readonly kind: OperationKind;
   readonly pkid: Pkid;
@@ -32,27 +29,10 @@ interface Run {
 }
 
 export function createRunLog(log: Logger): (report: RunReport, run: Run) => void {
-  let lines = 0;
-  let untold = 0;
-  let isCounting = false;
-
-  function endWindow(): void {
-    isCounting = false;
-    if (untold > 0) log.info({ count: untold }, 'runs that succeeded, without a line of their own');
-    lines = 0;
-    untold = 0;
-  }
-
+  const lines = createSparing((count) => log.info({ count }, 'runs that succeeded without a line of their own'));
   return ({ semanticKey, attempt, from, to, reason, level }, { kind, pkid, cause, durationMs }) => {
-    if (to === 'succeeded' && reason === null && level === 'info') {
-      if (!isCounting) setTimeout(endWindow, WINDOW_MS).unref();
-      isCounting = true;
-      lines += 1;
-      if (lines > LINES_PER_SECOND_MAX) {
-        untold += 1;
-        return;
-      }
-    }
+    const isPlain = to === 'succeeded' && reason === null && level === 'info';
+    if (isPlain && !lines.isDue()) return;
     const moved = { kind, pkid, semantic_key: semanticKey, attempt, from, to };
     log[level]({ ...cause, ...moved, ...(reason === null ? {} : { code: reason }), durationMs }, 'run');
   };

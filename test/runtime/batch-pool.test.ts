@@ -37,7 +37,7 @@ const coins = async () => {
   return rows.map(({ coin }) => coin);
 };
 
-test('what is asked for in one turn is answered in order, and a later statement sees what an earlier one did', async () => {
+test('what is asked for in one turn is answered in order, and a later one sees what an earlier one did', async () => {
   const counts = await pool.transaction(async (statements) => {
     const count = () => statements.run<{ count: number }>('SELECT count(*)::int AS count FROM jar');
     const answers = await Promise.all([put(statements, 1), count(), put(statements, 2), count()]);
