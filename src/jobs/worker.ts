@@ -22,8 +22,8 @@ export interface Workers {
 export const RECONCILE_JOB = 'maintenance-reconcile';
 export const AUDIT_JOB = 'maintenance-audit';
 
-/** As many as commits in flight: one batch of jobs becomes one commit. */
-const TRANSFER_LANES = 2;
+/** Two batches of jobs in commits, and two that are fetched or ended meanwhile. */
+const TRANSFER_LANES = 4;
 
 export async function startWorkers(options: {
   queues: Queues<QueueName>;
