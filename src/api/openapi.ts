@@ -132,7 +132,7 @@ function routeOf(endpoint: Endpoint): RouteConfig {
       ...(isNamed && { headers: keyHeader }),
       ...(hasBody && { body: { required: true, content: { 'application/json': { schema: body } } } }),
     },
-    responses: { ...answersOf(endpoint), ...problemsOf(errorsOf(endpoint, hasBody), endpoint) },
+    responses: { ...answersOf(endpoint), ...problemsOf(errorsOf(endpoint), endpoint) },
   };
 }
 
@@ -151,9 +151,10 @@ function answersOf({ statuses, answer, isNamed }: Endpoint): Responses {
   );
 }
 
-function errorsOf({ errors, isNamed }: Endpoint, hasBody: boolean): ErrorCode[] {
+/** A POST that wants no body looks at one that comes all the same. */
+function errorsOf({ method, errors, isNamed }: Endpoint): ErrorCode[] {
   const named = isNamed ? WITH_NAME : [];
-  const bodied = hasBody ? WITH_BODY : [];
+  const bodied = method === 'post' ? WITH_BODY : [];
   return [...new Set<ErrorCode>([...WITH_KEY, 'validation-failed', ...bodied, ...named, ...errors])];
 }
 
