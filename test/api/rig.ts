@@ -5,7 +5,7 @@ import type { ApiOptions } from '../../src/api/options.ts';
 import type { ContextEnv } from '../../src/api/request-context.ts';
 import { createApi } from '../../src/api/server.ts';
 import { createApiKey, type Scope } from '../../src/jobs/api-key.ts';
-import { startRemit, type TestRemit } from '../harness/app.ts';
+import { type RemitOptions, startRemit, type TestRemit } from '../harness/app.ts';
 import { checkAnswer } from './document-check.ts';
 import { checkWords } from './problem-words.ts';
 
@@ -41,8 +41,8 @@ export interface Answer {
 /** JSON that tests look into by name. */
 export type Json = Readonly<Record<string, unknown>>;
 
-export async function startRig(env: Record<string, string> = {}): Promise<Rig> {
-  const remit = await startRemit(env);
+export async function startRig(env: Record<string, string> = {}, options: RemitOptions = {}): Promise<Rig> {
+  const remit = await startRemit(env, options);
   const { app } = remit;
   const readiness = async () => ({ ok: true, checks: {} });
   const build = (options: Partial<ApiOptions>) => createApi({ ...app, readiness, ...options });
