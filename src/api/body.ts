@@ -34,25 +34,32 @@ export async function readJson(request: HonoRequest, bytesMax: number): Promise<
   return value;
 }
 
-/** A chunked body announces no length, so the bytes are counted as they come. */
 export async function readBytes(request: HonoRequest, bytesMax: number): Promise<Buffer> {
   const announced = request.header('content-length');
   if (announced !== undefined && Number(announced) > bytesMax) throw tooLarge(bytesMax);
-  if (announced !== undefined) return bounded(Buffer.from(await request.arrayBuffer()), bytesMax);
-  if (request.raw.body === null) return Buffer.alloc(0);
+  if (announced === undefined && request.raw.body === null) return Buffer.alloc(0);
+  try {
+    if (announced === undefined) return await collect(request.raw.body, bytesMax);
+    const bytes = Buffer.from(await request.arrayBuffer());
+    if (bytes.length > bytesMax) throw tooLarge(bytesMax);
+    return bytes;
+  } catch (cause) {
+    if (cause instanceof PaymentError) throw cause;
+    // The caller hung up; its connection says so in the words that a lost database would use.
+    throw new PaymentError('malformed-json', { cause, detail: 'The body broke off. Send it again, whole.' });
+  }
+}
+
+/** A chunked body announces no length, so the bytes are counted as they come. */
+async function collect(body: AsyncIterable<Uint8Array> | null, bytesMax: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request.raw.body) {
+  for await (const chunk of body ?? []) {
     length += chunk.length;
     if (length > bytesMax) throw tooLarge(bytesMax);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
-}
-
-function bounded(bytes: Buffer, bytesMax: number): Buffer {
-  if (bytes.length > bytesMax) throw tooLarge(bytesMax);
-  return bytes;
 }
 
 function parse(bytes: Buffer): unknown {

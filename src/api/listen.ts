@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { PaymentError } from '../domain/errors.ts';
 import { problemResponse } from './problems.ts';
+import { SECURITY_HEADERS } from './request-context.ts';
 
 export interface Listener {
   readonly port: number;
@@ -22,15 +23,33 @@ const PORTS_TRIED_MAX = 50;
 /** Longer than common load balancers keep idle connections, so that they close them and not we. */
 const KEEP_ALIVE_MS = 65_000;
 
+/** Time for 2 MiB over a slow line. Who only drips holds a connection, and what was read of it, no longer. */
+const REQUEST_MS_MAX = 30_000;
+/** How often in that time the server looks for such connections. */
+const REQUEST_LOOKS = 6;
+
 const CLOSE_IDLE_MS = 50;
 /** What is not answered by then is repeated by its caller; the workers need the rest of the grace time. */
 const DRAIN_MS_MAX = 2_000;
 
-export async function listen(options: { host: string; port: number; portAsked: boolean }): Promise<Listener> {
-  const { host, port, portAsked } = options;
+export async function listen(options: {
+  host: string;
+  port: number;
+  portAsked: boolean;
+  requestMsMax?: number;
+}): Promise<Listener> {
+  const { host, port, portAsked, requestMsMax = REQUEST_MS_MAX } = options;
   let handler: FetchHandler = starting;
   // The adaptor's own Response goes out as it is; the one of the platform would be read back through a stream.
-  const server = createAdaptorServer({ fetch: (request, env) => handler(request, env), overrideGlobalObjects: true });
+  const server = createAdaptorServer({
+    fetch: (request, env) => handler(request, env),
+    overrideGlobalObjects: true,
+    serverOptions: {
+      requestTimeout: requestMsMax,
+      headersTimeout: requestMsMax,
+      connectionsCheckingInterval: requestMsMax / REQUEST_LOOKS,
+    },
+  });
   if ('keepAliveTimeout' in server) server.keepAliveTimeout = KEEP_ALIVE_MS;
   for (let tried = 0; ; tried += 1) {
     try {
@@ -77,6 +96,7 @@ function starting(): Response {
   const requestId = randomUUID();
   const answer = problemResponse(new PaymentError('unavailable', { detail, retryAfterMs: 1000 }), requestId);
   answer.headers.set('X-Request-Id', requestId);
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) answer.headers.set(name, value);
   answer.headers.set('Connection', 'close');
   return answer;
 }

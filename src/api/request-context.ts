@@ -14,8 +14,8 @@ export interface ContextEnv {
 
 const REQUEST_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
-/** Pages that need more (documentation, board, console) set their own policy. */
-const HEADERS = {
+/** Of every answer. Pages that need more (documentation, board, console) set their own policy. */
+export const SECURITY_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',
   'Referrer-Policy': 'no-referrer',
@@ -47,12 +47,12 @@ export function requestContext({ log, metrics }: Pick<ApiOptions, 'log' | 'metri
 
 /** What every answer of a route leaves with; as a plain record, which the server sends as it is. */
 export function answerHeaders(requestId: string): Record<string, string> {
-  return { ...HEADERS, 'X-Request-Id': requestId };
+  return { ...SECURITY_HEADERS, 'X-Request-Id': requestId };
 }
 
 function addHeaders(headers: Headers, requestId: string): void {
   headers.set('X-Request-Id', requestId);
-  for (const [name, value] of Object.entries(HEADERS)) if (!headers.has(name)) headers.set(name, value);
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) if (!headers.has(name)) headers.set(name, value);
 }
 
 /** Null when there is none, or none that the standard allows. */
