@@ -109,10 +109,13 @@ export const metadata = z
     example: { order: '77' },
   });
 
+const TIME_HINT = 'Send an RFC 3339 time such as 2026-01-31T12:00:00Z.';
+
+/** Of the years that are written with four digits and that the database has: there is none before 1. */
 export const time = z.iso
-  .datetime({ offset: true, error: 'Send an RFC 3339 time such as 2026-01-31T12:00:00Z.' })
+  .datetime({ offset: true, error: TIME_HINT })
   .transform((value) => new Date(value))
-  .refine((value) => !Number.isNaN(value.getTime()), 'Send an RFC 3339 time such as 2026-01-31T12:00:00Z.')
+  .refine((value) => value.getUTCFullYear() >= 1 && value.getUTCFullYear() <= 9999, TIME_HINT)
   .openapi({ type: 'string', format: 'date-time', example: '2026-01-31T12:00:00Z' });
 
 /** In a query string; in milliseconds once parsed. */

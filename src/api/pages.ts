@@ -161,7 +161,7 @@ function decodeCursor(text: string): Cursor | null {
     if (!Array.isArray(value) || value.length !== 2) return null;
     const [at, id]: unknown[] = value;
     if (typeof at !== 'string' || typeof id !== 'string' || id.includes('\0') || !id.isWellFormed()) return null;
-    const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(at) && !Number.isNaN(Date.parse(at));
+    const isTime = /^(?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(at) && !Number.isNaN(Date.parse(at));
     return isTime ? { at, id } : null;
   } catch {
     return null;

@@ -100,6 +100,10 @@ describe('a query', () => {
     'cursor=WyIyMDI2LTAyLTMwVDAwOjAwOjAwLjAwMFoiXQ',
     'created_gte=yesterday',
     'created_lt=2026-13-01T00:00:00Z',
+    'created_gte=0000-01-01T00:00:00Z',
+    'created_gte=0001-01-01T00:00:00%2B12:00',
+    'created_lt=9999-12-31T23:59:59-12:00',
+    `cursor=${Buffer.from('["0000-01-01T00:00:00.000Z","x"]').toString('base64url')}`,
     'surprise=1',
     '__proto__=1',
   ];
