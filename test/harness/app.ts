@@ -17,7 +17,7 @@ import { claimStep } from '../../src/jobs/payment-steps.ts';
 import { payoutRules } from '../../src/jobs/payout.ts';
 import { startWorkers } from '../../src/jobs/worker.ts';
 import { readConfig } from '../../src/runtime/config.ts';
-import { silentLogger } from '../../src/runtime/logger.ts';
+import { type Logger, silentLogger } from '../../src/runtime/logger.ts';
 import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
 import { createDatabase } from './postgres.ts';
 import { openReceiver } from './receiver.ts';
@@ -46,11 +46,15 @@ export interface RemitOptions {
   readonly withWorkers?: boolean;
   /** The sandbox's events arrive, as they would at the API. */
   readonly withWebhooks?: boolean;
+  /** Where the sandbox listens, for those who must know it before; by default wherever there is room. */
+  readonly sandboxPort?: number;
+  /** By default nothing is logged. */
+  readonly log?: Logger;
 }
 
 export async function startRemit(
   env: Record<string, string> = {},
-  { withWorkers = true, withWebhooks = false }: RemitOptions = {},
+  { withWorkers = true, withWebhooks = false, sandboxPort = 0, log = silentLogger() }: RemitOptions = {},
 ): Promise<TestRemit> {
   const folder = mkdtempSync(join(tmpdir(), 'remit-app-'));
   const database = await createDatabase();
@@ -65,9 +69,8 @@ export async function startRemit(
       webhookUrl: receiver?.url ?? null,
       webhookSecrets: sandboxSecrets(config),
     });
-  const sandbox = await openSandbox(0, 'sandbox.jsonl');
+  const sandbox = await openSandbox(sandboxPort, 'sandbox.jsonl');
   let answering = sandbox;
-  const log = silentLogger();
   const app = await openApp({ config, databaseUrl: database.url, sandboxUrl: sandbox.url, log });
   await app.queues.ready();
   receiver?.handTo(app.events.receive);

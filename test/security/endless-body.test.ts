@@ -1,5 +1,5 @@
-// A body that is huge, never ends, or comes in drips costs next to nothing: who may not send it is told before any of it
-// is read, and of who may, no more is read than the limit.
+// A body that is huge, never ends, or comes in drips costs next to nothing: who may not send it is told before any of
+// it is read, and of who may, no more is read than the limit.
 
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
