@@ -1,11 +1,12 @@
-// `npm run check`: types, lint and format, unused code, the layer rule and the OpenAPI document, two steps at a time.
+// `npm run check`: types, lint and format, unused code, the layer rule, the OpenAPI document and the audit of
+// dependencies, two steps at a time.
 // One line for each step with its duration; a step that fails shows what it said, and the exit code is then 1.
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { auditArguments, judgeAudit, type Outcome } from './dependency-audit.ts';
 
-type Outcome = { verdict: 'ok' | 'FAILED' | 'skipped'; said: string };
 type Step = { name: string; run: () => Promise<Outcome> };
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -23,6 +24,7 @@ const steps: readonly Step[] = [
   { name: 'types', run: () => tool('tsc', ['-p', '.', '--noEmit']) },
   { name: 'lint and format', run: () => tool('biome', ['check', '--error-on-warnings', '.']) },
   { name: 'OpenAPI document', run: compareOpenapi },
+  { name: 'dependency audit', run: auditDependencies },
 ];
 
 const queue = [...steps];
@@ -63,6 +65,11 @@ async function compareOpenapi(): Promise<Outcome> {
     verdict: 'FAILED',
     said: `docs/openapi.json differs from what the program serves. Write it anew: ${writeOpenapi}`,
   };
+}
+
+async function auditDependencies(): Promise<Outcome> {
+  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+  return judgeAudit((await capture(npm, auditArguments)).stdout);
 }
 
 function sameJson(one: string, other: string): boolean {

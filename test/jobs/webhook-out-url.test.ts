@@ -1,9 +1,8 @@
 // Whoever registers an endpoint chooses where this host sends requests: none of them may lead inside.
 
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { createLookup, createUrlCheck, type Lookup } from '../../src/jobs/webhook-out-url.ts';
+import { serveNames } from '../harness/name-server.ts';
 
 const PUBLIC = '93.184.215.14';
 const answering =
@@ -124,7 +123,7 @@ describe('a host and port that the operator allows', () => {
 
 describe('a name', () => {
   test('is asked of the name servers, for addresses of both kinds', async () => {
-    const server = await serveNames({ 'both.example.com': { a: [93, 184, 215, 14], aaaa: Buffer.alloc(16, 0x20) } });
+    const server = await serveNames({ 'both.example.com': { a: [93, 184, 215, 14], aaaa: Array(16).fill(0x20) } });
     const lookup = createLookup({ servers: [server.address] });
     expect(await lookup('both.example.com')).toEqual([
       { address: '93.184.215.14' },
@@ -135,49 +134,9 @@ describe('a name', () => {
   });
 
   test('that a name server turns into one of ours is refused', async () => {
-    const server = await serveNames({ 'trap.example.com': { a: [169, 254, 169, 254], aaaa: Buffer.alloc(16, 0x20) } });
+    const server = await serveNames({ 'trap.example.com': { a: [169, 254, 169, 254], aaaa: Array(16).fill(0x20) } });
     const lookup = createLookup({ servers: [server.address] });
     expect(await verdictOf('https://trap.example.com/', { lookup })).toBe('url_not_allowed');
     await server.close();
   });
 });
-
-/** A name server on loopback that knows these names and no other. */
-async function serveNames(names: Record<string, { a: readonly number[]; aaaa: Buffer }>) {
-  const socket = createSocket('udp4');
-  socket.on('message', (query, { port, address }) => {
-    const end = query.indexOf(0, QUESTION_AT);
-    const question = query.subarray(QUESTION_AT, end + 1 + TYPE_AND_CLASS_BYTES);
-    const labels: string[] = [];
-    for (let at = QUESTION_AT; at < end; at += 1 + query.readUInt8(at)) {
-      labels.push(query.toString('latin1', at + 1, at + 1 + query.readUInt8(at)));
-    }
-    const known = names[labels.join('.')];
-    const type = query.readUInt16BE(end + 1);
-    const data = known === undefined ? null : Buffer.from(type === TYPE_A ? known.a : known.aaaa);
-    const head = Buffer.alloc(QUESTION_AT);
-    query.copy(head, 0, 0, 2);
-    head.writeUInt16BE(data === null ? NO_SUCH_NAME : NO_ERROR, 2);
-    head.writeUInt16BE(1, 4);
-    head.writeUInt16BE(data === null ? 0 : 1, 6);
-    const record = Buffer.from([0xc0, QUESTION_AT, 0, type, 0, 1, 0, 0, 0, 1, 0, data?.length ?? 0]);
-    const answer = data === null ? [head, question] : [head, question, record, data];
-    socket.send(Buffer.concat(answer), port, address);
-  });
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  return {
-    address: `127.0.0.1:${socket.address().port}`,
-    async close() {
-      socket.close();
-      await once(socket, 'close');
-    },
-  };
-}
-
-const QUESTION_AT = 12;
-const TYPE_AND_CLASS_BYTES = 4;
-const TYPE_A = 1;
-/** A response, recursion wanted and offered. */
-const NO_ERROR = 0x8180;
-const NO_SUCH_NAME = 0x8183;
