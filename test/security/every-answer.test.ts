@@ -3,7 +3,10 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listen } from '../../src/api/listen.ts';
+import { openDb } from '../../src/runtime/db.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
 import { type Rig, startRig } from '../api/rig.ts';
+import { doors } from './doors.ts';
 import { BOARD, basic, type Route, routesOf, type Server, withPages } from './pages.ts';
 
 let rig: Rig;
@@ -103,6 +106,19 @@ it('a defect is answered with all headers, too', async () => {
     headers: { Authorization: `Bearer ${key}` },
   });
   expect([answer.status, faultOf(answer)]).toEqual([500, null]);
+});
+
+it('a database that is away is 503 on every route that takes a key, with the time to come back', async () => {
+  const db = await openDb('postgres://nobody@127.0.0.1:1/nothing', { log: silentLogger() });
+  const away = rig.with({ db });
+  for (const { method, address } of doors) {
+    const headers = { Authorization: `Bearer ${key}` };
+    const answer = await away.request(address, { method, headers });
+    const { code }: { code: string } = JSON.parse(await answer.text());
+    expect([address, answer.status, code, faultOf(answer)]).toEqual([address, 503, 'unavailable', null]);
+    expect(Number(answer.headers.get('Retry-After'))).toBeGreaterThan(0);
+  }
+  await db.close();
 });
 
 it('a process that is still starting answers with all headers, too', async () => {
