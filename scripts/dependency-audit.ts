@@ -1,5 +1,5 @@
 // What `npm audit` says of the locked dependencies, as a step of the check: a finding of high severity fails it. A
-// registry that cannot be asked fails nothing, because it says nothing about them; one line tells that it was not asked.
+// registry that cannot be asked fails nothing, because it says nothing of them; one line tells that it was not asked.
 
 export type Outcome = { verdict: 'ok' | 'FAILED' | 'skipped'; said: string };
 

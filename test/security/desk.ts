@@ -57,7 +57,8 @@ export async function openDesk(rig: Rig): Promise<Waiting> {
   if (twice === null) throw new Error('There is no pay-in that could be paid twice.');
   await app.payins.lookBeside(twice, await payBeside(rig, twice.pkid));
 
-  await sql`INSERT INTO discrepancy (discrepancy_id, reason, provider, operation_kind, pkid, semantic_key, detail, opened_at)
+  await sql`INSERT INTO discrepancy (discrepancy_id, reason, provider, operation_kind, pkid, semantic_key, detail,
+                                     opened_at)
     VALUES (${DISCREPANCY}, 'not_compensated', 'stripe', 'payin', ${pkidOf('payin', 'desk-paid')}, 'desk-paid', 'Look.',
             now())`.execute(app.db.sql);
   const { rows } = await sql<{ id: string }>`SELECT unapplied_id AS id FROM unapplied`.execute(app.db.sql);

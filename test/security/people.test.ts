@@ -46,7 +46,7 @@ describe('/v1/attention', () => {
     expect(Object.fromEntries(rows.map(({ mark, tables }) => [mark, tables]))).toEqual(MARKS);
   });
 
-  it('lists everything that waits: reviews of each kind, differences, money, disputes, endpoints, what is late', async () => {
+  it('lists all that waits: reviews of each kind, differences, money, disputes, endpoints, what is late', async () => {
     const { db } = rig.remit.app;
     for (const [kind, key] of [
       ['payout', waiting.payouts],
@@ -59,13 +59,14 @@ describe('/v1/attention', () => {
     await sql`UPDATE payin SET confirmed_at = now() - interval '400 days' WHERE semantic_key = 'desk-twice'`.execute(
       db.sql,
     );
-    await sql`INSERT INTO dispute (dispute_id, pkid, provider, extern_id, payin_pkid, amount, currency, fee, status, parts,
-                                   uncovered, created_at, updated_at)
+    await sql`INSERT INTO dispute (dispute_id, pkid, provider, extern_id, payin_pkid, amount, currency, fee, status,
+                                   parts, uncovered, created_at, updated_at)
       VALUES ('stripe:dp_1', gen_random_uuid(), 'stripe', 'dp_1', ${pkidOf('payin', 'desk-paid')}, 10, 'USD', 0, 'open',
               '[]', 0, now(), now())`.execute(db.sql);
     await sql`WITH endpoint AS (
         INSERT INTO webhook_endpoint (endpoint_id, url, events, secret, status, created_at, updated_at)
-        VALUES (gen_random_uuid(), 'https://deaf.example/', '["*"]', decode(repeat('00', 32), 'hex'), 'enabled', now(), now())
+        VALUES (gen_random_uuid(), 'https://deaf.example/', '["*"]', decode(repeat('00', 32), 'hex'), 'enabled', now(),
+                now())
         RETURNING endpoint_id
       ), event AS (
         INSERT INTO outgoing_event (event_id, type, kind, pkid, semantic_key, sequence, created_at)
