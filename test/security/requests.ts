@@ -54,6 +54,10 @@ const hostile = fc.oneof(
   { weight: 1, arbitrary: fc.oneof(fc.double(), fc.maxSafeInteger(), fc.bigInt().map(String)) },
 );
 const hostileText = hostile.map((value) => (typeof value === 'string' ? value : JSON.stringify(value)).toWellFormed());
+/** As the pages make them, but with anything inside. */
+const cursor = fc
+  .tuple(fc.oneof(hostileText, fc.constant('2026-01-01T00:00:00.000Z')), hostileText)
+  .map((pair) => Buffer.from(JSON.stringify(pair)).toString('base64url'));
 /** A wait that fits holds the request, so it is short. */
 const WAITS = ['0', '0.01', '0.001'];
 
@@ -65,7 +69,7 @@ function requestsOf(door: Door, ids: readonly string[]): fc.Arbitrary<FuzzReques
     { weight: 8, arbitrary: fc.constantFrom('surprise', ...Object.keys(door.endpoint.query.shape)) },
     { weight: 1, arbitrary: hostileText },
   );
-  const value = fc.oneof(fc.constantFrom(...ids), hostileText);
+  const value = fc.oneof(fc.constantFrom(...ids), hostileText, cursor);
   const query = fc
     .array(fc.tuple(name, value), { maxLength: 2 })
     .map((pairs) =>
