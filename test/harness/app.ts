@@ -19,7 +19,7 @@ import { startWorkers } from '../../src/jobs/worker.ts';
 import { readConfig } from '../../src/runtime/config.ts';
 import { type Logger, silentLogger } from '../../src/runtime/logger.ts';
 import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
-import { createDatabase } from './postgres.ts';
+import { createDatabase, type TestDatabase } from './postgres.ts';
 import { openReceiver } from './receiver.ts';
 
 export interface TestRemit {
@@ -50,14 +50,21 @@ export interface RemitOptions {
   readonly sandboxPort?: number;
   /** By default nothing is logged. */
   readonly log?: Logger;
+  /** Makes the database once the sandbox answers; by default it has the schema and no rows. */
+  readonly makeDatabase?: (sandboxUrl: string) => Promise<TestDatabase>;
 }
 
 export async function startRemit(
   env: Record<string, string> = {},
-  { withWorkers = true, withWebhooks = false, sandboxPort = 0, log = silentLogger() }: RemitOptions = {},
+  {
+    withWorkers = true,
+    withWebhooks = false,
+    sandboxPort = 0,
+    log = silentLogger(),
+    makeDatabase = () => createDatabase(),
+  }: RemitOptions = {},
 ): Promise<TestRemit> {
   const folder = mkdtempSync(join(tmpdir(), 'remit-app-'));
-  const database = await createDatabase();
   const receiver = withWebhooks ? await openReceiver() : null;
   const read = readConfig({ REMIT_DATA_DIR: folder, REMIT_UNSAFE_DURABILITY: '1', ...TIMES, ...env });
   const config = { ...read, sandboxWebhookUrl: receiver?.url ?? read.sandboxWebhookUrl };
@@ -70,6 +77,7 @@ export async function startRemit(
       webhookSecrets: sandboxSecrets(config),
     });
   const sandbox = await openSandbox(sandboxPort, 'sandbox.jsonl');
+  const database = await makeDatabase(sandbox.url);
   let answering = sandbox;
   const app = await openApp({ config, databaseUrl: database.url, sandboxUrl: sandbox.url, log });
   await app.queues.ready();

@@ -23,10 +23,24 @@ const template = 'remit_template';
 const folderPrefix = 'remit-test-';
 
 /** A database of its own with the schema in place and no rows. */
-export async function createDatabase(): Promise<TestDatabase> {
+export function createDatabase(): Promise<TestDatabase> {
+  return cloneDatabase(template);
+}
+
+/** One without a schema. */
+export function createEmptyDatabase(): Promise<TestDatabase> {
+  return cloneDatabase('template0');
+}
+
+/** A copy of another one as it stands. Nobody may be connected to that. */
+export function copyDatabase({ url }: { url: string }): Promise<TestDatabase> {
+  return cloneDatabase(new URL(url).pathname.slice(1));
+}
+
+async function cloneDatabase(original: string): Promise<TestDatabase> {
   const server = inject('postgresUrl');
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  await runSql(server, `CREATE DATABASE ${name} TEMPLATE ${template}`);
+  await runSql(server, `CREATE DATABASE ${name} TEMPLATE ${original}`);
   return {
     url: onDatabase({ url: server, name }),
     drop: () => runSql(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
