@@ -49,6 +49,7 @@ interface AppOptions {
 
 export async function openApp(options: AppOptions) {
   const { config, databaseUrl, log } = options;
+  if (config.isRestored) log.warn('AFTER_RESTORE=1: each payment is looked for at its provider before it is sent');
   const db = await openDb(databaseUrl, { log });
   const metrics = createMetrics();
   const journal = createJournal({ db, log, onBatch: metrics.batch });
@@ -65,6 +66,7 @@ export async function openApp(options: AppOptions) {
     journal,
     wallets: createWalletDirectory(db),
     timing: config,
+    isRestored: config.isRestored,
     log,
     funds: createFunds({ log }),
     ...openAccounts(options),

@@ -3,6 +3,7 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { PaymentError } from '../domain/errors.ts';
+import { PAYMENT_KINDS, PROVIDERS } from '../domain/provider.ts';
 import { SCOPES, type Scope } from '../jobs/api-key.ts';
 import { ConfigError } from '../runtime/config.ts';
 import { parseMix } from './load-plan.ts';
@@ -51,6 +52,16 @@ function program(): Command {
     .description('prove the books; exit code 1 when something is wrong')
     .option('--json', 'print JSON')
     .action(async (options) => (await import('./audit.ts')).runAudit(options));
+  remit
+    .command('statement <file>')
+    .description(
+      "have every payment of a provider's list looked at, as after a restore; exit code 1 when one is unknown",
+    )
+    .addOption(new Option('--provider <provider>', 'whose list it is').choices(PROVIDERS).makeOptionMandatory())
+    .addOption(new Option('--kind <kind>', 'what it lists').choices(STATEMENT_KINDS).makeOptionMandatory())
+    .option('--wait <seconds>', 'how long to wait until workers have looked', parseSeconds, 60)
+    .addHelpText('after', STATEMENT_HELP)
+    .action(async (file, options) => (await import('./statement.ts')).runStatement(file, options));
   remit
     .command('demo')
     .description('play the whole story on a throw-away data folder; exit code 1 when something did not hold')
@@ -112,6 +123,11 @@ const LOAD_HELP = `
 Latency counts from the moment an operation was due until it is final. Everything that a run makes is named
 load:<run id>:..., so runs never meet; its wallets and their money stay in the books.
 Exit code 1 when anything was refused, failed, was lost or was not final in time.`;
+
+const STATEMENT_KINDS = [...PAYMENT_KINDS, 'dispute'] as const;
+const STATEMENT_HELP = `
+The file has a payment a line: the provider's id, or the id and our reference ("po_1,5f0c..."), which payouts need to
+be told with their amount. "-" reads from the standard input.`;
 
 const RATE_MAX = 100_000;
 const SECONDS_MAX = 86_400;

@@ -25,6 +25,8 @@ export interface LifeOptions {
   /** Our balances at the providers, asked before a payout is sent first. */
   readonly funds: Funds;
   readonly timing: Timing & { readonly providerTimeoutMs: number };
+  /** The books may be older than the world: each payment is looked for before it is sent first. */
+  readonly isRestored: boolean;
   readonly log: Logger;
   /** Best effort: tells the queue to look at a row; due_at repairs what it loses. */
   readonly enqueue: (job: { kind: OperationKind; pkid: Pkid; semanticKey: string }) => Promise<void>;

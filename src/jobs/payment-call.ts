@@ -3,11 +3,12 @@
 
 import { PaymentError } from '../domain/errors.ts';
 import { moneyOf, type Payment } from '../domain/payment.ts';
-import type { Answer, Provider } from '../domain/provider.ts';
+import type { Answer, CallLimits, Provider } from '../domain/provider.ts';
 import { type Evidence, PROVIDER_FUNDS } from '../domain/verdict.ts';
 import { BREAKER_RETRY_MS } from '../runtime/breaker.ts';
 import type { LifeOptions } from './life.ts';
 import type { Answered, IntendedCall } from './payment-records.ts';
+import { foundBefore } from './payment-restored.ts';
 import type { PaymentRules } from './payment-rules.ts';
 
 /** When the crowd before a call is larger than the rate; the next look has to find a shorter one. */
@@ -47,7 +48,7 @@ export async function callProvider<Row extends Payment>(
   }
 
   const sentAt = performance.now();
-  const answer = await answerOf(call, context);
+  const answer = await answerOf(call, context, leftMs);
   const latencyMs = performance.now() - sentAt;
   admission?.record(isUsable(answer) ? 'answered' : 'no_answer');
   if (answer.type === 'surprise' && answer.retryAfterMs !== null && answer.surprise.type === 'not_taken') {
@@ -87,9 +88,16 @@ async function hasFunds<Row extends Payment>(
 async function answerOf<Row extends Payment>(
   call: IntendedCall<Row>,
   { rules, provider, options }: CallContext<Row>,
+  leftMs: () => number,
 ): Promise<Evidence['answer']> {
+  const limits = { timeoutMs: options.timing.providerTimeoutMs };
   try {
-    return await ask(call, { rules, provider, timeoutMs: options.timing.providerTimeoutMs });
+    if (options.isRestored && call.step === 'send') {
+      const found = await foundBefore(call.row, { rules, provider, db: options.db, limits });
+      if (found !== null) return found;
+      if (leftMs() < 0) return notSent({ reason: 'send_deadline', retryAfterMs: 0 });
+    }
+    return await ask(call, { rules, provider, limits });
   } catch (error) {
     if (error instanceof PaymentError && error.surprise !== undefined) {
       return { type: 'surprise', surprise: error.surprise, retryAfterMs: error.retryAfterMs ?? null };
@@ -102,9 +110,8 @@ async function answerOf<Row extends Payment>(
 
 async function ask<Row extends Payment>(
   { row, step, key }: IntendedCall<Row>,
-  { rules, provider, timeoutMs }: { rules: PaymentRules<Row>; provider: Provider; timeoutMs: number },
+  { rules, provider, limits }: { rules: PaymentRules<Row>; provider: Provider; limits: CallLimits },
 ): Promise<Answer> {
-  const limits = { timeoutMs };
   const account = rules.accountOf(provider);
   if (account === null) {
     throw new PaymentError('internal', { detail: `${provider.name} does no ${rules.kind}, yet one names it.` });

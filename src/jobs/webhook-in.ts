@@ -3,7 +3,7 @@
 
 import { sql } from 'kysely';
 import { PaymentError } from '../domain/errors.ts';
-import { type Pkid, uuidV5 } from '../domain/id.ts';
+import type { Pkid } from '../domain/id.ts';
 import { type PaymentKind, PROVIDERS, type ProviderEvent, type ProviderName } from '../domain/provider.ts';
 import { isFinal } from '../domain/state-machine.ts';
 import type { DisputeLife } from './dispute.ts';
@@ -14,6 +14,8 @@ import { findPayments, isPayment } from './payment-lookup.ts';
 import { webhookJobId } from './queues.ts';
 import type { PaymentLives } from './review.ts';
 import type { Runner } from './runner.ts';
+import { isOfStatement } from './statement.ts';
+import { createUnmatched } from './unmatched.ts';
 
 export type WebhookInLife = ReturnType<typeof createWebhookIn>;
 
@@ -44,7 +46,8 @@ export function createWebhookIn(
     readonly enqueueEvent: (job: { id: string } & StoredEvent) => Promise<void>;
   },
 ) {
-  const { db, providers, lives, disputes, payees, externals, runner, timing, log, enqueueEvent } = options;
+  const { db, providers, lives, disputes, payees, externals, runner, timing, enqueueEvent } = options;
+  const unmatched = createUnmatched(options);
 
   async function effectOf(event: ClaimedEvent): Promise<{ outcome: Outcome; pkid: Pkid | null }> {
     const { provider, subject, externId } = event;
@@ -108,6 +111,8 @@ export function createWebhookIn(
     const hinted = await life.hint(pkid, kind === 'payin' ? externId : null);
     await runner.run(kind, pkid, { reason: 'webhook' });
     const seen = await life.find(pkid);
+    // Nothing of it was ever sent from here, and yet the provider has it: the books are older than that.
+    if (seen?.status === 'initialized' && seen.confirmedAt === null) return 'unmatched';
     // The claim that ran meanwhile may have asked before this event, and end the payment without what the event tells,
     // such as a return. Only a call that began after the hint has seen it.
     const isSeen = seen !== null && (seen.calls > hinted.calls || seen.status === 'initialized');
@@ -162,14 +167,16 @@ export function createWebhookIn(
     async apply({ provider, eventId }: StoredEvent): Promise<void> {
       const event = await claim({ provider, eventId });
       if (event === null) return;
-      const { outcome, pkid } = await effectOf(event);
+      const { outcome, pkid: found } = await effectOf(event);
       if (outcome === 'too_early') {
         await sql`UPDATE provider_event
           SET due_at = clock_timestamp() + make_interval(secs => ${TOO_EARLY_RETRY_MS / 1000})
           WHERE provider = ${provider} AND event_id = ${eventId} AND processed_at IS NULL`.execute(db.sql);
         return;
       }
-      if (outcome === 'unmatched') await reportUnmatched({ provider, eventId }, event.externId);
+      const isMatched = found !== null && (outcome === 'no_effect' || outcome === 'applied');
+      if (isMatched && isOfStatement(eventId)) await unmatched.close({ ...event, eventId });
+      const pkid = outcome === 'unmatched' ? await unmatched.report({ ...event, eventId }) : found;
       await sql`UPDATE provider_event
         SET processed_at = clock_timestamp(), outcome = ${outcome}, due_at = NULL, pkid = coalesce(pkid, ${pkid}::uuid)
         WHERE provider = ${provider} AND event_id = ${eventId} AND processed_at IS NULL`.execute(db.sql);
@@ -197,25 +204,7 @@ export function createWebhookIn(
     if (row === undefined) return null;
     return { provider: event.provider, subject: row.subject, pkid: row.pkid, externId: row.extern_id };
   }
-
-  /** Somebody moved money that we know nothing of, or another system shares the account: a person must look. */
-  async function reportUnmatched({ provider, eventId }: StoredEvent, externId: string | null): Promise<void> {
-    log.error({ provider, reason: 'unmatched_event' }, 'a provider event matches no operation');
-    const discrepancyId = uuidV5(UNMATCHED_NAMESPACE, `${provider}:${externId ?? eventId}`);
-    const detail =
-      `The event ${eventId} speaks of ${externId ?? 'a payment'}, for which no operation stands here. Look it up ` +
-      `at ${provider}. If it was asked for here and is gone, as after a restored backup, have the request repeated ` +
-      'under its key: that finds the payment. If somebody paid it out by hand, record it with POST /v1/treasury. ' +
-      'Then close this.';
-    await sql`
-      INSERT INTO discrepancy (discrepancy_id, reason, provider, extern_payment_id, detail, opened_at)
-      VALUES (${discrepancyId}::uuid, 'unmatched_event', ${provider}, ${externId}, ${detail}, clock_timestamp())
-      ON CONFLICT DO NOTHING`.execute(db.sql);
-  }
 }
-
-/** Any fixed value: one unknown payment is reported once, however many events speak of it. */
-const UNMATCHED_NAMESPACE = '0a0f1c1e-2f0a-5d7b-9a63-5d0e8f3c7b11';
 
 async function compare<Row>(
   life: { find(pkid: Pkid): Promise<Row | null>; lookAgain(row: Row): Promise<'applied' | 'no_effect'> },

@@ -59,10 +59,8 @@ export const environmentValues = z.object({
   RATE_LIMIT_RPS: rate().optional(),
   WEBHOOK_ALLOW_HOSTS: listOf(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/),
   KEY_RETENTION_MS: wholeNumber({ min: 1, max: 366 * intervalMaxMs }).optional(),
-  REMIT_UNSAFE_DURABILITY: z
-    .enum(['0', '1'])
-    .default('0')
-    .transform((text) => text === '1'),
+  AFTER_RESTORE: yesOrNo(),
+  REMIT_UNSAFE_DURABILITY: yesOrNo(),
 });
 
 export type EnvironmentValues = z.infer<typeof environmentValues>;
@@ -129,6 +127,7 @@ const fixes: Readonly<Record<VariableName, string>> = {
   RATE_LIMIT_RPS: 'Set requests per second as a number above 0 and at most 100000, or leave it out for no limit.',
   WEBHOOK_ALLOW_HOSTS: 'Set host:port pairs separated by commas, such as 127.0.0.1:4000.',
   KEY_RETENTION_MS: 'Set whole milliseconds, 1 or more, or leave it out.',
+  AFTER_RESTORE: 'Set 1 after a restore, until everything was looked for at the providers, or leave it out.',
   REMIT_UNSAFE_DURABILITY: 'Set 1 to allow it, or leave it out.',
 };
 
@@ -192,6 +191,13 @@ function rate() {
     .regex(/^\d{1,6}(\.\d{1,3})?$/)
     .transform(Number)
     .refine((value) => value > 0 && value <= 100_000);
+}
+
+function yesOrNo() {
+  return z
+    .enum(['0', '1'])
+    .default('0')
+    .transform((text) => text === '1');
 }
 
 function urlOf(protocols: readonly string[]) {

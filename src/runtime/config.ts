@@ -26,6 +26,8 @@ export type Config = Readonly<
     rateLimitRps: number | null;
     webhookAllowHosts: readonly string[];
     keyRetentionMs: number | null;
+    /** The books may be older than the world: each payment is looked for before it is sent first. */
+    isRestored: boolean;
     unsafeDurability: boolean;
     shutdownGraceMs: number;
     concurrency: Readonly<{
@@ -103,6 +105,7 @@ function configFrom(values: EnvironmentValues): Config {
     rateLimitRps: values.RATE_LIMIT_RPS ?? null,
     webhookAllowHosts: values.WEBHOOK_ALLOW_HOSTS,
     keyRetentionMs: values.KEY_RETENTION_MS ?? null,
+    isRestored: values.AFTER_RESTORE,
     unsafeDurability: values.REMIT_UNSAFE_DURABILITY,
     shutdownGraceMs,
     concurrency,

@@ -39,8 +39,9 @@ export async function fill(
     for (const [table, rows] of statementsOf(inserts)) {
       const names = Object.keys(rows[0] ?? {}).filter((column) => has(table, column));
       const list = names.map((name) => `"${name}"`).join(', ');
-      const statement = `INSERT INTO ${table} (${list}) SELECT ${list} FROM jsonb_populate_recordset(NULL::${table}, $1)`;
-      await client.query(statement, [JSON.stringify(rows.map(withBytesAsText))]);
+      const given = `jsonb_populate_recordset(NULL::${table}, $1)`;
+      const values = [JSON.stringify(rows.map(withBytesAsText))];
+      await client.query(`INSERT INTO ${table} (${list}) SELECT ${list} FROM ${given}`, values);
     }
     const counts = [...Map.groupBy(inserts, ([table]) => table)].map(([table, made]) => [table, made.length] as const);
     return { has: (table) => counts.some(([name]) => name === table), counts: new Map(counts) };

@@ -96,7 +96,7 @@ async function makeTeller(url: string): Promise<Teller> {
     enqueue: async () => undefined,
     onProviderCall: () => undefined,
   };
-  const life = { db, tables, journal, wallets, providers, timing: TIMING, log, ...outside };
+  const life = { db, tables, journal, wallets, providers, timing: TIMING, isRestored: false, log, ...outside };
   return { db, tables, journal, transfers: createTransferLife(life), life, batches, warnings };
 }
 

@@ -24,20 +24,15 @@ const folderPrefix = 'remit-test-';
 
 /** A database of its own with the schema in place and no rows. */
 export function createDatabase(): Promise<TestDatabase> {
-  return cloneDatabase(template);
+  return cloneOf(template);
 }
 
 /** One without a schema. */
 export function createEmptyDatabase(): Promise<TestDatabase> {
-  return cloneDatabase('template0');
+  return cloneOf('template0');
 }
 
-/** A copy of another one as it stands. Nobody may be connected to that. */
-export function copyDatabase({ url }: { url: string }): Promise<TestDatabase> {
-  return cloneDatabase(new URL(url).pathname.slice(1));
-}
-
-async function cloneDatabase(original: string): Promise<TestDatabase> {
+async function cloneOf(original: string): Promise<TestDatabase> {
   const server = inject('postgresUrl');
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   await runSql(server, `CREATE DATABASE ${name} TEMPLATE ${original}`);

@@ -40,6 +40,7 @@ describe('config', () => {
       rateLimitRps: null,
       webhookAllowHosts: [],
       keyRetentionMs: null,
+      isRestored: false,
       unsafeDurability: false,
       concurrency: { payout: 64, transfer: 512, webhookIn: 32, maintenance: 2 },
     });
