@@ -119,6 +119,7 @@ export const OPERATION_CHECKS: readonly AuditCheck[] = [
   {
     id: 'P5',
     title: 'The intent to send is committed before anything comes back from the provider',
+    // What failed before it was sent, and was paid all the same in a time that a restore has undone, has been told.
     query: sql`
       SELECT o.kind, o.pkid, o.semantic_key, o.status, o.extern_payment_id, 'no intent to send' AS problem
       FROM ${sent} o
@@ -128,6 +129,8 @@ export const OPERATION_CHECKS: readonly AuditCheck[] = [
         AND NOT EXISTS (SELECT FROM provider_call c WHERE c.pkid = o.pkid AND c.step = 'send'
                         AND c.intent_at <= coalesce(o.final_at, o.updated_at))
         AND NOT EXISTS (SELECT FROM review_action r WHERE r.pkid = o.pkid AND r.action = 'resolve')
+        AND NOT (o.status = 'failed' AND o.extern_payment_id IS NULL AND EXISTS (
+              SELECT FROM discrepancy d WHERE d.pkid = o.pkid AND d.reason = 'paid_but_failed'))
       UNION ALL
       SELECT o.kind, o.pkid, o.semantic_key, o.status, c.extern_payment_id, 'answered before it was intended'
       FROM provider_call c JOIN ${operation} o USING (pkid) WHERE c.answered_at < c.intent_at
