@@ -55,6 +55,28 @@ test('processes that migrate at once take turns: one of them does all of it, and
   }
 }, 90_000);
 
+test('a migration that fails leaves the database as the earlier release had it', async () => {
+  const database = await databaseOf(NAMES[0] ?? '');
+  const db = await openDb(database.url, { log: silentLogger() });
+  const schema = async () =>
+    (
+      await sql`SELECT table_name, column_name FROM information_schema.columns
+      WHERE table_schema = 'public' ORDER BY 1, 2`.execute(db.sql)
+    ).rows;
+  try {
+    // What 0003 wants to create is there already, after all that 0002 does.
+    await sql`CREATE TABLE outgoing_event (in_the_way int)`.execute(db.sql);
+    const before = await schema();
+    await expect(migrate(db)).rejects.toThrow('outgoing_event');
+    expect(await schema()).toEqual(before);
+    await sql`DROP TABLE outgoing_event`.execute(db.sql);
+    expect(await migrate(db)).toEqual(NAMES.slice(1));
+  } finally {
+    await db.close();
+    await database.drop();
+  }
+});
+
 describe.each(RELEASES)('on the database of the release that ended with $last', ({ last, left }) => {
   let rig: Rig;
   let platform: Awaited<ReturnType<typeof openReceiver>>;

@@ -45,6 +45,8 @@ let remit: Running;
 let story: Story;
 let original: TestDatabase;
 let copy: TestDatabase;
+/** The same once more, for whoever forgets AFTER_RESTORE. */
+let plainCopy: TestDatabase;
 let db: Db;
 /** What the providers' own lists show of the time after the copy, and what they have moved in all. */
 let listed: readonly Listed[];
@@ -63,6 +65,7 @@ beforeAll(async () => {
   await until('the payout is out', async () => (await bookOf('out-slow')).length === 1, WITHIN_MS);
   await remit.end('SIGKILL');
   copy = await until('nobody is connected', () => cloneDatabase(original.url).catch(() => null), WITHIN_MS);
+  plainCopy = await cloneDatabase(copy.url);
 
   await startOn(original);
   await finalAt(story, '/v1/payouts/out-slow');
@@ -78,7 +81,7 @@ afterAll(async () => {
   await db?.close();
   await home.close();
   await redis?.stop();
-  await Promise.all([original.drop(), copy.drop()]);
+  await Promise.all([original.drop(), copy.drop(), plainCopy.drop()]);
 });
 
 test('the copy is right in itself, so its audit says nothing of what came after it', async () => {
@@ -88,23 +91,27 @@ test('the copy is right in itself, so its audit says nothing of what came after 
 });
 
 describe('on the copy, with providers that have forgotten every key', { timeout: 120_000 }, () => {
-  test.skipIf(redisUrl() === null)('a queue that is newer than the database does nothing', async () => {
-    const queues = await openQueues({
+  let queues: Awaited<ReturnType<typeof openQueues<(typeof QUEUE_NAMES)[number]>>>;
+  beforeAll(async () => {
+    queues = await openQueues({
       redisUrl: redis?.url ?? null,
       databaseUrl: copy.url,
       names: QUEUE_NAMES,
       log: silentLogger(),
     });
     for (const { kind, key } of [...REPEATED, LOST_PAYOUT]) {
-      expect(await queues.add(kind, [{ id: jobIdOf(kind, `${key}-again`), data: { pkid: pkidOf(kind, key) } }])).toBe(
-        true,
-      );
+      const job = { id: jobIdOf(kind, `${key}-again`), data: { pkid: pkidOf(kind, key) } };
+      expect(await queues.add(kind, [job])).toBe(true);
     }
     await startOn(copy);
-    const left = async () => Object.values(await queues.counts()).reduce((sum, one) => sum + one.waiting, 0);
-    await until('every job has run', async () => (await left()) === 0, WITHIN_MS);
-    expect(Object.values(await queues.counts()).reduce((sum, { failed }) => sum + failed, 0)).toBe(0);
-    await queues.close();
+  }, 120_000);
+  afterAll(() => queues.close());
+
+  test('a queue that is newer than the database does nothing', async () => {
+    const waiting = async () => Object.values(await queues.counts()).reduce((sum, one) => sum + one.waiting, 0);
+    await until('every job has run', async () => (await waiting()) === 0, WITHIN_MS);
+    const failed = Object.values(await queues.counts()).reduce((sum, one) => sum + one.failed, 0);
+    expect(failed).toBe(0);
     expect((await story.get('/v1/payouts/out-lost')).status).toBe(404);
     expect(await violations(story)).toEqual([]);
   });
@@ -201,6 +208,23 @@ describe('on the copy, with providers that have forgotten every key', { timeout:
     await expectMarketAgrees(story);
   });
 });
+
+test('while a provider remembers our keys, a repeat meets its payment also without a look-up', async () => {
+  await remit.end('SIGTERM');
+  await startOn(plainCopy);
+  const before = await story.book();
+  for (const one of REPEATED.filter(({ key }) => key === 'out-stripe' || key === 'out-paypal')) {
+    expect(await askForPayout(story, one, 'ann')).toMatchObject({
+      status: 'succeeded',
+      extern_payment_id: listed.find(({ key }) => key === one.key)?.externId,
+    });
+    const calls: { data: { method: string }[] } = Object(
+      await story.sandbox('GET', `/_sandbox/calls?key=${pkidOf('payout', one.key)}`),
+    );
+    expect(calls.data.filter(({ method }) => method === 'POST')).toHaveLength(1);
+  }
+  expect(await story.book()).toEqual(before);
+}, 120_000);
 
 /** The lists besides the one that goes through the command. */
 const OTHER_LISTS = [
