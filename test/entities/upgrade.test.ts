@@ -120,6 +120,8 @@ describe.each(RELEASES)('on the database of the release that ended with $last', 
       }
     }
     await until(unfinished, (count) => count === 0);
+    expect(await rig.get('/v1/transfers/waiting')).toMatchObject({ json: { status: 'succeeded' } });
+    expect(rowsOf(await rig.get('/v1/transfers?status=failed'))).toMatchObject([{ semantic_key: 'refused' }]);
     const moved = Map.groupBy(rig.remit.sandbox.book(), ({ key, direction }) => `${direction} ${key}`);
     expect([...moved.values()].filter((rows) => rows.length > 1)).toEqual([]);
     expect(await auditFinds()).toEqual([]);
