@@ -24,6 +24,9 @@ export interface TransferRequest {
   readonly traceparent: string | null;
 }
 
+/** Some megabytes at most; what is forgotten is read. */
+const ROUTES_MAX = 10_000;
+
 export type TransferLife = ReturnType<typeof createTransferLife>;
 
 export function createTransferLife(options: LifeOptions) {
@@ -33,6 +36,14 @@ export function createTransferLife(options: LifeOptions) {
     db.sql,
     narrowed<Route>(tables.transfer, ['pkid', 'status', 'fromWallet', 'toWallet']),
   );
+
+  const known = new Map<Pkid, Route>();
+
+  /** Its job comes soon, and mostly to this process: then its wallets need not be read again. */
+  function remember({ pkid, status, fromWallet, toWallet }: Transfer): void {
+    if (known.size >= ROUTES_MAX) known.clear();
+    known.set(pkid, { pkid, status, fromWallet, toWallet });
+  }
 
   return {
     /** Commits the intention, then tells the queue. Throws not-found, invalid-currency, same-wallet. */
@@ -46,6 +57,7 @@ export function createTransferLife(options: LifeOptions) {
       const pkid = pkidOf('transfer', request.semanticKey);
       const intake = await journal.insertTransfer(pkid, (now) => newTransfer(pkid, request, now, timing.leaseMs));
       if (intake.type !== 'created') return intake;
+      remember(intake.row);
       onAccepted('transfer');
       await enqueue({ kind: 'transfer', pkid, semanticKey: request.semanticKey });
       return intake;
@@ -53,7 +65,8 @@ export function createTransferLife(options: LifeOptions) {
 
     /** Moves the money, or does nothing when that is done. Safe to run any number of times. */
     async run(pkid: Pkid): Promise<RunReport | null> {
-      const route = await routes.load(pkid);
+      const route = known.get(pkid) ?? (await routes.load(pkid));
+      known.delete(pkid);
       if (route === null || isFinal(route.status)) return null;
       return journal.stepTransfer(moveStep(route));
     },

@@ -16,7 +16,7 @@ import type { Statements } from '../runtime/statements.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { takeIntakes } from './intake.ts';
 import { type Item, stepItem } from './item.ts';
-import { readSubscriptions } from './outgoing.ts';
+import { readClockAndSubscriptions } from './outgoing.ts';
 import { type Concluded, type FinalOperation, planBookings, planOrders, planSteps, type See } from './plan.ts';
 import { lockOperations, readClock, readHolds, readRows, readUnapplied } from './reads.ts';
 import type { Booked, Booking, Intake, Reads, Seen, Step } from './step.ts';
@@ -131,15 +131,14 @@ async function commitBatch(
     lockOperations(statements, tables.order, orderPkidsOf(lanes)),
     lockPeople(statements, walletIds),
   ]);
-  const [{ balances, debts }, now, adjustments, treasuries, see, endpoints] = await Promise.all([
+  const [{ balances, debts }, { now, endpoints }, adjustments, treasuries, see] = await Promise.all([
     lockPlatform(statements, { walletIds, people }),
     // Read when the last lock is held: a clock of before would put a later change before an earlier one.
-    readClock(statements),
+    readClockAndSubscriptions(statements),
     // Likewise: two equal requests at once meet at the wallets, and the second sees the first.
     readRows(statements, tables.adjustment, pkidsOf(lanes.adjustment)),
     readRows(statements, tables.treasury, pkidsOf(lanes.treasury)),
     sight(statements, { tables, lanes, orders }),
-    readSubscriptions(statements),
   ]);
 
   const plans = [

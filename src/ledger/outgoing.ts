@@ -62,10 +62,32 @@ export interface Subscription {
 
 /** Read in the transaction of the events: what was committed before it has its events delivered. */
 export async function readSubscriptions(statements: Statements): Promise<Subscription[]> {
-  const { rows } = await statements.run<{ endpoint_id: string; events: string[] }>(
-    `SELECT endpoint_id, events FROM webhook_endpoint WHERE status = 'enabled'`,
+  const { rows } = await statements.run<RawSubscription>(`SELECT endpoint_id, events FROM ${ENABLED}`);
+  return rows.map(parseSubscription);
+}
+
+/** The same with the database's clock, in one statement: every commit that settles something asks for both. */
+export async function readClockAndSubscriptions(
+  statements: Statements,
+): Promise<{ now: Date; endpoints: Subscription[] }> {
+  const { rows } = await statements.run<{ now: string; endpoints: RawSubscription[] | null }>(
+    `SELECT clock_timestamp() AS now,
+            (SELECT json_agg(json_build_object('endpoint_id', endpoint_id, 'events', events)) FROM ${ENABLED}) AS endpoints`,
   );
-  return rows.map((row) => ({ endpointId: row.endpoint_id, patterns: row.events }));
+  const [row] = rows;
+  if (row === undefined) throw new Error('The database did not tell the time. Try again.');
+  return { now: new Date(row.now), endpoints: (row.endpoints ?? []).map(parseSubscription) };
+}
+
+const ENABLED = `webhook_endpoint WHERE status = 'enabled'`;
+
+interface RawSubscription {
+  readonly endpoint_id: string;
+  readonly events: string[];
+}
+
+function parseSubscription(row: RawSubscription): Subscription {
+  return { endpointId: row.endpoint_id, patterns: row.events };
 }
 
 async function readSequences(statements: Statements, events: readonly OutgoingEvent[]): Promise<Map<string, number>> {

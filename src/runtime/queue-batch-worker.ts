@@ -24,6 +24,8 @@ export interface BatchWorkOptions extends WorkCommon {
   readonly process: (jobs: readonly RunningJob[]) => Promise<readonly PromiseSettledResult<void>[]>;
 }
 
+/** By which part a batch grows while each of its jobs brings another. */
+const GROWTH_SHARE = 4;
 /** After an error of the connection. */
 const RETRY_PAUSE_MS = 1_000;
 
@@ -44,15 +46,18 @@ export async function startBatchWorker(
   const tell = (error: unknown) => void worker.emit('error', error instanceof Error ? error : new Error(String(error)));
   const fetchFirst = inTurn((token: string) => worker.getNextJob(token, { block: true }));
 
-  /** As many asked for as there came: how many more are asked for doubles while there are as many. */
-  async function fill(jobs: readonly BullJob[], token: string): Promise<BullJob[]> {
-    const { batchMax } = options;
-    const batch = [...jobs];
-    for (let asked = batch.length; batch.length === asked && asked > 0 && asked < batchMax; ) {
-      const more = Math.min(asked, batchMax - asked);
-      const next = Array.from({ length: more }, () => worker.getNextJob(token, { block: false }));
-      batch.push(...(await Promise.all(next)).filter(isJob));
-      asked += more;
+  /** So many more jobs as fit into the batch, as far as there are any. */
+  async function fetchMore(batch: readonly BullJob[], { wanted, token }: { wanted: number; token: string }) {
+    const count = Math.min(wanted, options.batchMax - batch.length);
+    const next = Array.from({ length: count }, () => worker.getNextJob(token, { block: false }));
+    return (await Promise.all(next)).filter(isJob);
+  }
+
+  /** The first job is waited for; how many more are asked for doubles as long as there are as many. */
+  async function fetchBatch(token: string): Promise<BullJob[]> {
+    const batch = [await fetchFirst(token)].filter(isJob);
+    for (let asked = batch.length; asked > 0 && batch.length === asked && asked < options.batchMax; asked *= 2) {
+      batch.push(...(await fetchMore(batch, { wanted: asked, token })));
     }
     return batch;
   }
@@ -64,7 +69,7 @@ export async function startBatchWorker(
       try {
         if (jobs.length === 0) {
           await resumed.promise;
-          jobs = await fill([await fetchFirst(token)].filter(isJob), token);
+          jobs = await fetchBatch(token);
           if (jobs.length === 0) continue;
         }
         const batch = runBatch(jobs, token);
@@ -90,7 +95,9 @@ export async function startBatchWorker(
       const resultOf = new Map(fit.map((job, index) => [job, results[index]]));
       const ended = await Promise.all(jobs.map((job) => endJob(job, { token, result: resultOf.get(job) })));
       const next = ended.filter((job) => job !== null);
-      return next.length === jobs.length ? await fill(next, token) : next;
+      if (next.length < jobs.length) return next;
+      // Each brought another: there may be more, but asking for what is not there costs as much as a job.
+      return [...next, ...(await fetchMore(next, { wanted: Math.ceil(next.length / GROWTH_SHARE), token }))];
     } finally {
       for (const job of jobs) held.delete(job);
     }

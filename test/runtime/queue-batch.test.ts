@@ -37,7 +37,7 @@ describe.each(SERVERS)('a batch worker on %s (%s)', (_kind, way, start) => {
     await expect.poll(() => batches.flat().length, POLL).toBe(201);
     expect(batches.flat().toSorted()).toEqual(['payout-first', ...ids].toSorted());
     expect(Math.max(...batches.map((batch) => batch.length))).toBeLessThanOrEqual(64);
-    expect(batches.length).toBeLessThanOrEqual(8);
+    expect(batches.length).toBeLessThanOrEqual(20);
     await expect.poll(async () => (await queues.counts()).payout, POLL).toMatchObject({ waiting: 0, active: 0 });
   });
 
