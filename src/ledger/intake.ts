@@ -1,5 +1,6 @@
 // Taking in new operations: equal keys of a batch are folded, new ones inserted, known ones read and compared.
-// Two statements, because one cannot both insert and read what another transaction has just committed.
+// They are read after the commit, because one statement cannot both insert and read what another transaction has just
+// committed, and nothing depends on them.
 
 import { PaymentError } from '../domain/errors.ts';
 import type { OperationKind, Pkid } from '../domain/id.ts';
@@ -10,10 +11,9 @@ import type { Transfer } from '../domain/transfer.ts';
 import type { Statements } from '../runtime/statements.ts';
 import { arrayLiteral } from './array-literal.ts';
 import type { IntakeItem } from './item.ts';
-import { statusChangeOf } from './plan.ts';
 import { readRows } from './reads.ts';
 import { parseRow, type Table } from './table.ts';
-import { insertAll, insertNew } from './table-writes.ts';
+import { insertOperations } from './table-writes.ts';
 import type { Tables } from './writes.ts';
 
 interface Taking {
@@ -28,27 +28,33 @@ interface Taking {
   readonly earlier: ReadonlySet<number>;
 }
 
-/** Inserts what is new. Returns what looks at the rest, which returns what tells the callers after the commit. */
-export async function takeIntakes(
+/** What is known once the rows are inserted; the rest is read, and the callers are told, after the commit. */
+export interface Taken {
+  readonly inserting: readonly Promise<unknown>[];
+  /** `reader` is outside of the transaction. */
+  deliveries(reader: Statements): Promise<(() => void)[]>;
+}
+
+/** Inserts what is new, without waiting for it. */
+export function takeIntakes(
   taking: Taking,
-  {
-    payins,
-    payouts,
-    transfers,
-  }: {
+  intakes: {
     payins: readonly IntakeItem<Payin>[];
     payouts: readonly IntakeItem<Payout>[];
     transfers: readonly IntakeItem<Transfer>[];
   },
-): Promise<() => Promise<(() => void)[]>> {
-  const { statements, tables } = taking;
-  const rivalsOf = (rows: readonly Payin[]) => readRivals(statements, tables.payin, rows);
-  const settles = await Promise.all([
-    take(taking, { table: tables.payin, kind: 'payin', items: payins, rivalsOf }),
+): Taken {
+  const { payins, payouts, transfers } = intakes;
+  const { tables } = taking;
+  const taken = [
+    take(taking, { table: tables.payin, kind: 'payin', items: payins, rivalsOf: readRivals }),
     take(taking, { table: tables.payout, kind: 'payout', items: payouts }),
     take(taking, { table: tables.transfer, kind: 'transfer', items: transfers }),
-  ]);
-  return async () => (await Promise.all(settles.map((settle) => settle()))).flat();
+  ];
+  return {
+    inserting: taken.flatMap(({ inserting }) => inserting),
+    deliveries: async (reader) => (await Promise.all(taken.map((one) => one.deliveries(reader)))).flat(),
+  };
 }
 
 interface NewRow {
@@ -58,69 +64,81 @@ interface NewRow {
   readonly fingerprint: Buffer;
 }
 
-async function take<Row extends NewRow>(
-  { statements, tables, now, earlier }: Taking,
+function take<Row extends NewRow>(
+  { statements, now, earlier }: Taking,
   options: {
     table: Table<Row>;
     kind: OperationKind;
     items: readonly IntakeItem<Row>[];
     /** Of rows that found no place although their key is new: the rows that have it. */
-    rivalsOf?: (rows: readonly Row[]) => Promise<ReadonlyMap<Pkid, Row>>;
+    rivalsOf?: (reader: Statements, table: Table<Row>, rows: readonly Row[]) => Promise<ReadonlyMap<Pkid, Row>>;
   },
-): Promise<() => Promise<(() => void)[]>> {
+): Taken {
   const { table, kind, items, rivalsOf } = options;
-  if (items.length === 0) return async () => [];
+  if (items.length === 0) return { inserting: [], deliveries: async () => [] };
   const first = new Map<string, { item: IntakeItem<Row>; row: Row }>();
   for (const item of items) if (!first.has(item.pkid)) first.set(item.pkid, { item, row: item.row(now) });
-  const wantedRows = [...first.values()].map(({ row }) => row);
-  const inserted = await insertNew(statements, table, wantedRows);
-  return async () => {
-    const fresh = wantedRows.filter(({ pkid }) => inserted.has(pkid));
-    const [known] = await Promise.all([
-      readRows(
-        statements,
+  const rows = [...first.values()].map(({ row }) => row);
+  const inserting = insertOperations(statements, table, { kind, rows });
+
+  /** Rows that are not ours must be read; whose row cannot be read now hears of it by repeating the request. */
+  async function deliveries(reader: Statements): Promise<(() => void)[]> {
+    const inserted = await inserting;
+    const others = rows.filter(({ pkid }) => !inserted.has(pkid));
+    try {
+      const known = await readRows(
+        reader,
         table,
-        wantedRows.map(({ pkid }) => pkid).filter((pkid) => !inserted.has(pkid)),
-      ),
-      insertAll(
-        statements,
-        tables.statusChange,
-        fresh.map((row) => statusChangeOf({ row, table: kind, from: null, to: row.status, cause: 'requested', now })),
-      ),
-    ]);
-    const homeless = [...first.values()].flatMap(({ row }) =>
-      inserted.has(row.pkid) || known.has(row.pkid) ? [] : [row],
-    );
-    const rivals = homeless.length === 0 ? new Map() : await rivalsOf?.(homeless);
-    return items.map((item) => {
-      if (homeless.some((row) => row.pkid === item.pkid)) {
-        const rival = rivals?.get(item.pkid);
-        // Its rival ended between the two statements: the next try finds the place free.
-        if (rival === undefined) return () => item.reject(new PaymentError('unavailable', { detail: TRY_AGAIN }));
-        return () => item.resolve({ type: 'taken', row: rival });
-      }
-      const candidate = first.get(item.pkid);
-      const wanted = candidate?.item === item ? candidate.row : item.row(now);
-      const row = known.get(item.pkid) ?? candidate?.row ?? wanted;
-      const isOurs = inserted.has(item.pkid) || earlier.has(row.createdAt.getTime());
-      const isFirst = candidate?.item === item && isOurs;
-      const isEqual = wanted.fingerprint.equals(row.fingerprint);
-      const type = !isEqual ? 'key_reused' : isFirst ? 'created' : 'replayed';
-      return () => item.resolve({ type, row });
-    });
-  };
+        others.map(({ pkid }) => pkid),
+      );
+      const homeless = others.filter(({ pkid }) => !known.has(pkid));
+      const rivals = homeless.length === 0 ? new Map() : await rivalsOf?.(reader, table, homeless);
+      return items.map((item) => deliver(item, { inserted, known, rivals: rivals ?? new Map() }));
+    } catch (error) {
+      const away = new PaymentError('unavailable', { cause: error, detail: REPEAT });
+      const nothing = { inserted, known: new Map(), rivals: new Map() };
+      return items.map((item) => (inserted.has(item.pkid) ? deliver(item, nothing) : () => item.reject(away)));
+    }
+  }
+
+  function deliver(item: IntakeItem<Row>, found: Found<Row>): () => void {
+    const candidate = first.get(item.pkid);
+    const known = found.known.get(item.pkid);
+    if (!found.inserted.has(item.pkid) && known === undefined) {
+      const rival = found.rivals.get(item.pkid);
+      // Its rival ended between the two statements: the next try finds the place free.
+      if (rival === undefined) return () => item.reject(new PaymentError('unavailable', { detail: TRY_AGAIN }));
+      return () => item.resolve({ type: 'taken', row: rival });
+    }
+    const wanted = candidate?.item === item ? candidate.row : item.row(now);
+    const row = known ?? candidate?.row ?? wanted;
+    const isOurs = found.inserted.has(item.pkid) || earlier.has(row.createdAt.getTime());
+    const isFirst = candidate?.item === item && isOurs;
+    const isEqual = wanted.fingerprint.equals(row.fingerprint);
+    const type = !isEqual ? 'key_reused' : isFirst ? 'created' : 'replayed';
+    return () => item.resolve({ type, row });
+  }
+
+  return { inserting: [inserting], deliveries };
 }
 
+interface Found<Row> {
+  readonly inserted: ReadonlySet<string>;
+  readonly known: ReadonlyMap<Pkid, Row>;
+  readonly rivals: ReadonlyMap<Pkid, Row>;
+}
+
+const REPEAT = 'The request was taken before, and its row cannot be read now. Send it again in a second.';
 const TRY_AGAIN = 'Another pay-in of this checkout ended at this very moment. Send the request again.';
 
 /** The unfailed pay-in of the same checkout, for each row that met it. */
 async function readRivals(
-  statements: Statements,
+  reader: Statements,
   table: Table<Payin>,
   rows: readonly Payin[],
 ): Promise<ReadonlyMap<Pkid, Payin>> {
   const checkoutIds = rows.flatMap(({ checkoutId }) => checkoutId ?? []);
-  const { rows: raw } = await statements.run<Record<string, unknown>>(
+  const { rows: raw } = await reader.run<Record<string, unknown>>(
     `SELECT * FROM payin WHERE checkout_id = ANY($1::text[]) AND status <> 'failed'`,
     [arrayLiteral('text', checkoutIds)],
   );

@@ -11,16 +11,17 @@ import type { Refund } from '../domain/refund.ts';
 import type { MovingTransfer, Transfer } from '../domain/transfer.ts';
 import type { Adjustment } from '../entities/adjustment.ts';
 import type { Treasury } from '../entities/treasury.ts';
+import type { LastStatements } from '../runtime/batch-pool.ts';
 import type { Db } from '../runtime/db.ts';
-import type { Statements } from '../runtime/statements.ts';
+import { type Statements, statementsOf } from '../runtime/statements.ts';
 import { createGroupCommit } from './group-commit.ts';
-import { takeIntakes } from './intake.ts';
+import { type Taken, takeIntakes } from './intake.ts';
 import { type Item, stepItem } from './item.ts';
 import { readClockAndSubscriptions } from './outgoing.ts';
 import { type Concluded, type FinalOperation, planBookings, planOrders, planSteps, type See } from './plan.ts';
 import { lockOperations, readClock, readHolds, readRows, readUnapplied } from './reads.ts';
 import type { Booked, Booking, Intake, Reads, Seen, Step } from './step.ts';
-import { createPlatformWallets, lockPeople, lockPlatform, updateWallets } from './wallets.ts';
+import { createPlatformWallets, lockWallets, updateWallets } from './wallets.ts';
 import { type Tables, tablesOf, writeAll } from './writes.ts';
 
 export interface Journal {
@@ -49,6 +50,7 @@ export function createJournal(options: {
 }): Journal {
   const { db, log, onBatch } = options;
   const tables = tablesOf(db);
+  const reader = statementsOf(db.sql);
   const platformWallets = createPlatformWallets(db);
   const finalListeners: ((final: FinalOperation) => void)[] = [];
   const deliveryListeners: ((deliveryIds: readonly string[]) => void)[] = [];
@@ -59,7 +61,7 @@ export function createJournal(options: {
       platformWallets.forget();
       throw error;
     });
-    for (const deliver of committed.deliveries) deliver();
+    for (const deliver of [...(await committed.taken.deliveries(reader)), ...committed.deliveries]) deliver();
     for (const final of committed.finals) for (const listener of finalListeners) tell(listener, final);
     const { deliveryIds } = committed;
     if (deliveryIds.length > 0) for (const listener of deliveryListeners) tell(listener, deliveryIds);
@@ -106,6 +108,7 @@ export function createJournal(options: {
 }
 
 interface Committed {
+  readonly taken: Taken;
   readonly deliveries: readonly (() => void)[];
   readonly finals: readonly FinalOperation[];
   readonly deliveryIds: readonly string[];
@@ -114,32 +117,35 @@ interface Committed {
 async function commitBatch(
   statements: Statements,
   { tables, items, ownTimes }: { tables: Tables; items: readonly Item[]; ownTimes: Set<number> },
-): Promise<Committed> {
-  const settleIntakes = await take(statements, { tables, items, ownTimes });
+): Promise<LastStatements<Committed>> {
+  // First of all, and before any lock: a new row may have to wait for another process that inserts the same.
+  const taken = await take(statements, { tables, items, ownTimes });
   const lanes = lanesOf(items);
   const acting = Object.values(lanes).flat();
-  if (acting.length === 0) return { deliveries: await settleIntakes(), finals: [], deliveryIds: [] };
+  if (acting.length === 0)
+    return { underway: taken.inserting, result: { taken, deliveries: [], finals: [], deliveryIds: [] } };
 
   // Everything is locked in one order, in every process: operations, orders, wallets.
   const walletIds = [...new Set(acting.flatMap((item) => item.walletIds))];
-  const [taken, payins, payouts, refunds, transfers, orders, people] = await Promise.all([
-    settleIntakes(),
-    lockOperations(statements, tables.payin, pkidsOf(lanes.payin)),
-    lockOperations(statements, tables.payout, pkidsOf(lanes.payout)),
-    lockOperations(statements, tables.refund, pkidsOf(lanes.refund)),
-    lockOperations<MovingTransfer>(statements, tables.lockedTransfer, pkidsOf(lanes.transfer)),
-    lockOperations(statements, tables.order, orderPkidsOf(lanes)),
-    lockPeople(statements, walletIds),
-  ]);
-  const [{ balances, debts }, { now, endpoints }, adjustments, treasuries, see] = await Promise.all([
-    lockPlatform(statements, { walletIds, people }),
-    // Read when the last lock is held: a clock of before would put a later change before an earlier one.
-    readClockAndSubscriptions(statements),
-    // Likewise: two equal requests at once meet at the wallets, and the second sees the first.
-    readRows(statements, tables.adjustment, pkidsOf(lanes.adjustment)),
-    readRows(statements, tables.treasury, pkidsOf(lanes.treasury)),
-    sight(statements, { tables, lanes, orders }),
-  ]);
+  const orderPkids = orderPkidsOf(lanes);
+  const [payins, payouts, refunds, transfers, orders, { balances, debts }, { now, endpoints }, ...read] =
+    await Promise.all([
+      lockOperations(statements, tables.payin, pkidsOf(lanes.payin)),
+      lockOperations(statements, tables.payout, pkidsOf(lanes.payout)),
+      lockOperations(statements, tables.refund, pkidsOf(lanes.refund)),
+      lockOperations<MovingTransfer>(statements, tables.lockedTransfer, pkidsOf(lanes.transfer)),
+      lockOperations(statements, tables.order, orderPkids),
+      lockWallets(statements, walletIds),
+      // Read when the last lock is held: a clock of before would put a later change before an earlier one.
+      readClockAndSubscriptions(statements),
+      // Likewise: two equal requests at once meet at the wallets, and the second sees the first.
+      readRows(statements, tables.adjustment, pkidsOf(lanes.adjustment)),
+      readRows(statements, tables.treasury, pkidsOf(lanes.treasury)),
+      readSeen(statements, { tables, lanes }),
+      ...taken.inserting,
+    ]);
+  const [adjustments, treasuries, seen] = read;
+  const see = sight(orders, seen);
 
   const plans = [
     ...planSteps(lanes.payin, { table: 'payin', rows: payins, now, see }),
@@ -159,31 +165,33 @@ async function commitBatch(
     next += plan.movements.length;
   }
   const writes = concluded.map((one) => one.writes);
-  const [deliveryIds] = await Promise.all([
-    writeAll(statements, { tables, applied, writes, now, endpoints }),
-    updateWallets(statements, { before: balances, after: applied.wallets }),
-  ]);
+  const { underway, deliveryIds } = await writeAll(statements, { tables, applied, writes, now, endpoints });
   return {
-    deliveries: [...taken, ...concluded.map((one) => one.deliver)],
-    finals: concluded.flatMap((one) => one.finals),
-    deliveryIds,
+    underway: [...underway, updateWallets(statements, { before: balances, after: applied.wallets })],
+    result: {
+      taken,
+      deliveries: concluded.map((one) => one.deliver),
+      finals: concluded.flatMap((one) => one.finals),
+      deliveryIds,
+    },
   };
 }
 
-/** First of all, and before any lock: a new row may have to wait for another process that inserts the same. */
 async function take(
   statements: Statements,
   { tables, items, ownTimes }: { tables: Tables; items: readonly Item[]; ownTimes: Set<number> },
-): Promise<() => Promise<(() => void)[]>> {
+): Promise<Taken> {
   const payins = items.filter((item) => item.lane === 'new payin');
   const payouts = items.filter((item) => item.lane === 'new payout');
   const transfers = items.filter((item) => item.lane === 'new transfer');
-  if (payins.length + payouts.length + transfers.length === 0) return async () => [];
+  if (payins.length + payouts.length + transfers.length === 0) return NOTHING_TAKEN;
   const now = await readClock(statements);
   const earlier = new Set(ownTimes);
   ownTimes.add(now.getTime());
   return takeIntakes({ statements, tables, now, earlier }, { payins, payouts, transfers });
 }
+
+const NOTHING_TAKEN: Taken = { inserting: [], deliveries: async () => [] };
 
 type Lanes = ReturnType<typeof lanesOf>;
 
@@ -205,10 +213,7 @@ function orderPkidsOf(lanes: Lanes): Pkid[] {
 }
 
 /** Reads what items asked to see besides their own rows. */
-async function sight(
-  statements: Statements,
-  { tables, lanes, orders }: { tables: Tables; lanes: Lanes; orders: ReadonlyMap<Pkid, Order> },
-): Promise<See> {
+async function readSeen(statements: Statements, { tables, lanes }: { tables: Tables; lanes: Lanes }) {
   const wanted = [...lanes.payin, ...lanes.refund, ...lanes.order].map((item) => item.reads);
   const pkidsOfReads = (name: keyof Reads) => wanted.flatMap((reads) => reads[name] ?? []);
   const [refunds, disputes, unapplied] = await Promise.all([
@@ -216,6 +221,13 @@ async function sight(
     readRows(statements, tables.dispute, pkidsOfReads('dispute')),
     readUnapplied(statements, tables.unapplied, pkidsOfReads('unapplied')),
   ]);
+  return { refunds, disputes, unapplied };
+}
+
+function sight(
+  orders: ReadonlyMap<Pkid, Order>,
+  { refunds, disputes, unapplied }: Awaited<ReturnType<typeof readSeen>>,
+): See {
   return ({ orderPkids, reads }): Seen => ({
     orders: orderPkids.flatMap((pkid) => orders.get(pkid) ?? []).toSorted((a, b) => (a.pkid < b.pkid ? -1 : 1)),
     refund: (reads.refund && refunds.get(reads.refund)) ?? null,

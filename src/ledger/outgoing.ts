@@ -23,36 +23,48 @@ export function outgoingTablesOf(db: Db): OutgoingTables {
   };
 }
 
+export interface Outgoing {
+  readonly events: readonly RecordedEvent[];
+  readonly deliveries: readonly Delivery[];
+}
+
 /**
  * The caller holds the locks of the events' subjects, which is what makes their sequence gapless; a caller that does
- * not meets the unique key. Returns the ids of the new deliveries, to be told to the queue after the commit.
+ * not meets the unique key.
  */
-export async function writeOutgoing(
+export async function planOutgoing(
   statements: Statements,
-  options: {
-    tables: OutgoingTables;
-    events: readonly OutgoingEvent[];
-    now: Date;
-    /** Where they were read in this transaction already. */
-    endpoints?: readonly Subscription[];
-  },
-): Promise<string[]> {
-  const { tables, events, now } = options;
-  if (events.length === 0) return [];
-  const endpoints = options.endpoints ?? (await readSubscriptions(statements));
+  { events, now, endpoints }: { events: readonly OutgoingEvent[]; now: Date; endpoints: readonly Subscription[] },
+): Promise<{ outgoing: Outgoing; deliveryIds: string[] }> {
   const wanted = events.filter((event) => endpoints.some(({ patterns }) => isSubscribed(patterns, event.type)));
-  if (wanted.length === 0) return [];
+  if (wanted.length === 0) return { outgoing: { events: [], deliveries: [] }, deliveryIds: [] };
   const recorded = inSequence(wanted, { last: await readSequences(statements, wanted), now });
   const deliveries = recorded.flatMap((event) =>
     endpoints
       .filter(({ patterns }) => isSubscribed(patterns, event.type))
       .map(({ endpointId }) => newDelivery(event, endpointId)),
   );
-  await Promise.all([
-    insertAll(statements, tables.outgoingEvent, recorded),
-    insertAll(statements, tables.delivery, deliveries),
-  ]);
-  return deliveries.map(({ deliveryId }) => deliveryId);
+  return { outgoing: { events: recorded, deliveries }, deliveryIds: deliveries.map(({ deliveryId }) => deliveryId) };
+}
+
+export function insertOutgoing(
+  statements: Statements,
+  tables: OutgoingTables,
+  { events, deliveries }: Outgoing,
+): Promise<void>[] {
+  return [insertAll(statements, tables.outgoingEvent, events), insertAll(statements, tables.delivery, deliveries)];
+}
+
+/** Both, for a transaction that has nothing else to do. Returns the ids of the new deliveries. */
+export async function writeOutgoing(
+  statements: Statements,
+  { tables, events, now }: { tables: OutgoingTables; events: readonly OutgoingEvent[]; now: Date },
+): Promise<string[]> {
+  if (events.length === 0) return [];
+  const endpoints = await readSubscriptions(statements);
+  const { outgoing, deliveryIds } = await planOutgoing(statements, { events, now, endpoints });
+  await Promise.all(insertOutgoing(statements, tables, outgoing));
+  return deliveryIds;
 }
 
 export interface Subscription {
@@ -71,8 +83,8 @@ export async function readClockAndSubscriptions(
   statements: Statements,
 ): Promise<{ now: Date; endpoints: Subscription[] }> {
   const { rows } = await statements.run<{ now: string; endpoints: RawSubscription[] | null }>(
-    `SELECT clock_timestamp() AS now,
-            (SELECT json_agg(json_build_object('endpoint_id', endpoint_id, 'events', events)) FROM ${ENABLED}) AS endpoints`,
+    `SELECT clock_timestamp() AS now, (
+       SELECT json_agg(json_build_object('endpoint_id', endpoint_id, 'events', events)) FROM ${ENABLED}) AS endpoints`,
   );
   const [row] = rows;
   if (row === undefined) throw new Error('The database did not tell the time. Try again.');

@@ -1,6 +1,7 @@
 // Set-based writes: one statement whatever the number of rows, one array a column. What a statement says depends on
 // its table alone (and on which of its times are the same for all rows), so each is put into words once.
 
+import type { OperationKind } from '../domain/id.ts';
 import type { Statements } from '../runtime/statements.ts';
 import { arrayLiteral, elementTypeOf, scalarOf } from './array-literal.ts';
 import type { Column, Table } from './table.ts';
@@ -19,6 +20,26 @@ export async function insertNew<Row extends object>(
   const { rows: inserted } = await insert(statements, table, {
     rows,
     ending: `ON CONFLICT DO NOTHING RETURNING "${key.name}" AS key`,
+  });
+  return new Set(inserted.map((row) => String(row.key)));
+}
+
+/**
+ * Inserts new operations and the first line of their history in one statement; rows whose key exists are left out.
+ * Returns the keys that were inserted.
+ */
+export async function insertOperations<Row extends object>(
+  statements: Statements,
+  table: Table<Row>,
+  { kind, rows }: { kind: OperationKind; rows: readonly Row[] },
+): Promise<ReadonlySet<string>> {
+  const { rows: inserted } = await insert(statements, table, {
+    rows,
+    beginning: 'WITH fresh AS (',
+    ending: `ON CONFLICT DO NOTHING RETURNING pkid, status, created_at)
+      INSERT INTO status_change (pkid, number, operation_kind, from_status, to_status, attempt, cause, created_at)
+      SELECT pkid, 1, '${kind}', NULL, status, 0, 'requested', created_at FROM fresh ORDER BY pkid
+      RETURNING pkid AS key`,
   });
   return new Set(inserted.map((row) => String(row.key)));
 }
@@ -69,25 +90,34 @@ export async function updateAll<Row extends object>(
   const text = textOf(table, `update ${properties.join()} ${batch.shape}`, () => {
     const assignments = changed.map((column) => `"${column.name}" = ${batch.value(column)}`);
     const match = keys.map((column) => `t."${column.name}" = ${batch.value(column)}`);
-    return `UPDATE "${table.name}" t SET ${assignments.join(', ')} FROM ${batch.unnest()} WHERE ${match.join(' AND ')}`;
+    return everyRow(
+      `UPDATE "${table.name}" t SET ${assignments.join(', ')} FROM ${batch.unnest()} WHERE ${match.join(' AND ')}`,
+      batch.parameters.length,
+    );
   });
-  const { count } = await statements.run(text, batch.parameters);
-  if (count !== rows.length) {
-    throw new Error(`${table.name}: ${rows.length} rows to update, ${count} updated. Run the audit.`);
-  }
+  await statements.run(text, [...batch.parameters, rows.length]);
+}
+
+/**
+ * The update, refused by the database when it changes another number of rows than its last parameter says: its answer
+ * arrives with that of the COMMIT, when it is too late to refuse it here.
+ */
+export function everyRow(update: string, parameters: number): string {
+  return `WITH changed AS (${update} RETURNING 1)
+    SELECT refuse_lost_update(count(*), $${parameters + 1}::integer) FROM changed`;
 }
 
 async function insert<Row extends object>(
   statements: Statements,
   table: Table<Row>,
-  { rows, ending }: { rows: readonly Row[]; ending: string },
+  { rows, beginning = '', ending }: { rows: readonly Row[]; beginning?: string; ending: string },
 ): Promise<{ rows: RawRow[] }> {
   const { columns } = table;
   const batch = batchOf(columns, rows);
   const text = textOf(table, `insert ${ending} ${batch.shape}`, () => {
     const names = columns.map(({ name }) => `"${name}"`);
     const order = columns.filter((column) => column.isKey).map(batch.value);
-    return `INSERT INTO "${table.name}" (${names.join(', ')}) SELECT ${columns.map(batch.value).join(', ')}
+    return `${beginning}INSERT INTO "${table.name}" (${names.join(', ')}) SELECT ${columns.map(batch.value).join(', ')}
     FROM ${batch.unnest()} ORDER BY ${order.join(', ')} ${ending}`;
   });
   return statements.run<RawRow>(text, batch.parameters);

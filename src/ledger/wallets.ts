@@ -7,6 +7,7 @@ import type { Balance } from '../domain/movements.ts';
 import type { Db } from '../runtime/db.ts';
 import type { Statements } from '../runtime/statements.ts';
 import { arrayLiteral } from './array-literal.ts';
+import { everyRow } from './table-writes.ts';
 
 export interface LockedWallets {
   readonly balances: ReadonlyMap<string, Balance>;
@@ -14,8 +15,7 @@ export interface LockedWallets {
   readonly debts: ReadonlyMap<string, string>;
 }
 
-/** As the database tells it. */
-export interface LockedWallet {
+interface RawWallet {
   wallet_id: string;
   owner_id: string;
   kind: string;
@@ -30,37 +30,25 @@ export interface LockedWallet {
  * People's wallets by id, platform wallets last: every commit in every process takes them in this order.
  * NO KEY UPDATE, because new rows elsewhere refer to wallets and must not wait for us.
  */
-export async function lockPeople(statements: Statements, walletIds: readonly string[]): Promise<LockedWallet[]> {
-  return lockInOrder(
-    statements,
-    walletIds.filter((walletId) => !isPlatformWalletId(walletId)),
-  );
-}
-
-/** The rest of the wallets, and the debts of the people whose wallets are locked. */
-export async function lockPlatform(
-  statements: Statements,
-  { walletIds, people }: { walletIds: readonly string[]; people: readonly LockedWallet[] },
-): Promise<LockedWallets> {
-  const debtors = people
-    .filter(({ kind }) => kind === 'seller' || kind === 'buyer')
-    .map((row) => [row.wallet_id, debtWalletId(row.owner_id, row.currency)] as const);
-  const platform = await lockInOrder(statements, [
-    ...new Set([...walletIds.filter(isPlatformWalletId), ...debtors.map(([, debtId]) => debtId)]),
-  ]);
-  const balances = new Map([...people, ...platform].map((row) => [row.wallet_id, parseBalance(row)]));
+export async function lockWallets(statements: Statements, walletIds: readonly string[]): Promise<LockedWallets> {
+  if (walletIds.length === 0) return { balances: new Map(), debts: new Map() };
+  const { rows } = await statements.run<RawWallet>(LOCK, [arrayLiteral('text', walletIds)]);
+  const balances = new Map(rows.map((row) => [row.wallet_id, parseBalance(row)]));
   const missing = walletIds.filter((walletId) => !balances.has(walletId));
   if (missing.length > 0) throw new Error(`No such wallet: ${missing.join(', ')}. Create it before it is used.`);
-  return { balances, debts: new Map(debtors.filter(([, debtId]) => balances.has(debtId))) };
-}
-
-async function lockInOrder(statements: Statements, walletIds: readonly string[]): Promise<LockedWallet[]> {
-  if (walletIds.length === 0) return [];
-  return (await statements.run<LockedWallet>(LOCK, [arrayLiteral('text', walletIds)])).rows;
+  const debts = rows
+    .filter(({ kind }) => kind === 'seller' || kind === 'buyer')
+    .map((row) => [row.wallet_id, debtWalletId(row.owner_id, row.currency)] as const)
+    .filter(([, debtId]) => balances.has(debtId));
+  return { balances, debts: new Map(debts) };
 }
 
 const LOCK = `SELECT wallet_id, owner_id, kind, currency, posted, held, seq, allow_negative
-  FROM wallet WHERE wallet_id = ANY($1::text[]) ORDER BY wallet_id FOR NO KEY UPDATE`;
+  FROM wallet WHERE wallet_id = ANY(ARRAY(
+    SELECT unnest($1::text[])
+    UNION ALL SELECT '@debt:' || owner_id || ':' || currency FROM wallet
+              WHERE wallet_id = ANY($1::text[]) AND kind IN ('seller', 'buyer')))
+  ORDER BY wallet_id LIKE '@%', wallet_id FOR NO KEY UPDATE`;
 
 /** Writes the balances that changed. */
 export async function updateWallets(
@@ -69,7 +57,7 @@ export async function updateWallets(
 ): Promise<void> {
   const changed = [...after.values()].filter((balance) => balance !== before.get(balance.walletId));
   if (changed.length === 0) return;
-  const { count } = await statements.run(UPDATE, [
+  await statements.run(UPDATE, [
     arrayLiteral(
       'text',
       changed.map(({ walletId }) => walletId),
@@ -86,13 +74,16 @@ export async function updateWallets(
       'bigint',
       changed.map(({ seq }) => seq),
     ),
+    changed.length,
   ]);
-  if (count !== changed.length) throw new Error('A locked wallet was not updated. Run the audit.');
 }
 
-const UPDATE = `UPDATE wallet w SET posted = u.posted, held = u.held, seq = u.seq
-  FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS u (wallet_id, posted, held, seq)
-  WHERE w.wallet_id = u.wallet_id`;
+const UPDATE = everyRow(
+  `UPDATE wallet w SET posted = u.posted, held = u.held, seq = u.seq
+   FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS u (wallet_id, posted, held, seq)
+   WHERE w.wallet_id = u.wallet_id`,
+  4,
+);
 
 /** Remembers which platform wallets exist, and creates missing ones in a commit of their own. */
 export function createPlatformWallets(db: Db): { ensure(walletIds: readonly string[]): Promise<void>; forget(): void } {
@@ -119,7 +110,7 @@ export function createPlatformWallets(db: Db): { ensure(walletIds: readonly stri
   };
 }
 
-function parseBalance(row: LockedWallet): Balance {
+function parseBalance(row: RawWallet): Balance {
   return {
     walletId: row.wallet_id,
     currency: row.currency,

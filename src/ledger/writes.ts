@@ -30,7 +30,7 @@ import {
   TRANSFER_LOCKED,
   UNAPPLIED_CHANGES,
 } from './changes.ts';
-import { outgoingTablesOf, type Subscription, writeOutgoing } from './outgoing.ts';
+import { insertOutgoing, outgoingTablesOf, planOutgoing, type Subscription } from './outgoing.ts';
 import type { CallAnswer } from './step.ts';
 import { narrowed, type Table, tableOf } from './table.ts';
 import { insertAll, insertOnce, updateAll, upsertAll } from './table-writes.ts';
@@ -101,10 +101,14 @@ export function tablesOf(db: Db) {
   };
 }
 
-/**
- * The statements leave together and run in this order; what a row refers to is written before it. Returns the
- * deliveries that outgoing events made, to be told to the queue after the commit.
- */
+export interface Writing {
+  /** The statements leave together and run in this order; what a row refers to is written before it. */
+  readonly underway: readonly Promise<unknown>[];
+  /** Of the deliveries that outgoing events made, to be told to the queue after the commit. */
+  readonly deliveryIds: readonly string[];
+}
+
+/** Resolves when all statements are on their way. */
 export async function writeAll(
   statements: Statements,
   options: {
@@ -114,11 +118,12 @@ export async function writeAll(
     now: Date;
     endpoints: readonly Subscription[];
   },
-): Promise<string[]> {
+): Promise<Writing> {
   const { tables, applied, writes, now, endpoints } = options;
   const all = <Name extends keyof Writes>(name: Name) => writes.map((one) => one[name]);
-  const [deliveryIds] = await Promise.all([
-    writeOutgoing(statements, { tables, events: all('events').flat(), now, endpoints }),
+  // It may have to read first, and from then on nothing is waited for.
+  const { outgoing, deliveryIds } = await planOutgoing(statements, { events: all('events').flat(), now, endpoints });
+  const underway = [
     ...writePostings(statements, { tables, applied, now }),
     ...writeHolds(statements, applied, now),
     ...writeRows(statements, { tables, writes }),
@@ -127,8 +132,9 @@ export async function writeAll(
     updateAll(statements, tables.answer, { rows: all('answers').flat(), properties: ANSWER_CHANGES }),
     insertOnce(statements, tables.discrepancy, all('discrepancies').flat()),
     insertAll(statements, tables.reviewAction, all('reviewActions').flat()),
-  ]);
-  return deliveryIds;
+    ...insertOutgoing(statements, tables, outgoing),
+  ];
+  return { underway, deliveryIds };
 }
 
 function writePostings(

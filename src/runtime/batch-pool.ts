@@ -7,9 +7,18 @@ import { gatheringSocket } from './gathering-socket.ts';
 import { nameOf } from './prepared.ts';
 import type { Statements } from './statements.ts';
 
+/** What is still on its way when the COMMIT is sent behind it. */
+export interface LastStatements<Result> {
+  readonly underway: readonly Promise<unknown>[];
+  readonly result: Result;
+}
+
 export interface BatchPool {
-  /** One transaction. Throws what the first statement that failed said; then nothing is committed. */
-  transaction<Result>(work: (statements: Statements) => Promise<Result>): Promise<Result>;
+  /**
+   * One transaction. The COMMIT leaves with the last statements: what their answers must not be is for the database to
+   * refuse. Throws what the first statement that failed said; then nothing is committed.
+   */
+  transaction<Result>(work: (statements: Statements) => Promise<LastStatements<Result>>): Promise<Result>;
   close(): Promise<void>;
 }
 
@@ -51,8 +60,8 @@ export function openBatchPool(options: {
       let isCommitted = false;
       try {
         const begun = statements.run('BEGIN');
-        const [result] = await Promise.all([work(statements), begun]);
-        const { command } = await client.query('COMMIT');
+        const [{ underway, result }] = await Promise.all([work(statements), begun]);
+        const [{ command }] = await Promise.all([client.query('COMMIT'), ...underway]);
         // What the server answers to a COMMIT after a statement that failed.
         if (command !== 'COMMIT') throw new Error('A batch was rolled back. Look for the error before this one.');
         isCommitted = true;

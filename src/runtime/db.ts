@@ -32,7 +32,7 @@ import { TreasuryEntity } from '../entities/treasury.ts';
 import { UnappliedEntity } from '../entities/unapplied.ts';
 import { WalletEntity } from '../entities/wallet.ts';
 import { WebhookEndpointEntity } from '../entities/webhook-endpoint.ts';
-import { openBatchPool } from './batch-pool.ts';
+import { type LastStatements, openBatchPool } from './batch-pool.ts';
 import { prepareStatements } from './prepared.ts';
 import type { Statements } from './statements.ts';
 
@@ -50,7 +50,7 @@ export interface Db {
   /** One transaction, tried again as a whole on errors that allow it. `work` may therefore run several times. */
   transaction<Result>(work: (tx: Tx, attempt: number) => Promise<Result>): Promise<Result>;
   /** The same for statements that need not wait for each other. */
-  batch<Result>(work: (statements: Statements) => Promise<Result>): Promise<Result>;
+  batch<Result>(work: (statements: Statements) => Promise<LastStatements<Result>>): Promise<Result>;
   close(): Promise<void>;
 }
 

@@ -30,15 +30,18 @@ beforeEach(async () => {
 });
 
 const put = (statements: Statements, coin: number) => statements.run('INSERT INTO jar VALUES ($1, now())', [coin]);
+/** A transaction whose statements are all answered before its COMMIT is sent. */
+const committed = <Result>(work: (statements: Statements) => Promise<Result>) =>
+  pool.transaction(async (statements) => ({ underway: [], result: await work(statements) }));
 const coins = async () => {
-  const { rows } = await pool.transaction((statements) =>
+  const { rows } = await committed((statements) =>
     statements.run<{ coin: number }>('SELECT coin FROM jar ORDER BY coin'),
   );
   return rows.map(({ coin }) => coin);
 };
 
 test('what is asked for in one turn is answered in order, and a later one sees what an earlier one did', async () => {
-  const counts = await pool.transaction(async (statements) => {
+  const counts = await committed(async (statements) => {
     const count = () => statements.run<{ count: number }>('SELECT count(*)::int AS count FROM jar');
     const answers = await Promise.all([put(statements, 1), count(), put(statements, 2), count()]);
     return answers.map(({ rows, count: affected }) => rows[0] ?? affected);
@@ -48,15 +51,25 @@ test('what is asked for in one turn is answered in order, and a later one sees w
 });
 
 test('one that fails undoes all, also those that were on their way behind it, and says what failed', async () => {
-  const failing = pool.transaction((statements) =>
-    Promise.all([put(statements, 1), put(statements, -1), put(statements, 2)]),
-  );
+  const failing = committed((statements) => Promise.all([put(statements, 1), put(statements, -1), put(statements, 2)]));
   await expect(failing).rejects.toMatchObject({ constraint: 'jar_coin_check' });
   expect(await coins()).toEqual([]);
 });
 
+test('statements that leave with the COMMIT are committed, or undo all when one of them fails', async () => {
+  const together = (...last: readonly number[]) =>
+    pool.transaction(async (statements) => {
+      await put(statements, 1);
+      return { underway: last.map((coin) => put(statements, coin)), result: 'committed' };
+    });
+  await expect(together(2, -1, 3)).rejects.toMatchObject({ constraint: 'jar_coin_check' });
+  expect(await coins()).toEqual([]);
+  expect(await together(2, 3)).toBe('committed');
+  expect(await coins()).toEqual([1, 2, 3]);
+});
+
 test('an error that nobody awaited is not committed over', async () => {
-  const careless = pool.transaction(async (statements) => {
+  const careless = committed(async (statements) => {
     put(statements, -1).catch(() => undefined);
     await put(statements, 1).catch(() => undefined);
   });
@@ -66,15 +79,15 @@ test('an error that nobody awaited is not committed over', async () => {
 
 test('a statement that failed while it was prepared is there again for the next batch', async () => {
   const text = 'INSERT INTO jar VALUES ($1, clock_timestamp())';
-  const failing = pool.transaction((statements) => Promise.all([put(statements, -1), statements.run(text, [7])]));
+  const failing = committed((statements) => Promise.all([put(statements, -1), statements.run(text, [7])]));
   await expect(failing).rejects.toMatchObject({ constraint: 'jar_coin_check' });
-  await pool.transaction((statements) => statements.run(text, [7]));
-  await pool.transaction((statements) => statements.run(text, [8]));
+  await committed((statements) => statements.run(text, [7]));
+  await committed((statements) => statements.run(text, [8]));
   expect(await coins()).toEqual([7, 8]);
 });
 
 test('a connection that is cut ends its batch with an error that is tried again, and no other', async () => {
-  const cut = pool.transaction(async (statements) => {
+  const cut = committed(async (statements) => {
     await put(statements, 1);
     await statements.run('SELECT pg_terminate_backend(pg_backend_pid())');
     await put(statements, 2);
@@ -84,7 +97,7 @@ test('a connection that is cut ends its batch with an error that is tried again,
 });
 
 test('times and large numbers arrive as the database writes them', async () => {
-  const { rows } = await pool.transaction((statements) =>
+  const { rows } = await committed((statements) =>
     statements.run(`SELECT '2026-01-02 03:04:05.678+00'::timestamptz AS at, 9007199254740993::bigint AS large`),
   );
   expect(rows).toEqual([{ at: '2026-01-02 03:04:05.678+00', large: '9007199254740993' }]);

@@ -92,3 +92,11 @@ BEGIN
   END IF;
   RETURN NULL;
 END $$;
+
+-- An update that is sent together with its COMMIT must itself refuse to have missed a row.
+CREATE FUNCTION refuse_lost_update(changed bigint, expected integer) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF changed <> expected THEN
+    RAISE EXCEPTION '% rows to update, % updated: run the audit', expected, changed USING ERRCODE = 'data_exception';
+  END IF;
+END $$;
