@@ -32,6 +32,7 @@ import { openProviders } from './providers/open.ts';
 import { createBreaker } from './runtime/breaker.ts';
 import type { Config } from './runtime/config.ts';
 import { REAL_PROVIDERS, realProviders } from './runtime/config-providers.ts';
+import type { AtCrashPoint } from './runtime/crash-point.ts';
 import { openDb } from './runtime/db.ts';
 import { createMetrics } from './runtime/metrics.ts';
 import { createPace } from './runtime/pace.ts';
@@ -45,10 +46,12 @@ interface AppOptions {
   /** Where the sandbox listens; null when every provider is real. */
   readonly sandboxUrl: string | null;
   readonly log: Logger;
+  /** Only the crash bench hands it in. */
+  readonly at?: AtCrashPoint;
 }
 
 export async function openApp(options: AppOptions) {
-  const { config, databaseUrl, log } = options;
+  const { config, databaseUrl, log, at } = options;
   if (config.isRestored) log.warn('AFTER_RESTORE=1: each payment is looked for at its provider before it is sent');
   const db = await openDb(databaseUrl, { log });
   const metrics = createMetrics();
@@ -68,17 +71,21 @@ export async function openApp(options: AppOptions) {
     timing: config,
     isRestored: config.isRestored,
     log,
+    at,
     funds: createFunds({ log }),
     ...openAccounts(options),
     onProviderCall: metrics.providerCall,
     onAccepted: metrics.accepted,
     enqueue: async ({ kind, pkid, semanticKey }) => {
       await queues.add(kind, [{ id: jobIdOf(kind, semanticKey), data: { pkid } }]);
+      if (at) await at(`${kind}: after enqueue`, pkid);
     },
   };
   const enqueueDeliveries = async (deliveries: readonly { deliveryId: string; attempt: number }[]) => {
     const jobs = deliveries.map((one) => ({ id: deliveryJobId(one), data: { delivery_id: one.deliveryId } }));
+    if (at) await at('webhook-out: before enqueue', deliveries[0]?.deliveryId ?? '');
     await queues.add('webhook-out', jobs);
+    if (at) await at('webhook-out: after enqueue', deliveries[0]?.deliveryId ?? '');
   };
   const onDeliveries = (deliveryIds: readonly string[]) => {
     void enqueueDeliveries(deliveryIds.map((deliveryId) => ({ deliveryId, attempt: 0 })));
@@ -111,6 +118,7 @@ export async function openApp(options: AppOptions) {
     render: renderSubject({ ...life, ...lives }),
     allowHosts,
     onAttempt: metrics.delivery,
+    at,
   });
   const holder = `${process.pid}`;
   const periodMs = config.reconcileMs;
@@ -125,7 +133,7 @@ export async function openApp(options: AppOptions) {
     onDeliveries,
     webhookEndpoints: createWebhookEndpoints({ db, allowHosts, enqueue: enqueueDeliveries }),
     runner,
-    reconcile: createReconcile({ db, runner, events, checkouts, deliveries, periodMs, holder, log }),
+    reconcile: createReconcile({ db, runner, events, checkouts, deliveries, periodMs, holder, log, at }),
     waiter: createWaiter({ db, journal }),
     reviews: createReviews(life, byKind),
     audit: () => audit(db),

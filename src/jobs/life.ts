@@ -8,6 +8,7 @@ import type { Journal } from '../ledger/journal.ts';
 import type { WalletDirectory } from '../ledger/wallet-directory.ts';
 import type { Tables } from '../ledger/writes.ts';
 import type { Breaker } from '../runtime/breaker.ts';
+import type { AtCrashPoint } from '../runtime/crash-point.ts';
 import type { Db } from '../runtime/db.ts';
 import type { Pace } from '../runtime/pace.ts';
 import type { Funds } from './funds.ts';
@@ -32,5 +33,7 @@ export interface LifeOptions {
   readonly enqueue: (job: { kind: OperationKind; pkid: Pkid; semanticKey: string }) => Promise<void>;
   /** A new operation was committed. */
   readonly onAccepted: (kind: OperationKind) => void;
+  /** Only the crash bench hands it in. */
+  readonly at?: AtCrashPoint | undefined;
   readonly onProviderCall: (call: { provider: string; step: string; outcome: string; durationMs: number }) => void;
 }

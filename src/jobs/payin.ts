@@ -51,7 +51,7 @@ export interface PayinRequest {
 export type PayinLife = ReturnType<typeof createPayinLife>;
 
 export function createPayinLife(options: LifeOptions) {
-  const { journal, timing, enqueue, onAccepted } = options;
+  const { journal, timing, enqueue, onAccepted, at } = options;
   const life = createPaymentLife(payinRules(options), options);
   return {
     ...life,
@@ -61,6 +61,7 @@ export function createPayinLife(options: LifeOptions) {
       await refuseImpossible(request, options);
       const pkid = pkidOf('payin', request.semanticKey);
       const beneficiary = request.checkoutId ?? request.walletId ?? '';
+      if (at) await at('payin: before row commit', pkid);
       const intake = await journal.insertPayin(pkid, (now) => {
         const { confirm, ...fields } = request;
         const expiresAt = request.expiresAt ?? new Date(now.getTime() + PAYIN_EXPIRES_MS);
@@ -69,6 +70,7 @@ export function createPayinLife(options: LifeOptions) {
         const fingerprint = fingerprintOf(askedFor(request));
         return { ...fields, pkid, origin: 'api', beneficiary, approval, fingerprint, nextAction: null, ...rest };
       });
+      if (at) await at('payin: after row commit', pkid);
       if (intake.type === 'created') onAccepted('payin');
       if (!request.confirm || intake.type === 'key_reused' || intake.type === 'taken') return intake;
       if (intake.type === 'replayed') return { ...intake, row: await life.confirmReplay(intake.row) };

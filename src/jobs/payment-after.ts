@@ -37,6 +37,8 @@ async function look<Row extends Payment>(
   { rules, provider, options }: Context<Row>,
   besideId: string | null,
 ): Promise<'applied' | 'no_effect'> {
+  const { at } = options;
+  if (at) await at(`${rules.kind}: before look commit`, found.pkid);
   const intended = await rules.step({
     pkid: found.pkid,
     walletIds: [],
@@ -55,6 +57,7 @@ async function look<Row extends Payment>(
     ...lockingFor(found, answered.answer, { kind: rules.kind, companions }),
     decide: (row, now, seen) => compare({ row, seen, companions, now }, rules, { ...answered, besideId }),
   });
+  if (at) await at(`${rules.kind}: after comparison commit`, found.pkid);
   if (compared !== 'no_answer') return compared;
   throw new PaymentError('unavailable', { detail: `${provider.name} gave no answer. It is asked again.` });
 }

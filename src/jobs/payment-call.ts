@@ -28,8 +28,8 @@ export async function callProvider<Row extends Payment>(
   call: IntendedCall<Row>,
   context: CallContext<Row>,
 ): Promise<Answered<Row>> {
-  const { provider, startedAt, options } = context;
-  const { timing } = options;
+  const { rules, provider, startedAt, options } = context;
+  const { timing, at } = options;
   const isMoneyStep = call.step === 'send' || call.step === 'confirm';
   const leftMs = () => timing.sendDeadlineMs - (performance.now() - startedAt);
   const refused = (reason: string, retryAfterMs = 0) => ({
@@ -47,9 +47,11 @@ export async function callProvider<Row extends Payment>(
     return refused(obstacle.reason, obstacle.retryAfterMs);
   }
 
+  if (at) await at(`${rules.kind}: before ${call.step} call`, call.row.pkid);
   const sentAt = performance.now();
   const answer = await answerOf(call, context, leftMs);
   const latencyMs = performance.now() - sentAt;
+  if (at) await at(`${rules.kind}: after ${call.step} call`, call.row.pkid);
   admission?.record(isUsable(answer) ? 'answered' : 'no_answer');
   if (answer.type === 'surprise' && answer.retryAfterMs !== null && answer.surprise.type === 'not_taken') {
     options.paces.get(provider.name)?.pause(answer.retryAfterMs);

@@ -26,10 +26,11 @@ const CALLS_PER_CLAIM_MAX = 6;
 
 export function createPaymentLife<Row extends Payment>(rules: PaymentRules<Row>, options: LifeOptions) {
   const { kind, rows } = rules;
-  const { timing, providers, enqueue, db } = options;
+  const { timing, providers, enqueue, db, at } = options;
   const providerFor = (row: Payment) => providerOf(providers, row.provider);
 
   async function confirm(pkid: Pkid, semanticKey: string): Promise<Row> {
+    if (at) await at(`${kind}: before confirm commit`, pkid);
     const { row: confirmed, isNew } = await rules.step({
       pkid,
       walletIds: [],
@@ -39,6 +40,7 @@ export function createPaymentLife<Row extends Payment>(rules: PaymentRules<Row>,
         return change({ next, cause: null, result: { row: next ?? row, isNew: next !== null } });
       },
     });
+    if (at) await at(`${kind}: after confirm commit`, pkid);
     if (isNew) await enqueue({ kind, pkid, semanticKey });
     return confirmed;
   }
@@ -49,17 +51,21 @@ export function createPaymentLife<Row extends Payment>(rules: PaymentRules<Row>,
     const provider = providerFor(seen);
     const companions = await rules.companionsOf(seen);
     const obstacle = seen.status === 'initialized' && seen.confirmedAt !== null ? await rules.obstacleTo(seen) : null;
+    if (at) await at(`${kind}: before claim commit`, pkid);
     // What is asked ahead of the claim, our balance at a provider above all, costs none of the time to leave.
     let startedAt = performance.now();
     const claimed = await rules.step(claimStep(seen, { rules, companions, obstacle, timing }));
     if (claimed.type === 'idle') return null;
+    if (at) await at(`${kind}: after claim commit`, pkid);
     if (claimed.type === 'ended') return reportOf(seen, claimed.row, claimed.row.failureCode);
     let call: IntendedCall<Row> = claimed;
     for (let calls = 1; calls <= CALLS_PER_CLAIM_MAX; calls += 1) {
       const answered = await callProvider(call, { rules, provider, startedAt, options });
       startedAt = performance.now();
       const concluded = await rules.step(answerStep(answered, { rules, companions, provider, timing }));
-      if (concluded.type === 'settled') return reportOf(seen, concluded.row, concluded.verdict);
+      const isSettled = concluded.type === 'settled';
+      if (at) await at(`${kind}: after ${isSettled ? 'settle' : 'next call'} commit`, pkid);
+      if (isSettled) return reportOf(seen, concluded.row, concluded.verdict);
       call = concluded;
     }
     // The lease runs out and the next claim starts with a look-up.
@@ -82,6 +88,7 @@ export function createPaymentLife<Row extends Payment>(rules: PaymentRules<Row>,
       const seen = await rows.load(pkid);
       const cancelable = seen !== null && rules.accountOf(providerFor(seen))?.cancelable === true;
       const companions = seen === null ? NO_COMPANIONS : await rules.companionsOf(seen);
+      if (at) await at(`${kind}: before cancel commit`, pkid);
       const canceled = await rules.step({
         pkid,
         ...locking(companions),
@@ -108,6 +115,7 @@ export function createPaymentLife<Row extends Payment>(rules: PaymentRules<Row>,
           };
         },
       });
+      if (at) await at(`${kind}: after cancel commit`, pkid);
       if (canceled.isRequested) await enqueue({ kind, pkid, semanticKey });
       return canceled;
     },

@@ -38,7 +38,7 @@ export interface PayoutRequest {
 export type PayoutLife = ReturnType<typeof createPayoutLife>;
 
 export function createPayoutLife(options: LifeOptions) {
-  const { journal, timing, enqueue, onAccepted } = options;
+  const { journal, timing, enqueue, onAccepted, at } = options;
   const life = createPaymentLife(payoutRules(options), options);
   return {
     ...life,
@@ -47,12 +47,14 @@ export function createPayoutLife(options: LifeOptions) {
     async request(request: PayoutRequest): Promise<Intake<Payout>> {
       const beneficiary = await approvedBeneficiary(request, options);
       const pkid = pkidOf('payout', request.semanticKey);
+      if (at) await at('payout: before row commit', pkid);
       const intake = await journal.insertPayout(pkid, (now) => {
         const { confirm, expiresAt, ...fields } = request;
         const approval = approvalOf({ money: request, provider: request.provider, beneficiary });
         const rest = untouched({ isConfirmed: confirm, expiresAt, leaseMs: timing.leaseMs }, now);
         return { ...fields, pkid, beneficiary, approval, fingerprint: fingerprintOf(askedFor(request)), ...rest };
       });
+      if (at) await at('payout: after row commit', pkid);
       if (intake.type === 'created') onAccepted('payout');
       if (!request.confirm || intake.type === 'key_reused') return intake;
       if (intake.type === 'replayed') return { ...intake, row: await life.confirmReplay(intake.row) };

@@ -5,6 +5,7 @@ import { sql } from 'kysely';
 import type { Logger } from 'pino';
 import { OPERATION_KINDS, type OperationKind, type Pkid } from '../domain/id.ts';
 import type { ProviderName } from '../domain/provider.ts';
+import type { AtCrashPoint } from '../runtime/crash-point.ts';
 import type { Db } from '../runtime/db.ts';
 import type { CheckoutLife } from './checkout.ts';
 import type { Runner } from './runner.ts';
@@ -39,17 +40,23 @@ export function createReconcile(options: {
   /** Names this process in the heartbeat. */
   holder: string;
   log: Logger;
+  /** Only the crash bench hands it in. */
+  at?: AtCrashPoint | undefined;
 }): Reconcile {
-  const { db, runner, events, checkouts, deliveries, periodMs, holder, log } = options;
+  const { db, runner, events, checkouts, deliveries, periodMs, holder, log, at } = options;
   let current: Promise<void> | null = null;
   let timer: NodeJS.Timeout | null = null;
   let isStopped = false;
 
   async function rounds(): Promise<void> {
     for (;;) {
+      if (at) await at('reconcile: before reading', holder);
       const due = [...(await readDue(db)), ...(await dueDeliveries())];
+      if (at) await at('reconcile: after reading', holder);
       await beat(db, { holder, periodMs });
+      if (at) await at('reconcile: after heartbeat', holder);
       const isAllDone = await runAll(due);
+      if (at) await at('reconcile: after rows', holder);
       // Rows that still run, or failed to, are still due: looking at them again at once would spin.
       if (!isFull(due) || !isAllDone || isStopped) return;
     }

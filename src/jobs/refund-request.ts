@@ -29,7 +29,7 @@ export interface RefundRequest {
 }
 
 export function createRefundRequests(options: LifeOptions) {
-  const { db, tables, journal, enqueue, onAccepted } = options;
+  const { db, tables, journal, enqueue, onAccepted, at } = options;
   const payins = createRowLoader(db.sql, tables.payin);
 
   async function place(facts: Omit<Facts, 'leaseMs'>): Promise<Intake<Refund>> {
@@ -45,11 +45,13 @@ export function createRefundRequests(options: LifeOptions) {
         return admit({ ...facts, order: locked, leaseMs: options.timing.leaseMs }, now);
       },
     };
+    if (at) await at('refund: before row commit', pkid);
     // The same key at the same moment on another order, in another process: now it is there, and is compared.
     const intake = await journal.stepOrder(step).catch((error: unknown) => {
       if (isDuplicateKey(error)) return journal.stepOrder(step);
       throw error;
     });
+    if (at) await at('refund: after row commit', pkid);
     if (intake.type !== 'created') return intake;
     onAccepted('refund');
     if (facts.walletId === null) await enqueue({ kind: 'refund', pkid, semanticKey: facts.request.semanticKey });

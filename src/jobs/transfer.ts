@@ -30,7 +30,7 @@ const ROUTES_MAX = 10_000;
 export type TransferLife = ReturnType<typeof createTransferLife>;
 
 export function createTransferLife(options: LifeOptions) {
-  const { journal, tables, db, wallets, timing, enqueue, onAccepted } = options;
+  const { journal, tables, db, wallets, timing, enqueue, onAccepted, at } = options;
   const rows = createRowLoader(db.sql, tables.transfer);
   const routes = createRowLoader(
     db.sql,
@@ -55,7 +55,9 @@ export function createTransferLife(options: LifeOptions) {
         if (wallet.currency !== request.currency) throw otherCurrency(wallet);
       }
       const pkid = pkidOf('transfer', request.semanticKey);
+      if (at) await at('transfer: before row commit', pkid);
       const intake = await journal.insertTransfer(pkid, (now) => newTransfer(pkid, request, now, timing.leaseMs));
+      if (at) await at('transfer: after row commit', pkid);
       if (intake.type !== 'created') return intake;
       remember(intake.row);
       onAccepted('transfer');
@@ -68,7 +70,10 @@ export function createTransferLife(options: LifeOptions) {
       const route = known.get(pkid) ?? (await routes.load(pkid));
       known.delete(pkid);
       if (route === null || isFinal(route.status)) return null;
-      return journal.stepTransfer(moveStep(route));
+      if (at) await at('transfer: before settle commit', pkid);
+      const report = await journal.stepTransfer(moveStep(route));
+      if (at) await at('transfer: after settle commit', pkid);
+      return report;
     },
 
     find: (pkid: Pkid): Promise<Transfer | null> => rows.load(pkid),

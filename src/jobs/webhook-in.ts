@@ -46,7 +46,7 @@ export function createWebhookIn(
     readonly enqueueEvent: (job: { id: string } & StoredEvent) => Promise<void>;
   },
 ) {
-  const { db, providers, lives, disputes, payees, externals, runner, timing, enqueueEvent } = options;
+  const { db, providers, lives, disputes, payees, externals, runner, timing, enqueueEvent, at } = options;
   const unmatched = createUnmatched(options);
 
   async function effectOf(event: ClaimedEvent): Promise<{ outcome: Outcome; pkid: Pkid | null }> {
@@ -109,6 +109,7 @@ export function createWebhookIn(
     if (isFinal(before.status)) return lookAgain(kind, pkid);
     // Of money that comes in, the event speaks of the payment by the very id that a look-up needs.
     const hinted = await life.hint(pkid, kind === 'payin' ? externId : null);
+    if (at) await at('webhook-in: after hint commit', pkid);
     await runner.run(kind, pkid, { reason: 'webhook' });
     const seen = await life.find(pkid);
     // Nothing of it was ever sent from here, and yet the provider has it: the books are older than that.
@@ -156,18 +157,25 @@ export function createWebhookIn(
       const parsed = await provider.parseWebhook(delivery.raw, delivery.headers, new Date());
       const externId = parsed.externId === null ? null : storable(parsed.externId);
       const event = { ...parsed, eventId: storable(parsed.eventId), type: storable(parsed.type), externId };
+      const subject = event.pkid ?? event.eventId;
+      if (at) await at('webhook-in: before row commit', subject);
       const isNew = await store(provider.name, event, delivery.raw);
+      if (at) await at('webhook-in: after row commit', subject);
       if (!isNew) return 'duplicate';
       const { eventId } = event;
       await enqueueEvent({ id: webhookJobId(provider.name, eventId), provider: provider.name, eventId });
+      if (at) await at('webhook-in: after enqueue', subject);
       return 'stored';
     },
 
     /** Applies a stored event once; run again after a crash, it looks again, which changes nothing twice. */
     async apply({ provider, eventId }: StoredEvent): Promise<void> {
+      if (at) await at('webhook-in: before claim commit', eventId);
       const event = await claim({ provider, eventId });
       if (event === null) return;
+      if (at) await at('webhook-in: after claim commit', eventId);
       const { outcome, pkid: found } = await effectOf(event);
+      if (at) await at('webhook-in: before settle commit', eventId);
       if (outcome === 'too_early') {
         await sql`UPDATE provider_event
           SET due_at = clock_timestamp() + make_interval(secs => ${TOO_EARLY_RETRY_MS / 1000})
@@ -180,6 +188,7 @@ export function createWebhookIn(
       await sql`UPDATE provider_event
         SET processed_at = clock_timestamp(), outcome = ${outcome}, due_at = NULL, pkid = coalesce(pkid, ${pkid}::uuid)
         WHERE provider = ${provider} AND event_id = ${eventId} AND processed_at IS NULL`.execute(db.sql);
+      if (at) await at('webhook-in: after settle commit', eventId);
     },
   };
 

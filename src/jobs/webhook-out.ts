@@ -5,6 +5,7 @@
 import type { Logger } from 'pino';
 import { PaymentError } from '../domain/errors.ts';
 import { RETRY_LADDER_MS, retryAfterMs, type Subject } from '../domain/outgoing.ts';
+import type { AtCrashPoint } from '../runtime/crash-point.ts';
 import type { Db } from '../runtime/db.ts';
 import {
   type Claim,
@@ -40,6 +41,8 @@ export interface WebhookOutOptions {
   /** "host:port" that may be reached by http and on private addresses. */
   readonly allowHosts: readonly string[];
   readonly onAttempt: (attempt: DeliveryAttempt) => void;
+  /** Only the crash bench hands it in. */
+  readonly at?: AtCrashPoint | undefined;
   /** The resolver, the pauses and the times, for those who need others. */
   readonly lookup?: Lookup;
   readonly ladderMs?: readonly number[];
@@ -58,7 +61,7 @@ const STAND_BACK_MS = 5_000;
 
 export function createWebhookOut(options: WebhookOutOptions) {
   const { db, log, render, onAttempt, ladderMs = RETRY_LADDER_MS, leaseMs = LEASE_MS } = options;
-  const { allowHosts, lookup, timeoutMs = SEND_TIMEOUT_MS } = options;
+  const { allowHosts, lookup, timeoutMs = SEND_TIMEOUT_MS, at } = options;
   const checkUrl = createUrlCheck({ allowHosts, ...(lookup !== undefined && { lookup }) });
   const send = createSend({ checkUrl, timeoutMs });
   const strikes = createStrikes();
@@ -76,6 +79,7 @@ export function createWebhookOut(options: WebhookOutOptions) {
     let attempt: 'delivered' | 'refused' | 'nothing' = 'nothing';
     try {
       const body = due.body ?? (await rendered(deliveryId, due));
+      if (at) await at('webhook-out: before claim commit', deliveryId);
       const claimingAt = performance.now();
       const claimed = await claimDelivery(db, { deliveryId, body, leaseMs, triesMax: ladderMs.length + 1 });
       if (claimed.type === 'nothing') return null;
@@ -83,6 +87,7 @@ export function createWebhookOut(options: WebhookOutOptions) {
         report(deliveryId, due, { outcome: claimed.outcome, result: 'failed', attempt: 0, durationMs: 0 });
         return claimed.next;
       }
+      if (at) await at('webhook-out: after claim commit', deliveryId);
       const { isDelivered, next } = await sendClaimed(claimed, { due, claimingAt });
       attempt = isDelivered ? 'delivered' : 'refused';
       return next;
@@ -108,8 +113,10 @@ export function createWebhookOut(options: WebhookOutOptions) {
   ): Promise<{ isDelivered: boolean; next: string | null }> {
     const sent = await sendInTime(claim, { eventId: due.eventId, claimingAt });
     const durationMs = Math.round(performance.now() - claimingAt);
+    if (at) await at('webhook-out: after send', claim.deliveryId);
     const ending = endingOf(sent, retryAfterMs(claim.tries, { ladderMs, random: Math.random }));
     const { isWritten, next } = await endAttempt(db, claim, ending);
+    if (at) await at('webhook-out: after settle commit', claim.deliveryId);
     const result = ending.status === 'pending' ? 'retry' : ending.status;
     const outcome = isWritten ? ending.outcome : 'lease_lost';
     report(claim.deliveryId, due, { outcome, result, attempt: claim.attempt, durationMs });
@@ -118,10 +125,10 @@ export function createWebhookOut(options: WebhookOutOptions) {
 
   /** A process that was paused in its claim must not send beside the one that took over. */
   async function sendInTime(
-    { url, body, secrets, at }: Claim,
+    { url, body, secrets, at: claimedAt }: Claim,
     { eventId, claimingAt }: { eventId: string; claimingAt: number },
   ): Promise<Sent> {
-    const headers = signedHeaders({ id: eventId, at, body, secrets });
+    const headers = signedHeaders({ id: eventId, at: claimedAt, body, secrets });
     const isLate = performance.now() - claimingAt > leaseMs * SEND_SHARE_OF_LEASE;
     return isLate ? { outcome: 'not_sent', httpStatus: null } : send({ url, headers, body }, closing.signal);
   }

@@ -7,6 +7,7 @@ import { isPkid, type Pkid } from '../domain/id.ts';
 import { PROVIDERS } from '../domain/provider.ts';
 import type { Audit } from '../ledger/audit.ts';
 import type { Config } from '../runtime/config.ts';
+import type { AtCrashPoint } from '../runtime/crash-point.ts';
 import type { Queues, RunningJob, WorkerHandle, WorkOptions } from '../runtime/queue.ts';
 import { lockDurationMs, QUEUE_NAMES, type QueueName } from './queues.ts';
 import type { Reconcile } from './reconcile.ts';
@@ -35,8 +36,10 @@ export async function startWorkers(options: {
   config: Pick<Config, 'concurrency' | 'providerTimeoutMs'>;
   log: Logger;
   onRun: (run: { queue: QueueName; outcome: 'done' | 'error'; durationMs: number; queuedMs: number }) => void;
+  /** Only the crash bench hands it in. */
+  at?: AtCrashPoint | undefined;
 }): Promise<Workers> {
-  const { queues, runner, events, deliveries, reconcile, audit, config, log, onRun } = options;
+  const { queues, runner, events, deliveries, reconcile, audit, config, log, onRun, at } = options;
   /** Books that are wrong are an alarm; what is wrong is told by whoever runs the audit then. */
   async function runAudit(): Promise<void> {
     const { checks } = await audit();
@@ -68,6 +71,7 @@ export async function startWorkers(options: {
     const startedAt = performance.now();
     try {
       await processors[queue](job);
+      if (at && queue !== 'maintenance') await at(`${queue}: before job ack`, subjectOf(job));
       const durationMs = Math.round(performance.now() - startedAt);
       onRun({ queue, outcome: 'done', durationMs, queuedMs: job.queuedMs });
     } catch (error) {
@@ -114,6 +118,11 @@ export async function startWorkers(options: {
 
 function causeOf(job: RunningJob): RunCause {
   return { job_id: job.id, queuedMs: Math.round(job.queuedMs) };
+}
+
+/** What the job is about, by the id that names it in its data. */
+function subjectOf({ data }: RunningJob): string {
+  return data.pkid ?? data.event_id ?? data.delivery_id ?? '';
 }
 
 function pkidIn(job: RunningJob): Pkid {

@@ -121,7 +121,7 @@ async function onServer(statement: string): Promise<void> {
 }
 
 export async function openWallets(
-  { db }: Teller,
+  { db }: Pick<Teller, 'db'>,
   walletIds: readonly string[],
   { kind = 'seller', currency = USD }: { kind?: 'seller' | 'buyer'; currency?: Currency } = {},
 ): Promise<void> {
@@ -139,7 +139,7 @@ export interface AdjustmentFacts {
 }
 
 export function adjust(
-  { journal }: Teller,
+  { journal }: Pick<Teller, 'journal'>,
   { key, walletId, amountMinor, currency = USD }: AdjustmentFacts,
 ): Promise<Booked<Adjustment>> {
   const pkid = pkidOf('adjustment', key);

@@ -2,6 +2,7 @@
 
 import { sql } from 'kysely';
 import { expect } from 'vitest';
+import type { App } from '../../src/app.ts';
 import { debtWalletId, pendingWalletId } from '../../src/domain/chart.ts';
 import type { Pkid } from '../../src/domain/id.ts';
 import { type Currency, parseCurrency } from '../../src/domain/money.ts';
@@ -10,7 +11,8 @@ import type { ProviderName } from '../../src/domain/provider.ts';
 import type { Refund, RefundDestination } from '../../src/domain/refund.ts';
 import { isFinal } from '../../src/domain/state-machine.ts';
 import type { Intake } from '../../src/ledger/step.ts';
-import { type RemitOptions, startRemit, type TestRemit } from './app.ts';
+import type { Sandbox } from '../../src/sandbox/server.ts';
+import { type RemitOptions, startRemit } from './app.ts';
 import { until } from './until.ts';
 
 export interface OrderOf {
@@ -223,27 +225,37 @@ export async function openShop(env: Record<string, string> = {}, options: RemitO
     async expectBooksAgree(): Promise<void> {
       const { checks } = await app.audit();
       expect(checks.filter(({ violations }) => violations.length > 0)).toEqual([]);
-      await expectProvidersAgree(remit);
+      expect(await providerDifferences(remit)).toEqual([]);
     },
     close: () => remit.stop(),
   };
   return shop;
 }
 
-/** What the provider owes us, by its own rows: what came in, less what went out, back, or was charged. */
-async function expectProvidersAgree({ app, sandbox }: TestRemit): Promise<void> {
+/** Wallets of providers that differ from their own rows: what came in, less what went out, back, or was charged. */
+export async function providerDifferences({
+  app,
+  sandbox,
+}: {
+  app: Pick<App, 'db'>;
+  sandbox: Pick<Sandbox, 'book'>;
+}): Promise<{ name: string; theirs: bigint | undefined; ours: bigint | undefined }[]> {
   const sign = { in: 1n, out: -1n, refund: -1n, return: 1n, dispute: -1n, dispute_won: 1n, fee: -1n } as const;
   const theirs = new Map<string, bigint>();
-  for (const { provider, currency, direction, amount } of sandbox.book()) {
+  const book = sandbox.book();
+  const payins = new Set(book.flatMap(({ direction, extern_id }) => (direction === 'in' ? [extern_id] : [])));
+  for (const { provider, currency, direction, amount, extern_id } of book) {
     const name = `@provider:${provider}:${currency}`;
-    theirs.set(name, (theirs.get(name) ?? 0n) + sign[direction] * BigInt(amount));
+    // What comes back of a payout or a refund is ours again; what comes back of a pay-in is the buyer's.
+    const ours = direction === 'return' && payins.has(extern_id) ? -1n : sign[direction];
+    theirs.set(name, (theirs.get(name) ?? 0n) + ours * BigInt(amount));
   }
   const { rows } = await sql<{ wallet_id: string; posted: string }>`
     SELECT wallet_id, posted::text FROM wallet WHERE kind = 'provider'`.execute(app.db.sql);
   const ours = new Map(rows.map((row) => [row.wallet_id, -BigInt(row.posted)]));
   const names = new Set([...theirs.keys(), ...ours.keys()]);
   const differing = [...names].filter((name) => (theirs.get(name) ?? 0n) !== (ours.get(name) ?? 0n));
-  expect(differing.map((name) => ({ name, theirs: theirs.get(name), ours: ours.get(name) }))).toEqual([]);
+  return differing.map((name) => ({ name, theirs: theirs.get(name), ours: ours.get(name) }));
 }
 
 function asCurrency(code: string): Currency {

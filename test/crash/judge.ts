@@ -1,0 +1,99 @@
+// What must be true of every case once everything is calm, whatever died: the end that the provider's word means, the
+// provider's book and the ledger equal to the minor unit, and the platform told of everything.
+
+import { sql } from 'kysely';
+import type { App } from '../../src/app.ts';
+import type { Direction } from '../../src/sandbox/payment.ts';
+import { providerDifferences } from '../harness/shop.ts';
+import type { Outcome } from './cases.ts';
+import { AMOUNT, walletOf } from './flows.ts';
+import type { Ground } from './ground.ts';
+
+/** Each line names a case, where it died, and what is wrong. */
+export async function judge({ clerk, sandbox, heard }: Ground, outcomes: readonly Outcome[]): Promise<string[]> {
+  const { app } = clerk;
+  const { checks } = await app.audit();
+  const found = checks.filter(({ violations }) => violations.length > 0);
+  const moves = Map.groupBy(sandbox.book(), ({ key }) => key ?? '');
+  const wallets = await readWallets(app);
+  const complaints = outcomes.flatMap((one) => {
+    const rows = moves.get(one.pkid) ?? [];
+    const isOfAmount = rows.every(({ amount, currency }) => amount === String(AMOUNT) && currency === 'USD');
+    const moved = rows.map(({ direction }) => direction);
+    const wrong = [
+      one.isCalm ? null : `is not at its end: ${JSON.stringify(one.standing)}`,
+      wrongEnd(one, moved),
+      isOfAmount ? null : `moved another amount: ${JSON.stringify(rows)}`,
+      wrongWallets(one, wallets),
+    ];
+    return wrong.flatMap((what) => (what === null ? [] : [`${titleOf(one)}: ${what}`]));
+  });
+  return [
+    ...complaints,
+    ...found.map((check) => `the audit: ${JSON.stringify(check)}`),
+    ...(await providerDifferences({ app, sandbox })).map(
+      (one) => `the books differ: ${one.name}, theirs ${one.theirs}, ours ${one.ours}`,
+    ),
+    ...(await untold(app, heard)),
+  ];
+}
+
+export function titleOf({ flow, key, dooms }: Pick<Outcome, 'flow' | 'key' | 'dooms'>): string {
+  const deaths = dooms.map(({ point, time }) => `${point}${time === 1 ? '' : ', the second time'}`);
+  return `${key}, ${flow.name}, dead [${deaths.join(' and ')}]`;
+}
+
+const MOVES = { payin: 'in', payout: 'out', refund: 'refund' } as const;
+
+function wrongEnd({ flow, standing }: Outcome, moved: readonly Direction[]): string | null {
+  if (standing === null) return 'is lost';
+  const { status, failureCode, reviewReason } = standing;
+  if (reviewReason !== null) return `is in review: ${reviewReason}`;
+  const seen = { status, failureCode, moved: moved.toSorted().join(' ') };
+  const isMeant = flow.ends.some((end) => {
+    const direction = flow.kind === 'transfer' ? [] : [MOVES[flow.kind]];
+    const expected = end.status === 'succeeded' ? [...direction, ...(end.after ?? [])] : [];
+    const code = end.status === 'failed' ? end.code : null;
+    return seen.status === end.status && seen.failureCode === code && seen.moved === expected.toSorted().join(' ');
+  });
+  return isMeant ? null : `ended as ${JSON.stringify(seen)}, and not as one of ${JSON.stringify(flow.ends)}`;
+}
+
+interface Wallet {
+  readonly posted: bigint;
+  readonly held: bigint;
+}
+
+async function readWallets({ db }: App): Promise<ReadonlyMap<string, Wallet>> {
+  const { rows } = await sql<{ wallet_id: string; posted: string; held: string }>`
+    SELECT wallet_id, posted::text, held::text FROM wallet`.execute(db.sql);
+  return new Map(rows.map((row) => [row.wallet_id, { posted: BigInt(row.posted), held: BigInt(row.held) }]));
+}
+
+/** Of a payout and a transfer, which have wallets of their own. */
+function wrongWallets({ flow, key, standing }: Outcome, wallets: ReadonlyMap<string, Wallet>): string | null {
+  if (standing === null || (flow.kind !== 'payout' && flow.kind !== 'transfer')) return null;
+  const { status, isReturned } = standing;
+  const isGone = status === 'succeeded' && !isReturned;
+  const given = flow.kind === 'transfer' && status === 'failed' ? 0n : AMOUNT;
+  const expected: [string, Wallet][] = [
+    [walletOf(key), { posted: isGone ? given - AMOUNT : given, held: status === 'in_process' ? AMOUNT : 0n }],
+  ];
+  if (flow.kind === 'transfer') expected.push([walletOf(`${key}-to`), { posted: isGone ? AMOUNT : 0n, held: 0n }]);
+  const wrong = expected.filter(([walletId, { posted, held }]) => {
+    const wallet = wallets.get(walletId);
+    return wallet?.posted !== posted || wallet.held !== held;
+  });
+  const shown = wrong.map(([walletId]) => `${walletId} has ${wallets.get(walletId)?.posted}`);
+  return wrong.length === 0 ? null : `has wrong wallets: ${shown.join(', ')}`;
+}
+
+/** Deliveries that have not come to their end, or of which the platform has heard nothing. */
+async function untold({ db }: App, heard: ReadonlySet<string>): Promise<string[]> {
+  const { rows } = await sql<{ event_id: string; status: string; semantic_key: string }>`
+    SELECT d.event_id::text, d.status, v.semantic_key FROM delivery d JOIN outgoing_event v USING (event_id)`.execute(
+    db.sql,
+  );
+  const open = rows.filter((row) => row.status !== 'delivered' || !heard.has(row.event_id));
+  return open.map((row) => `${row.semantic_key}: the platform was not told, the delivery is ${row.status}`);
+}

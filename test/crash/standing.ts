@@ -1,0 +1,70 @@
+// How the operations of the crash bench stand in the database, all of them in a few statements.
+
+import { sql } from 'kysely';
+import type { App } from '../../src/app.ts';
+import type { Pkid } from '../../src/domain/id.ts';
+
+/** What every operation of these keys looks like now. */
+export interface Standing {
+  readonly pkid: Pkid;
+  readonly status: string;
+  readonly failureCode: string | null;
+  readonly reviewReason: string | null;
+  readonly externId: string | null;
+  readonly isResting: boolean;
+  readonly isReturned: boolean;
+}
+
+/** Of payments and transfers, all in one statement. */
+export async function readStandings({ db }: App, pkids: readonly Pkid[]): Promise<Map<Pkid, Standing>> {
+  const payments = ['payin', 'payout', 'refund'].map(
+    (kind) => sql`
+      SELECT o.pkid::text AS pkid, status, failure_code, review_reason, extern_payment_id,
+        final_at IS NOT NULL OR (NOT leased AND pendings + unknowns > 0) AS is_resting,
+        returned > 0 AS is_returned
+      FROM ${sql.table(kind)} o JOIN unnest(${[...pkids]}::uuid[]) AS wanted (pkid) USING (pkid)`,
+  );
+  const { rows } = await sql<{
+    pkid: Pkid;
+    status: string;
+    failure_code: string | null;
+    review_reason: string | null;
+    extern_payment_id: string | null;
+    is_resting: boolean;
+    is_returned: boolean;
+  }>`
+    ${sql.join(payments, sql` UNION ALL `)}
+    UNION ALL
+    SELECT o.pkid::text, status, failure_code, NULL, NULL, final_at IS NOT NULL, false
+    FROM transfer o JOIN unnest(${[...pkids]}::uuid[]) AS wanted (pkid) USING (pkid)`.execute(db.sql);
+  return new Map(
+    rows.map((row) => [
+      row.pkid,
+      {
+        pkid: row.pkid,
+        status: row.status,
+        failureCode: row.failure_code,
+        reviewReason: row.review_reason,
+        externId: row.extern_payment_id,
+        isResting: row.is_resting,
+        isReturned: row.is_returned,
+      },
+    ]),
+  );
+}
+
+export interface Open {
+  /** Of whatever an event of a provider, or a delivery, still waits. */
+  readonly pkids: ReadonlySet<string>;
+  /** Of pay-ins, those whose dispute is decided. */
+  readonly decided: ReadonlySet<string>;
+}
+
+export async function readOpen({ db }: App): Promise<Open> {
+  const { rows } = await sql<{ pkid: string; is_decided: boolean }>`
+    SELECT pkid::text, false AS is_decided FROM provider_event WHERE processed_at IS NULL AND pkid IS NOT NULL
+    UNION SELECT pkid::text, false FROM delivery WHERE status = 'pending'
+    UNION SELECT payin_pkid::text, true FROM dispute WHERE status <> 'open'`.execute(db.sql);
+  const ofKind = (isDecided: boolean) => rows.filter((row) => row.is_decided === isDecided).map(({ pkid }) => pkid);
+  return { pkids: new Set(ofKind(false)), decided: new Set(ofKind(true)) };
+}
