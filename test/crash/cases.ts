@@ -5,6 +5,7 @@ import { sql } from 'kysely';
 import type { App } from '../../src/app.ts';
 import { PaymentError } from '../../src/domain/errors.ts';
 import { type Pkid, pkidOf } from '../../src/domain/id.ts';
+import { isRetryable } from '../../src/runtime/db.ts';
 import { createFate, type Doom, type Fate, type Place } from './fates.ts';
 import type { Flow } from './flows.ts';
 import type { Ground } from './ground.ts';
@@ -30,12 +31,14 @@ export interface Outcome extends Case {
 /** How many clients ask at once; each waits a little for the death of what it asked for, so that no crowd arises. */
 const LANES = 24;
 const LANE_WAITS_MS = 400;
+/** Fewer than a process has connections. */
+const PREPARED_AT_ONCE = 8;
 const LOOK_AGAIN_MS = 200;
 /** For an event that follows what has just ended, or the death that it is to bring. */
 const QUIET_MS = 500;
 const DEATH_WITHIN_MS = 3_000;
 /** Far more than a quiet machine needs for all of them. */
-const CALM_WITHIN_MS = 100_000;
+const CALM_WITHIN_MS = 300_000;
 /** A delivery is leased for half a minute; its receiver here answers at once, so nobody waits for that. */
 const DELIVERY_LEASE_MS = 2_000;
 
@@ -47,22 +50,16 @@ export async function runCases(
 ): Promise<Outcome[]> {
   const { app: clerk } = ground.clerk;
   const named = cases.map((one) => nameCase(one));
-  const flows = [...Map.groupBy(named, (one) => one.flow)];
-  await Promise.all(
-    flows.map(([flow, ofFlow]) =>
-      flow.prepare(
-        clerk,
-        ofFlow.map(({ key }) => key),
-      ),
-    ),
-  );
+  await inLanes(named, PREPARED_AT_ONCE, ({ flow, key }) => flow.prepare(clerk, key));
   const fates = new Map(named.map((one) => [one.pkid as string, one.fate]));
   const deaths = Math.max(0, ...cases.map(({ dooms }) => dooms.length));
   // Where whole processes die in reconcile, no job may do its work before it.
   const role = ends.length > 0 ? 'reconciles' : 'works';
   const living = Array.from({ length: deaths + 1 }, () => ({ fates, role }) as const);
   const mortals = await ground.born([...ends.map((end) => ({ fates, end, role }) as const), ...living]);
-  await inLanes(named, (one) => ask(one, mortals));
+  await inLanes(named, LANES, (one) => ask(one, mortals));
+  // Where whole processes are to die, each takes its share, as it would from the queue.
+  for (const one of ends.length > 0 ? named : []) void takeShare(one, mortals);
   await rest(ground, named, mortals);
   const standings = await readStandings(
     clerk,
@@ -133,9 +130,15 @@ function askAgain(one: Named, mortals: readonly Mortal[]): void {
   if (askingAt !== null && one.fate.isDeadIn(askingAt) && next !== undefined) void askMeanwhile(one, next);
 }
 
+async function takeShare({ flow, pkid, number }: Named, mortals: readonly Mortal[]): Promise<void> {
+  const mortal = mortals[number % mortals.length];
+  // What fails here is due again, and another takes it.
+  await mortal?.app.runner.run(flow.kind, pkid, { reason: 'reconcile' }).catch(() => undefined);
+}
+
 /** A server that is busy says so, and the client asks it again. */
 function isToRepeat(error: unknown): null {
-  if (error instanceof PaymentError && error.kind === 'unavailable') return null;
+  if (isRetryable(error) || (error instanceof PaymentError && error.kind === 'unavailable')) return null;
   throw error;
 }
 
@@ -160,6 +163,7 @@ async function rest({ clerk, sandbox }: Ground, cases: readonly Named[], mortals
     const now = performance.now();
     for (const { one } of left) {
       askAgain(one, mortals);
+      if (standings.get(one.pkid)?.isPutOff === true) await hint(clerk.app, one);
       if (one.flow.isApproved === true) await approve(sandbox.url, standings.get(one.pkid) ?? null, approved);
     }
     left = left.flatMap(({ one, calmSince }) => {
@@ -188,6 +192,13 @@ function isCalm({ flow, pkid, client }: Named, standing: Standing | null, open: 
   return standing.isReturned || open.decided.has(pkid);
 }
 
+/** The pauses between looks grow to a minute; a person who asks ends one, and so does a provider's event. */
+async function hint({ payins, payouts, refunds }: App, { flow, pkid }: Named): Promise<void> {
+  if (flow.kind === 'payin') await payins.hint(pkid);
+  if (flow.kind === 'payout') await payouts.hint(pkid);
+  if (flow.kind === 'refund') await refunds.hint(pkid);
+}
+
 /** The buyer's click. */
 async function approve(sandboxUrl: string, standing: Standing | null, approved: Set<string>): Promise<void> {
   const externId = standing?.externId ?? null;
@@ -196,10 +207,10 @@ async function approve(sandboxUrl: string, standing: Standing | null, approved: 
   if (response.ok) approved.add(externId);
 }
 
-async function inLanes<One>(all: readonly One[], act: (one: One) => Promise<void>): Promise<void> {
+async function inLanes<One>(all: readonly One[], lanes: number, act: (one: One) => Promise<void>): Promise<void> {
   const left = all.values();
   const lane = async () => {
     for (const one of left) await act(one);
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  await Promise.all(Array.from({ length: lanes }, lane));
 }

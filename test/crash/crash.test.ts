@@ -13,8 +13,15 @@ import { judge } from './judge.ts';
 /** The others speak of money that comes in only. */
 const WORDS_OUT = WORDS.filter((word) => !['action', 'abandon', 'dispute_won', 'dispute_lost'].includes(word));
 const PAYOUTS = payouts('demobank', 'ok');
-/** Of these, the gaps of webhooks too: what is told, and how, does not depend on the word. */
-const TOLD = [PAYOUTS, payouts('demobank', 'bounce'), payins('stripe', 'ok'), refunds('stripe', 'ok'), transfers('ok')];
+/** Of these, also the gaps of webhooks, and those before the first claim, for which no word makes a difference. */
+const TOLD = [
+  PAYOUTS,
+  payouts('demobank', 'bounce'),
+  payins('stripe', 'ok'),
+  payins('square', 'ok'),
+  refunds('stripe', 'ok'),
+  transfers('ok'),
+];
 const FLOWS: readonly Flow[] = [
   ...TOLD,
   ...WORDS_OUT.filter((word) => word !== 'ok' && word !== 'bounce').map((word) => payouts('demobank', word)),
@@ -22,16 +29,16 @@ const FLOWS: readonly Flow[] = [
   ...WORDS.filter((word) => word !== 'ok').map((word) => payins('stripe', word)),
   // What differs where a payout has one stage, and a pay-in two.
   ...(['ok', 'error_stored', 'pending'] as const).map((word) => payouts('stripe', word)),
-  ...(['ok', 'decline', 'paid_then_500'] as const).map((word) => payins('square', word)),
+  ...(['decline', 'paid_then_500'] as const).map((word) => payins('square', word)),
   canceledPayouts(),
   canceledPayins(),
   transfers('insufficient'),
 ];
-/** Of cases that die only where an event happens to come, or a queue to be slow, this share may be spared. */
-const SPARED_SHARE_MAX = 0.1;
+/** Of cases that die only where an event happens to come, or a call to be late, this share may be spared. */
+const SPARED_SHARE_MAX = 0.2;
 /** Often enough that rows are due then. */
 const ROUNDS = 12;
-const LIMIT_MS = 240_000;
+const LIMIT_MS = 600_000;
 
 let ground: Ground;
 let unharmed: Outcome[];
@@ -43,12 +50,24 @@ beforeAll(async () => {
     FLOWS.map((flow) => ({ flow, dooms: [] })),
   );
 }, LIMIT_MS);
-afterAll(() => ground.close());
+afterAll(() => ground?.close());
 
 test('without a crash every operation ends as its provider means it, and all gaps are passed', async () => {
   expect(await judge(ground, unharmed)).toEqual([]);
   const passed = new Set(unharmed.flatMap(({ lives }) => lives.flatMap((life) => life.map(({ point }) => point))));
   expect(OPERATION_CRASH_POINTS.filter((point) => !passed.has(point))).toEqual([]);
+});
+
+test('an end that the word does not mean, and a wallet that does not fit it, are complaints', async () => {
+  const [paid, declined] = ['ok', 'decline'].map((word) =>
+    unharmed.find(({ flow }) => flow.name.includes(`"${word}"`)),
+  );
+  if (paid === undefined || declined === undefined) throw new Error('Both words are among the flows.');
+  const swapped = [
+    { ...paid, standing: declined.standing },
+    { ...declined, standing: paid.standing },
+  ];
+  expect(await judge(ground, swapped)).toHaveLength(4);
 });
 
 test('a crash at any gap, whatever the provider does, changes nothing but the time', {
@@ -84,10 +103,10 @@ test('nor does the death of a whole process, in reconcile or where it tells the 
   expect(await judge(ground, await runCases(ground, cases, { ends }))).toEqual([]);
 });
 
-/** The second time only where money moves or is asked for: other commits are the same each time. */
+/** The second time only where money is asked for: other gaps are the same each time. */
 function isTried(flow: Flow, { point, time }: Doom): boolean {
-  if (point.startsWith('webhook')) return time === 1 && TOLD.includes(flow);
-  return time === 1 || (time === 2 && /(send|confirm) call$/.test(point));
+  if (time > 1) return time === 2 && /(send|confirm) call$/.test(point);
+  return TOLD.includes(flow) || !/^webhook|(row|confirm) commit$|after enqueue$|before claim commit$/.test(point);
 }
 
 /** Nobody is praised for having survived what has not happened. */

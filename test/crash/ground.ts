@@ -23,7 +23,7 @@ export interface Ground {
 }
 
 /** The send deadline and the time-out lie inside the lease, which is what a crash costs. */
-const TIMES = { RECONCILE_MS: '150', LEASE_MS: '1600', PROVIDER_TIMEOUT_MS: '500' };
+const TIMES = { RECONCILE_MS: '200', LEASE_MS: '1600', PROVIDER_TIMEOUT_MS: '500' };
 /** A tenth of such a lease is less than a busy machine needs for the gap between a claim and its call. */
 const SEND_DEADLINE_MS = 900;
 /** What has died keeps its place. */

@@ -13,6 +13,8 @@ export interface Standing {
   readonly externId: string | null;
   readonly isResting: boolean;
   readonly isReturned: boolean;
+  /** It is looked at again, but not soon. */
+  readonly isPutOff: boolean;
 }
 
 /** Of payments and transfers, all in one statement. */
@@ -21,7 +23,8 @@ export async function readStandings({ db }: App, pkids: readonly Pkid[]): Promis
     (kind) => sql`
       SELECT o.pkid::text AS pkid, status, failure_code, review_reason, extern_payment_id,
         final_at IS NOT NULL OR (NOT leased AND pendings + unknowns > 0) AS is_resting,
-        returned > 0 AS is_returned
+        returned > 0 AS is_returned,
+        status = 'in_process' AND NOT leased AND due_at > now() + interval '1.5 s' AS is_put_off
       FROM ${sql.table(kind)} o JOIN unnest(${[...pkids]}::uuid[]) AS wanted (pkid) USING (pkid)`,
   );
   const { rows } = await sql<{
@@ -32,10 +35,11 @@ export async function readStandings({ db }: App, pkids: readonly Pkid[]): Promis
     extern_payment_id: string | null;
     is_resting: boolean;
     is_returned: boolean;
+    is_put_off: boolean;
   }>`
     ${sql.join(payments, sql` UNION ALL `)}
     UNION ALL
-    SELECT o.pkid::text, status, failure_code, NULL, NULL, final_at IS NOT NULL, false
+    SELECT o.pkid::text, status, failure_code, NULL, NULL, final_at IS NOT NULL, false, false
     FROM transfer o JOIN unnest(${[...pkids]}::uuid[]) AS wanted (pkid) USING (pkid)`.execute(db.sql);
   return new Map(
     rows.map((row) => [
@@ -48,6 +52,7 @@ export async function readStandings({ db }: App, pkids: readonly Pkid[]): Promis
         externId: row.extern_payment_id,
         isResting: row.is_resting,
         isReturned: row.is_returned,
+        isPutOff: row.is_put_off,
       },
     ]),
   );
