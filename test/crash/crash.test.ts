@@ -17,6 +17,8 @@ const PAYOUTS = payouts('demobank', 'ok');
 const TOLD = [
   PAYOUTS,
   payouts('demobank', 'bounce'),
+  // Its end comes by an event, while the row is still in process.
+  payouts('demobank', 'pending'),
   payins('stripe', 'ok'),
   payins('square', 'ok'),
   refunds('stripe', 'ok'),
@@ -24,7 +26,7 @@ const TOLD = [
 ];
 const FLOWS: readonly Flow[] = [
   ...TOLD,
-  ...WORDS_OUT.filter((word) => word !== 'ok' && word !== 'bounce').map((word) => payouts('demobank', word)),
+  ...WORDS_OUT.filter((word) => !['ok', 'bounce', 'pending'].includes(word)).map((word) => payouts('demobank', word)),
   ...WORDS_OUT.filter((word) => word !== 'ok').map((word) => refunds('stripe', word)),
   ...WORDS.filter((word) => word !== 'ok').map((word) => payins('stripe', word)),
   // What differs where a payout has one stage, and a pay-in two.
