@@ -37,6 +37,10 @@ export const NAMES = {
     unit: 'ms',
     meaning: 'p99 to final of transfers between other wallets while one takes 80 %; against the same rate without',
   },
+  two_workers: {
+    unit: 'transfers/s',
+    meaning: 'a backlog drained by two processes that only work; against one such process',
+  },
   list_ms: {
     unit: 'ms',
     meaning: 'the slowest p99 of GET /v1/transfers, /v1/orders?status=paid and /v1/checkouts?status=open, limit 50',

@@ -10,6 +10,7 @@ import { runOpenLoop } from './open-loop.ts';
 import { measureSlowPayouts } from './payout.ts';
 import { best, type Figure } from './row.ts';
 import type { Stage } from './stage.ts';
+import { measureTwoWorkers } from './two-workers.ts';
 
 /** Latencies need more samples than rates. */
 const LATENCY_TIMES = 2;
@@ -34,7 +35,8 @@ export async function measure(
   if (wanted.has('bystanders')) report(await bystanders(stage, half));
   if (wanted.has('list_ms')) report(listFigure('list_ms', await measureLists(stage)));
   if (wanted.has('statement_ms')) report(listFigure('statement_ms', await measureStatement(stage)));
-  // It needs the machine for itself, and ends the other process.
+  // They need the machine for themselves, and end the other process.
+  if (wanted.has('two_workers')) report(await measureTwoWorkers(stage));
   if (wanted.has('memory_mb')) report(await memory(stage));
 }
 

@@ -19,9 +19,9 @@ export interface Stage {
   readonly backlog: number;
   /** The default start: API, workers and reconcile in one process, the sandbox in another. */
   processor(): Promise<Processor>;
-  /** A process that only works, alone. */
-  worker(): Promise<Processor>;
-  /** Ends whichever runs. */
+  /** So many processes that only work, and nothing else. */
+  workers(count: number): Promise<readonly Processor[]>;
+  /** Ends whichever run. */
   stopProcessor(): Promise<void>;
   sandboxUrl(): string;
   /** Connections to the processor's API. */
@@ -62,7 +62,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     ...(isUnsafe ? { REMIT_UNSAFE_DURABILITY: '1' } : {}),
   };
   const nodeArguments = process.env.BENCH_NODE_ARGUMENTS?.split(' ') ?? [];
-  let running: Processor | null = null;
+  let running: Processor[] = [];
   let measured = 0;
 
   const stage: Stage = {
@@ -72,19 +72,25 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     rounds,
     backlog,
     async processor() {
-      running ??= await startProcessor({ command: 'all', folder, env, nodeArguments });
-      return running;
+      const [first] = running;
+      if (first !== undefined) return first;
+      const started = await startProcessor({ command: 'all', folder, env, nodeArguments });
+      running = [started];
+      return started;
     },
-    async worker() {
+    async workers(count) {
       await stage.stopProcessor();
       const alone = { ...env, SANDBOX_PORT: NO_SANDBOX_PORT };
-      running = await startProcessor({ command: 'worker', folder, env: alone, nodeArguments });
+      const starting = Array.from({ length: count }, () =>
+        startProcessor({ command: 'worker', folder, env: alone, nodeArguments }),
+      );
+      running = await Promise.all(starting);
       return running;
     },
     async stopProcessor() {
       const ending = running;
-      running = null;
-      await ending?.stop();
+      running = [];
+      await Promise.all(ending.map((one) => one.stop()));
     },
     sandboxUrl: () => readFileSync(join(folder, 'sandbox.address'), 'utf8'),
     wire: async (connections) => openWire({ url: (await stage.processor()).url, key, connections }),

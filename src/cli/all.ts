@@ -14,7 +14,7 @@ import { forkSandbox, providersSaid } from './sandbox.ts';
 
 export async function runAll(): Promise<void> {
   const config = readConfig();
-  const log = createLogger({ level: config.logLevel, format: config.logFormat });
+  const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
   makeDataFolder(config.dataDir);
   await runUntilTold({ config, log }, async (shutdown) => {
     const listener = await listen(config);

@@ -11,7 +11,7 @@ import { findSandbox, providersSaid } from './sandbox.ts';
 
 export async function runApi(): Promise<void> {
   const config = readConfig();
-  const log = createLogger({ level: config.logLevel, format: config.logFormat });
+  const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
   makeDataFolder(config.dataDir);
   const sandboxUrl = findSandbox(config, log);
   await runUntilTold({ config, log }, async (shutdown) => {

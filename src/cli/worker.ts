@@ -8,7 +8,7 @@ import { findSandbox, providersSaid } from './sandbox.ts';
 
 export async function runWorker(): Promise<void> {
   const config = readConfig();
-  const log = createLogger({ level: config.logLevel, format: config.logFormat });
+  const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
   const sandboxUrl = findSandbox(config, log);
   await runUntilTold({ config, log }, async (shutdown) => {
     const database = await lay(joinDatabase(config, log), { name: 'postgres', shutdown });

@@ -56,7 +56,7 @@ export function openBatchPool(options: {
   return {
     async transaction(work) {
       const client = await pool.connect();
-      const statements = statementsOn(client);
+      const { statements, firstFailure } = statementsOn(client);
       let isCommitted = false;
       try {
         const begun = statements.run('BEGIN');
@@ -66,6 +66,8 @@ export function openBatchPool(options: {
         if (command !== 'COMMIT') throw new Error('A batch was rolled back. Look for the error before this one.');
         isCommitted = true;
         return result;
+      } catch (error) {
+        throw firstFailure() ?? error;
       } finally {
         // Statements may still be under way; what was to be prepared in them may not be.
         if (!isCommitted) await client.query('ROLLBACK').catch(() => undefined);
@@ -79,16 +81,26 @@ export function openBatchPool(options: {
   };
 }
 
-function statementsOn(client: pg.PoolClient): Statements {
+function statementsOn(client: pg.PoolClient): { statements: Statements; firstFailure: () => unknown } {
+  // Those behind it fail too, because the transaction is over, and may be heard of before it.
+  let failure: unknown;
   return {
-    async run<Row extends object>(text: string, values: readonly unknown[] = []) {
-      const name = values.length > 0 ? nameOf(text) : null;
-      const { rows, rowCount } = await client.query<Row>({
-        text,
-        ...(values.length > 0 && { values: [...values] }),
-        ...(name !== null && { name }),
-      });
-      return { rows, count: rowCount ?? rows.length };
+    firstFailure: () => failure,
+    statements: {
+      async run<Row extends object>(text: string, values: readonly unknown[] = []) {
+        const name = values.length > 0 ? nameOf(text) : null;
+        try {
+          const { rows, rowCount } = await client.query<Row>({
+            text,
+            ...(values.length > 0 && { values: [...values] }),
+            ...(name !== null && { name }),
+          });
+          return { rows, count: rowCount ?? rows.length };
+        } catch (error) {
+          failure ??= error;
+          throw error;
+        }
+      },
     },
   };
 }

@@ -1,4 +1,4 @@
-// Logging: one line per event on standard error, JSON or readable. Fields are allow-listed, so that a body, a key or
+// Logging: one line per event on standard output, JSON or readable. Fields are allow-listed, so that a body, a key or
 // card data handed to a log call by mistake is dropped instead of written.
 import pino, { type ChildLoggerOptions, type DestinationStream, type Logger } from 'pino';
 
@@ -34,7 +34,7 @@ const errorFields = ['name', 'code', 'message', 'stack'] as const;
 // Causes can form a long chain; the first ones explain, and the bound ends a circle.
 const causesMax = 5;
 
-export function createLogger({ level, format, destination = bufferedError() }: LoggerOptions): Logger {
+export function createLogger({ level, format, destination = standardOutput() }: LoggerOptions): Logger {
   const logger = pino(
     {
       level,
@@ -64,18 +64,10 @@ export function silentLogger(): Logger {
   return pino({ level: 'silent' });
 }
 
-const BUFFERED_CHARACTERS = 8_192;
-/** Nobody who watches notices it. */
-const SHOWN_WITHIN_MS = 100;
-
-/** For processes that run on: standard output is for results, so lines go to standard error. */
-function bufferedError(): DestinationStream {
-  // Many lines, one write: under load the lines of a thousand transfers a second cost more than some of their work.
-  // What is left is written when the process ends; only a kill -9 loses the last of it.
-  const out = pino.destination({ fd: 2, sync: false, minLength: BUFFERED_CHARACTERS });
+function standardOutput(): DestinationStream {
+  const out = pino.destination({ fd: 1, sync: true });
   // A closed terminal or pipe must not end a process that is still finishing its work.
   out.on('error', () => {});
-  setInterval(() => out.flush(), SHOWN_WITHIN_MS).unref();
   return out;
 }
 

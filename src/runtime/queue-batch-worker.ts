@@ -109,11 +109,9 @@ export async function startBatchWorker(
     { token, result }: { token: string; result: PromiseSettledResult<void> | undefined },
   ): Promise<BullJob | null> {
     try {
-      if (result?.status === 'fulfilled') {
-        const next = await job.moveToCompleted(undefined, token, !isClosing && !worker.isPaused());
-        return Array.isArray(next) ? jobFrom(worker, next, token) : null;
-      }
-      const error = givenUp(job, options) ?? plainError(result?.reason, options.canRetry?.(result?.reason) ?? true);
+      const ended = result?.status === 'fulfilled' ? await complete(job, token) : result;
+      if (ended !== undefined && 'next' in ended) return ended.next;
+      const error = givenUp(job, options) ?? plainError(ended?.reason, options.canRetry?.(ended?.reason) ?? true);
       await job.moveToFailed(error, token, false);
       // Set only when no further attempt follows.
       if (job.finishedOn !== undefined && options.onDead !== undefined)
@@ -123,6 +121,16 @@ export async function startBatchWorker(
       log.warn({ queue, job_id: job.id, err: error }, 'a job could not be ended; its row stands as it is');
     }
     return null;
+  }
+
+  /** A job that cannot be ended for now (a deadlock in the queue's own tables) is given back to be run again. */
+  async function complete(job: BullJob, token: string): Promise<{ next: BullJob | null } | PromiseRejectedResult> {
+    try {
+      const next = await job.moveToCompleted(undefined, token, !isClosing && !worker.isPaused());
+      return { next: Array.isArray(next) ? jobFrom(worker, next, token) : null };
+    } catch (reason) {
+      return { status: 'rejected', reason };
+    }
   }
 
   // BullMQ renews the locks of jobs that it runs itself; these are ours to renew.

@@ -21,7 +21,7 @@ import { createWalletDirectory } from '../../src/ledger/wallet-directory.ts';
 import { type Tables, tablesOf } from '../../src/ledger/writes.ts';
 import { type Db, openDb } from '../../src/runtime/db.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
-import { createDatabase, type TestDatabase } from './postgres.ts';
+import { createDatabase, dropDatabase, type TestDatabase } from './postgres.ts';
 
 export const USD = parseCurrency('USD');
 
@@ -107,7 +107,7 @@ export async function cloneDatabase(url: string): Promise<TestDatabase> {
   await onServer(`CREATE DATABASE ${name} TEMPLATE ${source}`);
   const address = new URL(url);
   address.pathname = `/${name}`;
-  return { url: address.href, drop: () => onServer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+  return { url: address.href, drop: () => dropDatabase(inject('postgresUrl'), name) };
 }
 
 async function onServer(statement: string): Promise<void> {

@@ -30,6 +30,15 @@ beforeEach(async () => {
 });
 
 const put = (statements: Statements, coin: number) => statements.run('INSERT INTO jar VALUES ($1, now())', [coin]);
+/** As through the layers above, so that the statement behind it, which fails because it did, is heard of first. */
+async function heardLater<Value>(promise: Promise<Value>): Promise<Value> {
+  try {
+    return await promise;
+  } finally {
+    await new Promise(setImmediate);
+  }
+}
+
 /** A transaction whose statements are all answered before its COMMIT is sent. */
 const committed = <Result>(work: (statements: Statements) => Promise<Result>) =>
   pool.transaction(async (statements) => ({ underway: [], result: await work(statements) }));
@@ -51,7 +60,9 @@ test('what is asked for in one turn is answered in order, and a later one sees w
 });
 
 test('one that fails undoes all, also those that were on their way behind it, and says what failed', async () => {
-  const failing = committed((statements) => Promise.all([put(statements, 1), put(statements, -1), put(statements, 2)]));
+  const failing = committed((statements) =>
+    Promise.all([put(statements, 1), heardLater(put(statements, -1)), put(statements, 2)]),
+  );
   await expect(failing).rejects.toMatchObject({ constraint: 'jar_coin_check' });
   expect(await coins()).toEqual([]);
 });
@@ -73,7 +84,7 @@ test('an error that nobody awaited is not committed over', async () => {
     put(statements, -1).catch(() => undefined);
     await put(statements, 1).catch(() => undefined);
   });
-  await expect(careless).rejects.toThrow('A batch was rolled back');
+  await expect(careless).rejects.toMatchObject({ constraint: 'jar_coin_check' });
   expect(await coins()).toEqual([]);
 });
 

@@ -1,11 +1,7 @@
 // The log: only the listed fields leave the process, and an error keeps what explains it.
 
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { createLogger } from '../../src/runtime/logger.ts';
-
-const run = promisify(execFile);
 
 function capture(format: 'json' | 'pretty') {
   const lines: string[] = [];
@@ -43,19 +39,5 @@ describe('logger', () => {
     expect(lines).toEqual([
       expect.stringMatching(/^[\d:.]+ WARN {2}will retry provider=stripe durationMs=12 err=Error: no \[at .*\]\n$/),
     ]);
-  });
-
-  it('of a process that runs on reaches standard error in order, to the last line before its exit', async () => {
-    const script = `
-      import { createLogger } from './src/runtime/logger.ts';
-      const log = createLogger({ level: 'info', format: 'json' });
-      for (let count = 0; count < 500; count += 1) log.info({ count }, 'line');
-      process.exit(0);`;
-    const { stderr } = await run(process.execPath, ['--input-type=module', '--eval', script]);
-    const counts = stderr
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line).count);
-    expect(counts).toEqual(Array.from({ length: 500 }, (_, count) => count));
   });
 });
