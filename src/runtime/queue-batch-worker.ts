@@ -44,6 +44,7 @@ export async function startBatchWorker(
   let resumed = Promise.withResolvers<void>();
   resumed.resolve();
   const tell = (error: unknown) => void worker.emit('error', error instanceof Error ? error : new Error(String(error)));
+  let usual = 1;
   const fetchFirst = inTurn((token: string) => worker.getNextJob(token, { block: true }));
 
   /** So many more jobs as fit into the batch, as far as there are any. */
@@ -53,12 +54,16 @@ export async function startBatchWorker(
     return (await Promise.all(next)).filter(isJob);
   }
 
-  /** The first job is waited for; how many more are asked for doubles as long as there are as many. */
+  /** The first job is waited for, and as many more are asked for as last time; then twice as many while they come. */
   async function fetchBatch(token: string): Promise<BullJob[]> {
     const batch = [await fetchFirst(token)].filter(isJob);
-    for (let asked = batch.length; asked > 0 && batch.length === asked && asked < options.batchMax; asked *= 2) {
-      batch.push(...(await fetchMore(batch, { wanted: asked, token })));
+    let wanted = batch.length === 0 ? 0 : usual;
+    while (wanted > 0 && batch.length < options.batchMax) {
+      const more = await fetchMore(batch, { wanted, token });
+      batch.push(...more);
+      wanted = more.length < wanted ? 0 : wanted * 2;
     }
+    usual = Math.max(1, batch.length);
     return batch;
   }
 
