@@ -42,7 +42,7 @@ async function cloneOf(original: string): Promise<TestDatabase> {
   };
 }
 
-/** By force, because a test may leave connections; a vacuum of the server's own is no client's to end, but gives way. */
+/** By force, because a test may leave connections; a vacuum of the server is no client to end, but gives way. */
 export async function dropDatabase(server: string, name: string): Promise<void> {
   await runSql(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`).catch(async (error: unknown) => {
     const isVacuumed = error instanceof Error && 'code' in error && error.code === '42501';
