@@ -51,7 +51,10 @@ export async function startBatchWorker(
   async function fetchMore(batch: readonly BullJob[], { wanted, token }: { wanted: number; token: string }) {
     const count = Math.min(wanted, options.batchMax - batch.length);
     const next = Array.from({ length: count }, () => worker.getNextJob(token, { block: false }));
-    return (await Promise.all(next)).filter(isJob);
+    const fetched = await Promise.allSettled(next);
+    // One that the queue refused (a deadlock in its own tables) must not lose those that were handed out.
+    for (const one of fetched) if (one.status === 'rejected') tell(one.reason);
+    return fetched.flatMap((one) => (one.status === 'fulfilled' && isJob(one.value) ? [one.value] : []));
   }
 
   /** The first job is waited for, and as many more are asked for as last time; then twice as many while they come. */
