@@ -57,8 +57,13 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'answer-before-commit',
     promise: '202 is sent only after the row is committed.',
     file: 'src/ledger/intake.ts',
-    find: 'return () => item.resolve({ type, row });',
-    replace: 'item.resolve({ type, row });\n    return () => undefined;',
+    find: 'const inserting = insertOperations(statements, table, { kind, rows });',
+    replace: [
+      'const inserting = insertOperations(statements, table, { kind, rows }).then((inserted) => {',
+      "    for (const { item, row } of first.values()) item.resolve({ type: 'created', row });",
+      '    return inserted;',
+      '  });',
+    ].join('\n'),
     killers: ['test/api/commit-first.test.ts'],
   },
   {
