@@ -2,11 +2,12 @@
 
 import { describe, expect, test } from 'vitest';
 import { BACKENDS, jobOf, LOCK_MS, POLL, queueBench } from './queue-bench.ts';
+import { killed, nextOutput, startVictim } from './queue-servers.ts';
 
 const SERVERS = BACKENDS.filter(([, way]) => way === 'in batches');
 
 describe.each(SERVERS)('a batch worker on %s (%s)', (_kind, way, start) => {
-  const { openHere, closeLater } = queueBench(start, way);
+  const { openHere, closeLater, server } = queueBench(start, way);
 
   async function recordBatches(options: { batchMax: number; hold?: Promise<void>; fails?: (id: string) => boolean }) {
     const queues = await openHere();
@@ -55,6 +56,12 @@ describe.each(SERVERS)('a batch worker on %s (%s)', (_kind, way, start) => {
     const { batches, queues, add } = await recordBatches({ batchMax: 8, hold });
     await add(['payout-long']);
     await expect.poll(() => batches.length, POLL).toBe(1);
+    // A second job is lost a moment later: once it has been given back, the locks of that time have been looked at.
+    const victim = startVictim(server(), LOCK_MS);
+    closeLater(() => killed(victim));
+    await add(['payout-lost']);
+    expect(String(await nextOutput(victim))).toBe('took payout-lost\n');
+    await killed(victim);
     const seen: string[] = [];
     const other = await queues.work('payout', {
       concurrency: 1,
@@ -62,13 +69,12 @@ describe.each(SERVERS)('a batch worker on %s (%s)', (_kind, way, start) => {
       process: async (job) => void seen.push(job.id),
     });
     closeLater(() => other.close(1_000));
-    // The other worker looks for stalled jobs each second; one that it runs after three looks is proof that it looked.
-    await new Promise((resolve) => setTimeout(resolve, 3.5 * LOCK_MS));
+    await expect.poll(() => seen, POLL).toContain('payout-lost');
     release();
     await add(['payout-next']);
     await expect.poll(async () => (await queues.counts()).payout, POLL).toMatchObject({ active: 0, waiting: 0 });
     expect([...seen, ...batches.flat()].filter((id) => id === 'payout-long')).toEqual(['payout-long']);
-  });
+  }, 30_000);
 });
 
 function refuse(isRefused: boolean): void {

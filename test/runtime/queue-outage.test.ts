@@ -1,12 +1,9 @@
 // What is left of the queue's promises when its server hangs, restarts, forgets or is not there.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openQueues } from '../../src/runtime/queue.ts';
 import { addUntilTaken, BACKENDS, idsOf, jobOf, LOCK_MS, NAMES, POLL, queueBench, redis } from './queue-bench.ts';
-import { killed, type QueueServer, silent, startRedis } from './queue-servers.ts';
+import { killed, nextOutput, silent, startRedis, startVictim } from './queue-servers.ts';
 
 describe.each(BACKENDS)('in trouble, the queue on %s, jobs taken %s', (kind, way, start) => {
   const { server, openHere, work, closeLater } = queueBench(start, way);
@@ -30,7 +27,7 @@ describe.each(BACKENDS)('in trouble, the queue on %s, jobs taken %s', (kind, way
 
   test('the job of a killed worker is run by another one', async () => {
     const queues = await openHere();
-    const victim = startVictim(server());
+    const victim = startVictim(server(), LOCK_MS);
     closeLater(() => killed(victim));
     await queues.add('payout', [jobOf('payout-1')]);
     expect(String(await nextOutput(victim))).toBe('took payout-1\n');
@@ -127,17 +124,3 @@ test.skipIf(!redis)('a Redis that may evict jobs is refused with the command tha
     await server.stop();
   }
 });
-
-function startVictim(server: QueueServer): ChildProcess {
-  const { redisUrl, databaseUrl } = server.options;
-  const file = join(import.meta.dirname, 'queue-victim.ts');
-  return spawn(process.execPath, [file, redisUrl ?? '', databaseUrl, `${LOCK_MS}`], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-}
-
-async function nextOutput(child: ChildProcess): Promise<unknown> {
-  if (child.stdout === null) throw new Error('the child has no output to read');
-  const [chunk] = await once(child.stdout, 'data');
-  return chunk;
-}

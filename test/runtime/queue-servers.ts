@@ -1,6 +1,7 @@
 // Real servers that the queue's tests may hang, flush and restart: one Redis and one PostgreSQL of their own.
 
-import { type ChildProcess, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, connect as dial, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -141,6 +142,21 @@ async function connect(url: string): Promise<pg.Client> {
   client.on('error', () => undefined);
   await client.connect();
   return client;
+}
+
+/** A worker that takes one job and never ends it. */
+export function startVictim(server: QueueServer, lockMs: number): ChildProcess {
+  const { redisUrl, databaseUrl } = server.options;
+  const file = join(import.meta.dirname, 'queue-victim.ts');
+  return spawn(process.execPath, [file, redisUrl ?? '', databaseUrl, String(lockMs)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+}
+
+export async function nextOutput(child: ChildProcess): Promise<unknown> {
+  if (child.stdout === null) throw new Error('the child has no output to read');
+  const [chunk] = await once(child.stdout, 'data');
+  return chunk;
 }
 
 export function killed(child: ChildProcess): Promise<void> {
