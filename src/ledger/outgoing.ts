@@ -85,6 +85,7 @@ export async function readClockAndSubscriptions(
   const { rows } = await statements.run<{ now: string; endpoints: RawSubscription[] | null }>(
     `SELECT clock_timestamp() AS now, (
        SELECT json_agg(json_build_object('endpoint_id', endpoint_id, 'events', events)) FROM ${ENABLED}) AS endpoints`,
+    [],
   );
   const [row] = rows;
   if (row === undefined) throw new Error('The database did not tell the time. Try again.');

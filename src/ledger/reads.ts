@@ -9,7 +9,7 @@ import { parseRow, type Table } from './table.ts';
 
 /** Milliseconds, because that is what a Date can carry back: a time must be equal to itself when it returns. */
 export async function readClock(statements: Statements): Promise<Date> {
-  const { rows } = await statements.run<{ now: string }>('SELECT clock_timestamp() AS now');
+  const { rows } = await statements.run<{ now: string }>('SELECT clock_timestamp() AS now', []);
   const [row] = rows;
   if (row === undefined) throw new Error('The database did not tell the time.');
   return new Date(row.now);

@@ -87,12 +87,13 @@ function statementsOn(client: pg.PoolClient): { statements: Statements; firstFai
   return {
     firstFailure: () => failure,
     statements: {
-      async run<Row extends object>(text: string, values: readonly unknown[] = []) {
-        const name = values.length > 0 ? nameOf(text) : null;
+      async run<Row extends object>(text: string, values?: readonly unknown[]) {
+        // What is said without a list of values, even an empty one, is no statement that can be prepared.
+        const name = values === undefined ? null : nameOf(text);
         try {
           const { rows, rowCount } = await client.query<Row>({
             text,
-            ...(values.length > 0 && { values: [...values] }),
+            ...(values !== undefined && { values: [...values] }),
             ...(name !== null && { name }),
           });
           return { rows, count: rowCount ?? rows.length };
