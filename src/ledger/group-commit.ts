@@ -2,7 +2,6 @@
 // latency when idle. A batch that the database refuses is halved until the guilty item is alone.
 
 import type { Logger } from 'pino';
-import { isPlatformWalletId } from '../domain/chart.ts';
 import { PaymentError } from '../domain/errors.ts';
 
 export interface GroupItem {
@@ -115,23 +114,23 @@ function takeBatch<Item extends GroupItem>(
   for (const [index, item] of waiting.entries()) {
     if (items.length >= BATCH_MAX)
       return { batch: { items, pkids, walletIds }, rest: [...rest, ...waiting.slice(index)] };
-    const ordinary = item.walletIds.filter((walletId) => !isPlatformWalletId(walletId));
     const locked = [item.pkid, ...item.alsoLocks];
     const meetsOther = others.some(
       (other) =>
-        locked.some((pkid) => other.pkids.has(pkid)) || ordinary.some((walletId) => other.walletIds.has(walletId)),
+        locked.some((pkid) => other.pkids.has(pkid)) ||
+        item.walletIds.some((walletId) => other.walletIds.has(walletId)),
     );
     const meetsSelf = item.isIntake ? stepped.has(item.pkid) : locked.some((pkid) => pkids.has(pkid));
     if (meetsOther || meetsSelf) {
       rest.push(item);
       for (const pkid of locked) reserved.pkids.add(pkid);
-      for (const walletId of ordinary) reserved.walletIds.add(walletId);
+      for (const walletId of item.walletIds) reserved.walletIds.add(walletId);
       continue;
     }
     items.push(item);
     for (const pkid of locked) pkids.add(pkid);
     if (!item.isIntake) stepped.add(item.pkid);
-    for (const walletId of ordinary) walletIds.add(walletId);
+    for (const walletId of item.walletIds) walletIds.add(walletId);
   }
   return { batch: { items, pkids, walletIds }, rest };
 }

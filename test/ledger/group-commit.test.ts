@@ -96,11 +96,13 @@ describe('who shares a commit', () => {
     expect(group.begun()).toEqual([['a'], ['c'], ['b']]);
   });
 
-  test('platform wallets do not keep commits apart: nearly everything meets there', async () => {
+  test('nor a platform wallet: the second would hold all its other locks while the database lets it wait', async () => {
     const group = openGroup();
     await group.submit(itemOf('a', ['x', '@equity:USD']));
-    await group.submit(itemOf('b', ['y', '@equity:USD']));
-    expect(group.begun()).toEqual([['a'], ['b']]);
+    await group.submit(itemOf('b', ['y', '@equity:USD']), itemOf('c', ['z']));
+    expect(group.begun()).toEqual([['a'], ['c']]);
+    await group.commits[0]?.finish();
+    expect(group.begun()).toEqual([['a'], ['c'], ['b']]);
   });
 
   test('two steps of one operation are never in one commit, nor in two at once', async () => {
