@@ -64,7 +64,7 @@ const shutdownGraceMs = 8_000;
 // Jobs one process works on at once. Transfers are pure database work that shares commits, so many fit.
 const concurrency = {
   payin: 64,
-  payout: 64,
+  payout: 128,
   refund: 64,
   transfer: 512,
   webhookIn: 32,
