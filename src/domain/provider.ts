@@ -135,6 +135,8 @@ export interface Payments<Order> {
   readonly cancelable: boolean;
   /** After this long in process it is shown under attention. */
   readonly usualMs: number;
+  /** Types of events that say only that the payment was made: of one that is known to have succeeded, nothing new. */
+  readonly creationEvents: readonly string[];
   /** Why this money cannot be moved so, as advice to the caller; null when it can. */
   refusalOf(money: Money): string | null;
   send(order: Order, limits: CallLimits): Promise<Answer>;

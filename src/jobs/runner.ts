@@ -8,6 +8,8 @@ import { createRunLog, type RunCause, type RunReport } from './run-log.ts';
 export interface Runner {
   /** Waits for its turn, then runs the life. Does nothing when that row runs here already. */
   run(kind: OperationKind, pkid: Pkid, cause: RunCause): Promise<void>;
+  /** Resolves when that row does not run here, or after `atMostMs`. */
+  ended(pkid: Pkid, atMostMs: number): Promise<void>;
   /** Resolves when nothing runs and nothing waits. */
   idle(): Promise<void>;
 }
@@ -47,6 +49,15 @@ export function createRunner(options: {
       const run = turn(kind, pkid, cause);
       running.set(pkid, run);
       await run;
+    },
+    async ended(pkid, atMostMs) {
+      const run = running.get(pkid);
+      if (run === undefined) return;
+      const late = Promise.withResolvers<void>();
+      const timer = setTimeout(late.resolve, atMostMs);
+      // How it ends is told to whoever started it.
+      await Promise.race([run.catch(() => undefined), late.promise]);
+      clearTimeout(timer);
     },
     async idle() {
       while (running.size > 0) await Promise.allSettled(running.values());

@@ -1,38 +1,28 @@
 // The life of a provider's event: verify, store, answer 200, then look. An event is a hint to ask the provider,
 // never a verdict, so a forged, stale, repeated or shuffled one cannot move money.
 
-import { sql } from 'kysely';
 import { PaymentError } from '../domain/errors.ts';
 import type { Pkid } from '../domain/id.ts';
-import { type PaymentKind, PROVIDERS, type ProviderEvent, type ProviderName } from '../domain/provider.ts';
+import { type PaymentKind, PROVIDERS } from '../domain/provider.ts';
 import { isFinal } from '../domain/state-machine.ts';
 import type { DisputeLife } from './dispute.ts';
 import type { Externals } from './external.ts';
 import type { LifeOptions } from './life.ts';
 import type { PayeeLife } from './payee.ts';
-import { findPayments, isPayment } from './payment-lookup.ts';
+import { findPayments } from './payment-lookup.ts';
 import { webhookJobId } from './queues.ts';
 import type { PaymentLives } from './review.ts';
 import type { Runner } from './runner.ts';
 import { isOfStatement } from './statement.ts';
 import { createUnmatched } from './unmatched.ts';
+import { type ClaimedEvent, createInbox, type FinishedEvent, type StoredEvent } from './webhook-in-rows.ts';
 
 export type WebhookInLife = ReturnType<typeof createWebhookIn>;
 
-export interface StoredEvent {
-  readonly provider: ProviderName;
-  readonly eventId: string;
-}
+type Outcome = FinishedEvent['outcome'] | 'too_early';
 
-type Outcome = 'applied' | 'hinted' | 'no_effect' | 'unmatched' | 'ignored' | 'too_early';
-
-interface ClaimedEvent {
-  readonly provider: ProviderName;
-  readonly subject: ProviderEvent['subject'];
-  readonly pkid: Pkid | null;
-  readonly externId: string | null;
-}
-
+/** How long an event waits for a run of its payment in this process. */
+const OWN_ANSWER_MS = 1000;
 /** How long an event rests that came while a call was out. */
 const TOO_EARLY_RETRY_MS = 1000;
 
@@ -46,7 +36,8 @@ export function createWebhookIn(
     readonly enqueueEvent: (job: { id: string } & StoredEvent) => Promise<void>;
   },
 ) {
-  const { db, providers, lives, disputes, payees, externals, runner, timing, enqueueEvent, at } = options;
+  const { db, providers, lives, disputes, payees, externals, runner, timing, enqueueEvent, log, at } = options;
+  const inbox = createInbox({ db, log, leaseMs: timing.leaseMs });
   const unmatched = createUnmatched(options);
 
   async function effectOf(event: ClaimedEvent): Promise<{ outcome: Outcome; pkid: Pkid | null }> {
@@ -58,22 +49,23 @@ export function createWebhookIn(
     }
     const pkids = await paymentsIn(event, subject);
     const [pkid = null] = pkids;
-    if (pkid !== null) return { outcome: await effectOnAll(subject, { pkids, externId }), pkid };
+    if (pkid !== null) return { outcome: await effectOnAll(subject, { ...event, pkids }), pkid };
     if (externId === null) return { outcome: 'ignored', pkid };
-    return adopt(provider, { subject, externId });
+    return adopt(event, { subject, externId });
   }
 
   /** Of what we did not ask for: money that came in or went back becomes an operation, what went out is told. */
   async function adopt(
-    provider: ProviderName,
+    event: ClaimedEvent,
     { subject, externId }: { subject: PaymentKind; externId: string },
   ): Promise<{ outcome: Outcome; pkid: Pkid | null }> {
+    const { provider } = event;
     switch (subject) {
       case 'payin': {
         const adopted = await externals.adoptPayin(provider, externId);
         if (typeof adopted === 'string') return { outcome: adopted, pkid: null };
         const { ours } = adopted;
-        return { outcome: await effectOnAll('payin', { pkids: [ours], externId }), pkid: ours };
+        return { outcome: await effectOnAll('payin', { ...event, pkids: [ours] }), pkid: ours };
       }
       case 'refund':
         return { outcome: await externals.adoptRefund(provider, externId), pkid: null };
@@ -84,28 +76,33 @@ export function createWebhookIn(
 
   /** By our own id, where the event carries it of the very kind it speaks of, or by the provider's. */
   async function paymentsIn({ provider, pkid, externId }: ClaimedEvent, kind: PaymentKind): Promise<Pkid[]> {
-    if (pkid !== null && (await isPayment(db.sql, { kind, provider, pkid }))) return [pkid];
+    if (pkid !== null && (await lives[kind].find(pkid))?.provider === provider) return [pkid];
     return externId === null ? [] : findPayments(db.sql, { kind, provider, externId });
   }
 
   /** One that came too early for any of them is looked at again for all of them. */
   async function effectOnAll(
     kind: PaymentKind,
-    { pkids, externId }: { pkids: readonly Pkid[]; externId: string | null },
+    event: ClaimedEvent & { readonly pkids: readonly Pkid[] },
   ): Promise<Outcome> {
+    const { pkids, externId } = event;
     const outcomes: Outcome[] = [];
     for (const pkid of pkids) {
-      outcomes.push(await effectOn(kind, pkid, externId));
+      outcomes.push(await effectOn(kind, pkid, event));
       if (outcomes.includes('too_early')) return 'too_early';
       if (kind === 'payin' && externId !== null && (await lookBeside(pkid, externId))) outcomes.push('applied');
     }
     return outcomes.find((outcome) => outcome === 'applied') ?? outcomes[0] ?? 'unmatched';
   }
 
-  async function effectOn(kind: PaymentKind, pkid: Pkid, externId: string | null): Promise<Outcome> {
+  async function effectOn(kind: PaymentKind, pkid: Pkid, { provider, type, externId }: ClaimedEvent): Promise<Outcome> {
     const life = lives[kind];
+    // Mostly it is our own call that the event tells of, and its answer is on the way.
+    await runner.ended(pkid, OWN_ANSWER_MS);
     const before = await life.find(pkid);
     if (before === null) return 'unmatched';
+    const isOnFile = before.status === 'succeeded' && externId !== null && externId === before.externPaymentId;
+    if (isOnFile && providers.get(provider)?.[kind]?.creationEvents.includes(type)) return 'no_effect';
     if (isFinal(before.status)) return lookAgain(kind, pkid);
     // Of money that comes in, the event speaks of the payment by the very id that a look-up needs.
     const hinted = await life.hint(pkid, kind === 'payin' ? externId : null);
@@ -159,7 +156,7 @@ export function createWebhookIn(
       const event = { ...parsed, eventId: storable(parsed.eventId), type: storable(parsed.type), externId };
       const subject = event.pkid ?? event.eventId;
       if (at) await at('webhook-in: before row commit', subject);
-      const isNew = await store(provider.name, event, delivery.raw);
+      const isNew = await inbox.store({ ...event, provider: provider.name, body: storableJson(delivery.raw) });
       if (at) await at('webhook-in: after row commit', subject);
       if (!isNew) return 'duplicate';
       const { eventId } = event;
@@ -171,48 +168,22 @@ export function createWebhookIn(
     /** Applies a stored event once; run again after a crash, it looks again, which changes nothing twice. */
     async apply({ provider, eventId }: StoredEvent): Promise<void> {
       if (at) await at('webhook-in: before claim commit', eventId);
-      const event = await claim({ provider, eventId });
+      const event = await inbox.claim({ provider, eventId });
       if (event === null) return;
       if (at) await at('webhook-in: after claim commit', eventId);
       const { outcome, pkid: found } = await effectOf(event);
       if (at) await at('webhook-in: before settle commit', eventId);
       if (outcome === 'too_early') {
-        await sql`UPDATE provider_event
-          SET due_at = clock_timestamp() + make_interval(secs => ${TOO_EARLY_RETRY_MS / 1000})
-          WHERE provider = ${provider} AND event_id = ${eventId} AND processed_at IS NULL`.execute(db.sql);
+        await inbox.postpone(event, TOO_EARLY_RETRY_MS);
         return;
       }
       const isMatched = found !== null && (outcome === 'no_effect' || outcome === 'applied');
-      if (isMatched && isOfStatement(eventId)) await unmatched.close({ ...event, eventId });
-      const pkid = outcome === 'unmatched' ? await unmatched.report({ ...event, eventId }) : found;
-      await sql`UPDATE provider_event
-        SET processed_at = clock_timestamp(), outcome = ${outcome}, due_at = NULL, pkid = coalesce(pkid, ${pkid}::uuid)
-        WHERE provider = ${provider} AND event_id = ${eventId} AND processed_at IS NULL`.execute(db.sql);
+      if (isMatched && isOfStatement(eventId)) await unmatched.close(event);
+      const pkid = outcome === 'unmatched' ? await unmatched.report(event) : found;
+      await inbox.finish({ provider, eventId, outcome, pkid });
       if (at) await at('webhook-in: after settle commit', eventId);
     },
   };
-
-  async function store(provider: ProviderName, event: ProviderEvent, raw: Buffer): Promise<boolean> {
-    const { rows } = await sql<{ event_id: string }>`
-      INSERT INTO provider_event
-        (provider, event_id, type, subject, extern_payment_id, pkid, body, occurred_at, received_at, due_at)
-      VALUES (${provider}, ${event.eventId}, ${event.type}, ${event.subject}, ${event.externId}, ${event.pkid}::uuid,
-              ${storableJson(raw)}::jsonb, ${event.occurredAt.toISOString()}, clock_timestamp(),
-              clock_timestamp() + make_interval(secs => ${timing.leaseMs / 1000}))
-      ON CONFLICT DO NOTHING RETURNING event_id`.execute(db.sql);
-    return rows.length > 0;
-  }
-
-  /** For a lease reconcile leaves it alone: a slow provider is not asked twice, and failing events crowd no round. */
-  async function claim(event: StoredEvent): Promise<ClaimedEvent | null> {
-    const { rows } = await sql<{ subject: ProviderEvent['subject']; pkid: Pkid | null; extern_id: string | null }>`
-      UPDATE provider_event SET due_at = clock_timestamp() + make_interval(secs => ${timing.leaseMs / 1000})
-      WHERE provider = ${event.provider} AND event_id = ${event.eventId} AND processed_at IS NULL
-      RETURNING subject, pkid, extern_payment_id AS extern_id`.execute(db.sql);
-    const [row] = rows;
-    if (row === undefined) return null;
-    return { provider: event.provider, subject: row.subject, pkid: row.pkid, externId: row.extern_id };
-  }
 }
 
 async function compare<Row>(

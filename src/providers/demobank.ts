@@ -148,6 +148,7 @@ export function createDemobank({ secretKey, webhookSecrets, baseUrl, keyRetentio
       canFindByKey: true,
       cancelable: true,
       usualMs: USUAL_MS,
+      creationEvents: [],
       refusalOf: () => null,
       send: sendPayout,
       confirm: confirmPayout,

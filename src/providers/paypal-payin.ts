@@ -106,6 +106,7 @@ export function createPaypalPayin({ send, keyRetentionMs, log }: PayinOptions): 
     canFindByKey: false,
     cancelable: true,
     usualMs: USUAL_MS,
+    creationEvents: [],
     refusalOf: (money) => refusalOf('payin', money),
     send: create,
     confirm: capture,

@@ -95,6 +95,7 @@ export function createPaypalPayout({ send, keyRetentionMs, log }: PayoutOptions)
     canFindByKey: false,
     cancelable: false,
     usualMs: USUAL_MS,
+    creationEvents: [],
     refusalOf: (money) => refusalOf('payout', money),
     send: pay,
     confirm: confirmPayout,

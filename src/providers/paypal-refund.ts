@@ -117,6 +117,7 @@ export function createPaypalRefund({ send, keyRetentionMs, log }: RefundOptions)
     canFindByKey: false,
     cancelable: false,
     usualMs: USUAL_MS,
+    creationEvents: [],
     refusalOf: (money) => refusalOf('refund', money),
     send: refund,
     confirm: confirmRefund,

@@ -145,6 +145,7 @@ export function createSquarePayins({ line, locationId, keyRetentionMs, log }: Pa
     canFindByKey: false,
     cancelable: true,
     usualMs: USUAL_MS,
+    creationEvents: [],
     refusalOf: (money) => toSquare(money).refusal,
     send,
     confirm,

@@ -94,6 +94,7 @@ export function createSquareRefunds({ line, keyRetentionMs, log }: RefundOptions
       canFindByKey: false,
       cancelable: false,
       usualMs: USUAL_MS,
+      creationEvents: [],
       refusalOf: (money) => toSquare(money).refusal,
       send,
       confirm: confirmRefund,

@@ -90,6 +90,7 @@ export function createPayins({ stripe, keyRetentionMs, log }: StripeAccess): Pay
     canFindByKey: true,
     cancelable: true,
     usualMs: USUAL_MS,
+    creationEvents: [],
     refusalOf: (money) => refusalOf(money, 'payin'),
     send,
     confirm: noSecondStage,

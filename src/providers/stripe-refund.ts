@@ -87,6 +87,7 @@ export function createRefunds({ stripe, keyRetentionMs, log }: StripeAccess): Pa
     canFindByKey: true,
     cancelable: false,
     usualMs: USUAL_MS,
+    creationEvents: [],
     refusalOf: (money: Money) => refusalOf(money, 'refund'),
     send,
     confirm: noSecondStage,

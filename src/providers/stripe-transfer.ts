@@ -84,6 +84,7 @@ export function createTransfers({ stripe, keyRetentionMs }: StripeAccess): Payme
     canFindByKey: true,
     cancelable: false,
     usualMs: USUAL_MS,
+    creationEvents: ['transfer.created'],
     refusalOf: (money) => refusalOf(money, 'payout'),
     send,
     confirm: noSecondStage,

@@ -188,6 +188,7 @@ export function createTipalti(options: TipaltiOptions): Provider {
       canFindByKey: true,
       cancelable: false,
       usualMs: USUAL_MS,
+      creationEvents: [],
       refusalOf,
       send: sendPayout,
       confirm: confirmPayout,

@@ -35,7 +35,47 @@ describe('a provider event', () => {
     expect(rows).toHaveLength(1);
   });
 
-  test('that comes while our call is under way makes the row due when the claim ends, and waits for it', async () => {
+  test('that says only that a payment was made asks nobody about the one on file, and does about another', async () => {
+    const { app } = remit;
+    await paidPayout('made', 'acct_ok_1');
+    const pkid = pkidOf('payout', 'made');
+    const before = await callsOf(pkid);
+    await app.events.receive(eventOf('evt_made', 'transfer.created', await externIdOf('made'), pkid));
+    await app.events.apply({ provider: 'stripe', eventId: 'evt_made' });
+    expect(await outcomeOf('evt_made')).toMatchObject({ outcome: 'no_effect', due_at: null });
+    expect(await callsOf(pkid)).toBe(before);
+    await app.events.receive(eventOf('evt_made_twice', 'transfer.created', 'tr_another', pkid));
+    await app.events.apply({ provider: 'stripe', eventId: 'evt_made_twice' });
+    expect(await callsOf(pkid)).toBe(before + 1);
+  });
+
+  test('about a payment whose call is out in this process waits for the answer instead of being put off', async () => {
+    const { app } = remit;
+    const pkid = await requested('answered', 'acct_ok_1');
+    await app.events.receive(eventOf('evt_answered', 'transfer.created', 'tr_of_the_call', pkid));
+    const run = app.runner.run('payout', pkid, { reason: 'reconcile' });
+    await app.events.apply({ provider: 'stripe', eventId: 'evt_answered' });
+    await run;
+    expect(await app.payouts.find(pkid)).toMatchObject({ status: 'succeeded' });
+    expect(await outcomeOf('evt_answered')).toMatchObject({ outcome: 'no_effect' });
+  });
+
+  test('in a crowd shares its statements, and each event is stored once and told apart', async () => {
+    const { app } = remit;
+    const crowd = Array.from({ length: 300 }, (_, index) =>
+      eventOf(`evt_crowd_${index % 100}`, 'balance.available', 'x'),
+    );
+    const answers = await Promise.all(crowd.map((delivery) => app.events.receive(delivery)));
+    expect(answers.filter((answer) => answer === 'stored')).toHaveLength(100);
+    const names = Array.from({ length: 100 }, (_, index) => `evt_crowd_${index}`);
+    await Promise.all(names.map((eventId) => app.events.apply({ provider: 'stripe', eventId })));
+    const { rows } = await sql<{ count: number }>`
+      SELECT count(*)::int AS count FROM provider_event
+      WHERE starts_with(event_id, 'evt_crowd_') AND outcome = 'ignored' AND due_at IS NULL`.execute(app.db.sql);
+    expect(rows).toEqual([{ count: 100 }]);
+  });
+
+  test('while our call is under way elsewhere makes the row due when the claim ends, and waits for it', async () => {
     const { app } = remit;
     const pkid = await requested('early', 'acct_ok_1');
     const seen = await app.payouts.find(pkid);
@@ -155,6 +195,12 @@ async function withoutProvider(work: () => Promise<void>): Promise<void> {
 
 async function externIdOf(key: string): Promise<string> {
   return (await remit.app.payouts.find(pkidOf('payout', key)))?.externPaymentId ?? '';
+}
+
+async function callsOf(pkid: string): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    SELECT count(*)::int AS count FROM provider_call WHERE pkid = ${pkid}::uuid`.execute(remit.app.db.sql);
+  return rows[0]?.count ?? 0;
 }
 
 function returns() {
