@@ -1,16 +1,15 @@
 // Amounts as Square writes them: integers of the smallest unit of ISO 4217, so yen without decimals and dinars with
 // three. The SDK carries them as bigint both ways.
 
-import { Square } from 'square';
+import type { Square } from 'square';
 import { z } from 'zod';
-import { type Currency, formatAdvice, isCurrency, type Money } from '../domain/money.ts';
+import { formatAdvice, isCurrency, type Money } from '../domain/money.ts';
+import { isSquareCurrency } from './square-currency.ts';
 
 /** The SDK would write more, but what reads JSON numbers on the way is exact up to 2^53 - 1 only. */
 const WIRE_AMOUNT_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 /** Square's minimum for cards: 0.01, or 1 yen. */
 const WIRE_AMOUNT_MIN = 1n;
-
-const CURRENCIES = new Set<string>(Object.values(Square.Currency));
 
 type SquareMoney = { readonly amount: bigint; readonly currency: Square.Currency };
 type Wire =
@@ -37,10 +36,6 @@ export function toSquare({ amountMinor, currency }: Money): Wire {
 export const squareMoney = z
   .object({ amount: z.bigint().nonnegative(), currency: z.string().refine(isCurrency) })
   .transform(({ amount, currency }): Money => ({ amountMinor: amount, currency }));
-
-function isSquareCurrency(currency: Currency): currency is Currency & Square.Currency {
-  return CURRENCIES.has(currency);
-}
 
 function refused(refusal: string): Wire {
   return { money: null, refusal };
