@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import manifest from '../package.json' with { type: 'json' };
 
 export interface Processor {
   readonly pid: number;
@@ -37,7 +38,7 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
   const logFile = join(folder, `${command}.log`);
   const log = openSync(logFile, 'a');
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-  const child = spawn(process.execPath, [...nodeArguments, main, command], {
+  const child = spawn(process.execPath, [...usualNodeArguments(), ...nodeArguments, main, command], {
     env: { ...surroundings(), PORT: '0', LOG_FORMAT: 'json', LEASE_MS: String(LEASE_MS), ...env },
     stdio: ['ignore', 'pipe', log],
   });
@@ -54,6 +55,11 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
   }
   const url = /http:\S+/.exec(ready)?.[0] ?? '';
   return { pid: child.pid, url, stop: () => stop(child, exited) };
+}
+
+/** What `npm start` hands to node. */
+function usualNodeArguments(): string[] {
+  return manifest.scripts.start.split(' ').filter((word) => word.startsWith('--'));
 }
 
 /** None of the caller's settings: a key of a real provider must not reach a bench. */
