@@ -85,6 +85,12 @@ const ENTITIES = [
 /** A paused process must not stop the others: its session ends by itself, its waits are short. */
 const SESSION_OPTIONS =
   '-c idle_in_transaction_session_timeout=5000 -c statement_timeout=10000 -c lock_timeout=2000 -c timezone=UTC';
+/**
+ * A prepared statement keeps a plan that was made when the tables were small, and would read all of them as they grow.
+ * What goes by keys only may plan for that; everything else is planned anew each time.
+ */
+const PLANS_BY_KEY = ' -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off';
+const PLANS_EACH_TIME = ' -c plan_cache_mode=force_custom_plan';
 /** Enough for two commits in flight, readers and the queue's neighbours; PostgreSQL's default allows 100 in all. */
 const POOL_MAX = 12;
 /** Commits in flight, and one more for the moment between two of them. */
@@ -111,7 +117,7 @@ export async function openDb(url: string, { log }: { log: Logger }): Promise<Db>
     },
     pool: { min: 0, max: POOL_MAX },
     driverOptions: {
-      options: SESSION_OPTIONS,
+      options: SESSION_OPTIONS + PLANS_EACH_TIME,
       application_name: 'remit',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
@@ -126,7 +132,7 @@ export async function openDb(url: string, { log }: { log: Logger }): Promise<Db>
   const batches = openBatchPool({
     url,
     max: BATCH_POOL_MAX,
-    sessionOptions: SESSION_OPTIONS,
+    sessionOptions: SESSION_OPTIONS + PLANS_BY_KEY,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     log,
   });

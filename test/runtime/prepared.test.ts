@@ -3,10 +3,11 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pkidOf } from '../../src/domain/id.ts';
-import { readRows } from '../../src/ledger/reads.ts';
+import { lockOperations, readRows } from '../../src/ledger/reads.ts';
 import { statementsOf } from '../../src/runtime/statements.ts';
 import { type Ledger, openLedger, openWallets } from '../harness/ledger.ts';
 
+const KEY = pkidOf('payout', 'nothing');
 let ledger: Ledger;
 beforeAll(async () => {
   ledger = await openLedger();
@@ -34,6 +35,21 @@ test('a statement for all columns is planned anew, so that a newer process may a
     await sql`ALTER TABLE wallet ADD COLUMN later text`.execute(session);
     expect((await read()).rows).toMatchObject([{ later: null }]);
   });
+});
+
+test('what the journal prepares while a table is empty does not read all of it when it has grown', async () => {
+  const { db, life } = ledger;
+  const plan = await db.batch(async (statements) => {
+    // From the sixth time on a session keeps the plan.
+    for (const _time of Array.from({ length: 8 })) await lockOperations(statements, life.tables.payout, [KEY]);
+    const { rows } = await statements.run<{ name: string }>(
+      `SELECT name FROM pg_prepared_statements WHERE statement LIKE '%FROM "payout"%FOR NO KEY UPDATE'`,
+    );
+    const explained = await statements.run<object>(`EXPLAIN EXECUTE ${rows[0]?.name} ('{${KEY}}')`);
+    return { underway: [], result: explained.rows.map((row) => Object.values(row).join()).join('\n') };
+  });
+  expect(plan).toMatch(/Index.* Scan.* payout/);
+  expect(plan).not.toContain('Seq Scan');
 });
 
 test('the reads of the ledger go on working when a newer process has added a column', async () => {
