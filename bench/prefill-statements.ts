@@ -99,7 +99,7 @@ export const PREFILL_WRITES: readonly string[] = [
    SELECT wallet_id, w.seq + row_number() OVER by_time, posting_id, 'USD', amount,
           w.posted + sum(amount) OVER by_time, at
    FROM happened_line JOIN wallet w USING (wallet_id)
-   WINDOW by_time AS (PARTITION BY wallet_id ORDER BY stage, n, posting_id)
+   WINDOW by_time AS (PARTITION BY wallet_id ORDER BY at, stage, n, posting_id)
    ORDER BY wallet_id, 2`,
   `UPDATE wallet w SET posted = w.posted + moved.total, seq = w.seq + moved.lines
    FROM (SELECT wallet_id, sum(amount) AS total, count(*) AS lines FROM happened_line GROUP BY wallet_id) moved

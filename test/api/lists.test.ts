@@ -126,6 +126,18 @@ describe('the books', () => {
     expect(sum.toString()).toBe(wallet.posted);
   });
 
+  it('a statement of account may begin and end at any time, also at that of an entry', async () => {
+    const path = '/v1/wallets/list-w-0/entries?limit=500';
+    const entries = rowsOf(await rig.get(path));
+    const times = entries.map((entry) => Date.parse(String(entry.created_at)));
+    const around = times.flatMap((time) => [time - 1, time, time + 1]).map((time) => new Date(time).toISOString());
+    for (const at of [...around, '2020-01-01T00:00:00Z', '2999-01-01T00:00:00Z']) {
+      const [from, until] = [await rig.get(`${path}&created_gte=${at}`), await rig.get(`${path}&created_lt=${at}`)];
+      expect(rowsOf(from)).toEqual(entries.filter((_entry, place) => (times[place] ?? 0) >= Date.parse(at)));
+      expect(rowsOf(until)).toEqual(entries.filter((_entry, place) => (times[place] ?? 0) < Date.parse(at)));
+    }
+  });
+
   it('the balance at the time of an entry is the balance after it', async () => {
     const entries = rowsOf(await rig.get('/v1/wallets/list-w-0/entries'));
     const first = entries.at(-1);

@@ -145,7 +145,7 @@ const list = endpoint({
   errors: [],
   async handle({ query }, api) {
     const where = given([
-      query.status && sql`${checkoutStatusSql} = ${query.status}`,
+      query.status && checkoutStatusSql[query.status],
       query.buyer_id && sql`buyer_id = ${query.buyer_id}`,
       query.order_id &&
         sql`checkout_id IN (SELECT o.checkout_id FROM seller_order o WHERE o.order_id = ${query.order_id})`,

@@ -1,8 +1,8 @@
 // A checkout as the API shows it, with its orders and pay-ins. Of its payment_info only the provider is shown.
 
 import { z } from '@hono/zod-openapi';
-import { sql } from 'kysely';
-import { CHECKOUT_STATUSES, statusOfCheckout } from '../../domain/checkout.ts';
+import { type RawBuilder, sql } from 'kysely';
+import { CHECKOUT_STATUSES, type CheckoutStatus, statusOfCheckout } from '../../domain/checkout.ts';
 import type { Order } from '../../domain/order.ts';
 import type { Payin } from '../../domain/payin.ts';
 import { PROVIDERS } from '../../domain/provider.ts';
@@ -99,13 +99,19 @@ async function readPayinsOf(
   );
 }
 
-/** statusOfCheckout as an expression over a row of checkout; a test holds the two together. */
-export const checkoutStatusSql = sql<string>`CASE
-  WHEN checkout.canceled_at IS NOT NULL THEN 'canceled'
-  WHEN NOT EXISTS (SELECT FROM seller_order WHERE seller_order.checkout_id = checkout.checkout_id
-                   AND ${orderStatusSql} NOT IN ('delivered', 'refunded')) THEN 'closed'
-  WHEN NOT EXISTS (SELECT FROM seller_order WHERE seller_order.checkout_id = checkout.checkout_id
-                   AND seller_order.paid_at IS NULL) THEN 'paid'
-  WHEN EXISTS (SELECT FROM payin WHERE payin.checkout_id = checkout.checkout_id
-               AND payin.status <> 'failed') THEN 'paying'
-  ELSE 'open' END`;
+const hasOrder = (condition: RawBuilder<unknown>) => sql<boolean>`EXISTS (
+  SELECT FROM seller_order WHERE seller_order.checkout_id = checkout.checkout_id AND ${condition})`;
+const isUnpaid = hasOrder(sql`${orderStatusSql} = 'unpaid'`);
+const isLeft = sql`checkout.canceled_at IS NULL`;
+
+/** statusOfCheckout as conditions on a row of checkout, each with an index to begin at; a test compares the two. */
+export const checkoutStatusSql = {
+  canceled: sql`checkout.canceled_at IS NOT NULL`,
+  closed: sql`${isLeft} AND NOT ${hasOrder(sql`${orderStatusSql} NOT IN ('delivered', 'refunded')`)}`,
+  paid: sql`${isLeft} AND ${hasOrder(sql`${orderStatusSql} = 'paid'`)} AND NOT ${isUnpaid}`,
+  // Few at any time, while those that nobody ever paid are many.
+  paying: sql`${isLeft} AND ${isUnpaid} AND checkout.checkout_id = ANY(ARRAY(
+    SELECT payin.checkout_id FROM payin WHERE payin.status IN ('initialized', 'in_process')))`,
+  open: sql`${isLeft} AND ${isUnpaid} AND NOT EXISTS (
+    SELECT FROM payin WHERE payin.checkout_id = checkout.checkout_id AND payin.status <> 'failed')`,
+} as const satisfies Record<CheckoutStatus, RawBuilder<unknown>>;

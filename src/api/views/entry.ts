@@ -1,7 +1,7 @@
 // Entries of a wallet and its balance at a time, as the API shows them.
 
 import { z } from '@hono/zod-openapi';
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { WalletIdentity } from '../../ledger/wallet-directory.ts';
 import type { Sql } from '../../runtime/db.ts';
 import { badCursor, cut, given, mapPage, type Page, type PageRequest, whereAll } from '../pages.ts';
@@ -61,11 +61,12 @@ export async function readEntries(
 ): Promise<Page<z.input<typeof entryView>>> {
   const { cursor, limit, created_gte, created_lt } = page;
   if (cursor !== undefined && !/^\d{1,18}$/.test(cursor.id)) throw badCursor();
+  const from = (time: Date) => firstSeqFrom(walletId, time);
   const conditions = given([
     sql`e.wallet_id = ${walletId}`,
     cursor && sql`e.seq < ${cursor.id}::bigint`,
-    created_gte && sql`e.created_at >= ${created_gte.toISOString()}::timestamptz`,
-    created_lt && sql`e.created_at < ${created_lt.toISOString()}::timestamptz`,
+    created_gte && sql`e.seq >= ${from(created_gte)}`,
+    created_lt && sql`e.seq < ${from(created_lt)}`,
   ]);
   const { rows } = await sql<RawEntry>`
     SELECT e.seq, e.posting_id, e.amount, e.balance_after, e.created_at, p.event, p.operation_kind, p.semantic_key
@@ -87,6 +88,24 @@ function presentEntry(row: RawEntry): z.input<typeof entryView> {
   };
 }
 
+/**
+ * The place of the wallet's first entry from that time on. Entries are written under the wallet's lock with the time
+ * read below it, so their times never run backwards, and halving finds the place in twenty looks of a million.
+ */
+function firstSeqFrom(walletId: string, time: Date): RawBuilder<unknown> {
+  const isBefore = sql`middle.created_at < ${time.toISOString()}::timestamptz`;
+  return sql`(
+    WITH RECURSIVE span (low, high) AS (
+      SELECT 1::bigint, seq + 1 FROM wallet WHERE wallet_id = ${walletId}
+      UNION ALL
+      SELECT CASE WHEN ${isBefore} THEN (low + high) / 2 + 1 ELSE low END,
+             CASE WHEN ${isBefore} THEN high ELSE (low + high) / 2 END
+      FROM span LEFT JOIN LATERAL (
+        SELECT created_at FROM entry WHERE wallet_id = ${walletId} AND seq = (low + high) / 2 LIMIT 1) middle ON true
+      WHERE low < high)
+    SELECT low FROM span WHERE low >= high)`;
+}
+
 /** The balance after the last entry until then, less what was held then. */
 export async function readBalanceAt(
   client: Sql,
@@ -96,7 +115,7 @@ export async function readBalanceAt(
   const until = at.toISOString();
   const { rows } = await sql<{ posted: string | null; held: string | null }>`
     SELECT (SELECT balance_after FROM entry
-            WHERE wallet_id = ${walletId} AND created_at <= ${until}::timestamptz
+            WHERE wallet_id = ${walletId} AND seq < ${firstSeqFrom(walletId, new Date(at.getTime() + 1))}
             ORDER BY seq DESC LIMIT 1) AS posted,
            (SELECT sum(amount) FROM hold
             WHERE wallet_id = ${walletId} AND created_at <= ${until}::timestamptz

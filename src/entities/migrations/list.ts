@@ -10,6 +10,7 @@ const NAMES = [
   '0003-webhooks-out',
   '0004-external-payments',
   '0005-lean-transfers',
+  '0006-lists',
 ] as const;
 
 export const migrations = NAMES.map((name) => ({ name, class: migrationOf(name) }));
