@@ -1,8 +1,9 @@
 // Adding jobs, best effort: callers that arrive while one add is under way share the next. It never throws and never
-// takes longer than its bound, because a job that was not added is found by its row's due_at.
+// makes a caller wait longer than its bound. What was not added in time is owed to the queue and added when it answers
+// again; what even that loses is found by its row's due_at.
 
 export interface Adder<Job> {
-  /** True when the queue has taken all of them. */
+  /** True when the queue has taken all of them in time. */
   add(jobs: readonly Job[]): Promise<boolean>;
   close(): Promise<void>;
 }
@@ -11,10 +12,14 @@ export interface Adder<Job> {
 const ADD_BOUND_MS = 500;
 /** After a time-out every caller would pay the bound for nothing. */
 const PAUSE_MS = 1000;
+/** Nobody waits for what is owed. */
+const OWED_BOUND_MS = 5000;
 /** Large enough that the round trip does not matter, small enough to keep Redis answering others. */
 const BULK_MAX = 500;
 /** What would need longer than the bound even on a fast queue is not worth keeping in memory. */
 const PENDING_MAX = 20_000;
+/** Likewise of what is owed, the oldest first: their rows are due soonest. */
+const OWED_MAX = 20_000;
 
 interface Caller {
   left: number;
@@ -34,6 +39,8 @@ export function createAdder<Job>(options: {
   let pending: Entry<Job>[] = [];
   let draining: Promise<void> | null = null;
   let pausedUntil = 0;
+  let owed: Job[] = [];
+  let paying: NodeJS.Timeout | null = null;
   let closed = false;
 
   async function drain(): Promise<void> {
@@ -54,15 +61,41 @@ export function createAdder<Job>(options: {
         pending = [];
       }
       for (const { caller } of lost) caller.answer(false);
+      owe(lost.map(({ job }) => job));
       options.onFailure(outcome === 'late' ? 'no answer in time' : outcome.error);
     }
     draining = null;
   }
 
+  function owe(jobs: readonly Job[]): void {
+    if (closed) return;
+    owed = [...owed, ...jobs].slice(-OWED_MAX);
+    if (owed.length > 0) paying ??= setTimeout(() => void pay(), PAUSE_MS).unref();
+  }
+
+  /** One that the queue took after all is added twice, which its id makes once. */
+  async function pay(): Promise<void> {
+    while (owed.length > 0 && !closed) {
+      const bulk = owed.slice(0, BULK_MAX);
+      owed = owed.slice(BULK_MAX);
+      const outcome = await settleBy(performance.now() + OWED_BOUND_MS, () => options.addBulk(bulk));
+      if (outcome === 'added') continue;
+      // Behind the others, so that one that is refused for ever stops none.
+      owed = [...owed, ...bulk];
+      break;
+    }
+    paying = null;
+    owe([]);
+  }
+
   return {
     add(jobs) {
       const now = performance.now();
-      if (closed || now < pausedUntil || pending.length + jobs.length > PENDING_MAX) return Promise.resolve(false);
+      if (closed) return Promise.resolve(false);
+      if (now < pausedUntil || pending.length + jobs.length > PENDING_MAX) {
+        owe(jobs);
+        return Promise.resolve(false);
+      }
       if (jobs.length === 0) return Promise.resolve(true);
       return new Promise((answer) => {
         const caller = { left: jobs.length, deadline: now + ADD_BOUND_MS, answer };
@@ -72,6 +105,7 @@ export function createAdder<Job>(options: {
     },
     async close() {
       closed = true;
+      if (paying !== null) clearTimeout(paying);
       await draining;
     },
   };

@@ -61,7 +61,7 @@ const ATTEMPTS_DEFAULT = 8;
 /** Completed jobs are kept for the board only, failed ones for as long as people look back. Ages are in seconds. */
 const KEPT_COMPLETED = { count: 1000, age: 3600 } as const;
 const KEPT_FAILED = { count: 10_000, age: 14 * 24 * 3600 } as const;
-const NOT_ADDED = 'jobs were not added; their rows run when they are due';
+const NOT_ADDED = 'jobs were not added in time; they are added when the queue answers, or run when their rows are due';
 /** Anything else could collide with a key of the queue itself and stop it. */
 const JOB_ID = /^[a-z][a-z-]*-[^:\p{Cc}]+$/u;
 const READY_TIMEOUT_MS = 10_000;

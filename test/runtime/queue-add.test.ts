@@ -64,19 +64,40 @@ test('no answer fails everyone who waits, then adding pauses and asks the queue 
     .poll(
       () => {
         const answer = adder.add([4]);
-        bulks[1]?.take();
+        for (const bulk of bulks.slice(1)) bulk.take();
         return answer;
       },
       { timeout: 5000 },
     )
     .toBe(true);
-  expect(bulks.map(({ jobs }) => jobs)).toEqual([[1], [4]]);
+});
+
+test('what was not added in time, or not at all, is added when the queue answers again', async () => {
+  const { adder, bulks } = heldQueue();
+  expect(await Promise.all([adder.add([1]), adder.add([2, 3])])).toEqual([false, false]);
+  expect(await adder.add([4])).toBe(false);
+  await expect.poll(() => bulks.map(({ jobs }) => jobs), { timeout: 5000 }).toEqual([[1], [1, 2, 3, 4]]);
+  bulks[1]?.refuse();
+  await expect.poll(() => bulks.length, { timeout: 5000 }).toBe(3);
+  expect(bulks[2]?.jobs).toEqual([1, 2, 3, 4]);
+  bulks[2]?.take();
+  const answer = adder.add([5]);
+  await expect.poll(() => bulks.length).toBe(4);
+  bulks[3]?.take();
+  expect(await answer).toBe(true);
 });
 
 test('more than memory should hold is refused at once', async () => {
   const { adder, bulks } = heldQueue();
   expect(await adder.add(numbers(20_001))).toBe(false);
   expect(bulks).toEqual([]);
+  // What it will be owed is bounded too.
+  for (const index of numbers(40)) {
+    await expect.poll(() => bulks.length, { timeout: 5000 }).toBe(index + 1);
+    bulks[index]?.take();
+  }
+  expect(await adder.close()).toBeUndefined();
+  expect(bulks.flatMap(({ jobs }) => jobs)).toEqual(numbers(20_001).slice(1));
 });
 
 test('closing lets what is under way end and refuses what comes later', async () => {

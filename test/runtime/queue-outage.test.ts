@@ -8,7 +8,7 @@ import { killed, nextOutput, silent, startRedis, startVictim } from './queue-ser
 describe.each(BACKENDS)('in trouble, the queue on %s, jobs taken %s', (kind, way, start) => {
   const { server, openHere, work, closeLater } = queueBench(start, way);
 
-  test('a server that hangs makes add answer false, and adding recovers by itself', async () => {
+  test('a server that hangs makes add answer false, and when it is back it gets what it missed', async () => {
     const queues = await openHere();
     await server().hang();
     try {
@@ -21,8 +21,8 @@ describe.each(BACKENDS)('in trouble, the queue on %s, jobs taken %s', (kind, way
     await addUntilTaken(queues, 'payout-3');
     await queues.ready();
     const seen = await work(queues, 'payout');
-    await expect.poll(() => idsOf(seen), POLL).toContain('payout-3');
-    expect(idsOf(seen)).not.toContain('payout-2');
+    const missed = ['payout-1', 'payout-2'];
+    await expect.poll(() => idsOf(seen), POLL).toEqual(expect.arrayContaining([...missed, 'payout-3']));
   });
 
   test('the job of a killed worker is run by another one', async () => {
