@@ -140,6 +140,10 @@ async function launch({ paths, user, binaries, unsafe }: LaunchOptions): Promise
     unix_socket_directories: '',
     max_connections: String(connectionsMax),
     jit: 'off',
+    // The default is meant for machines of long ago: indexes of some million rows would not stay in it.
+    shared_buffers: '512MB',
+    // Pages that change for the first time after a checkpoint are logged as a whole: checkpoints by the clock, not sooner.
+    max_wal_size: '2GB',
     timezone: 'UTC',
     log_timezone: 'UTC',
     ...(unsafe ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } : {}),
