@@ -18,7 +18,7 @@ import type { RefundLife } from './refund.ts';
 const COMPENSATE_RETRY_S = 2;
 
 export function createCompensation(
-  { db, tables, payins, refunds }: LifeOptions & { readonly payins: PayinLife; readonly refunds: RefundLife },
+  { db, tables, payins, refunds, at }: LifeOptions & { readonly payins: PayinLife; readonly refunds: RefundLife },
   payinsOf: (checkoutId: string) => Promise<Payin[]>,
 ) {
   /** One look: what can be done is done, and the checkout is due again while something is open. */
@@ -26,6 +26,7 @@ export function createCompensation(
     const [payin] = await payinsOf(checkoutId);
     if (payin !== undefined && !isFinal(payin.status)) {
       await payins.cancel(payin.pkid, payin.semanticKey).catch(ignoreInvalidState);
+      if (at) await at('checkout: after pay-in cancel', checkoutId);
     }
     const orders = await readOrders(db.sql, tables.order, checkoutId);
     const stuck = new Set<string>();
@@ -34,10 +35,12 @@ export function createCompensation(
     const isLeft = (await readOrders(db.sql, tables.order, checkoutId)).some(
       (order) => isUncompensated(order) && !stuck.has(order.orderId),
     );
+    if (at) await at('checkout: before settle commit', checkoutId);
     await sql`
       UPDATE checkout SET due_at = CASE WHEN ${isOpen || isLeft}
         THEN clock_timestamp() + make_interval(secs => ${COMPENSATE_RETRY_S}) END
       WHERE checkout_id = ${checkoutId} AND due_at IS NOT NULL`.execute(db.sql);
+    if (at) await at('checkout: after settle commit', checkoutId);
   }
 
   /**
@@ -57,6 +60,7 @@ export function createCompensation(
     if ('why' in intake) await reportUncompensated(asked, { kind: 'payin', of: payin, ...intake });
     else if (intake.row.status !== 'failed') return true;
     else await reportUncompensated(asked, { kind: 'refund', of: intake.row, why: intake.row.failureDetail });
+    if (at) await at('checkout: after report commit', order.checkoutId);
     return false;
   }
 

@@ -54,7 +54,7 @@ export type CheckoutLife = ReturnType<typeof createCheckoutLife>;
 export function createCheckoutLife(
   options: LifeOptions & { readonly payins: PayinLife; readonly refunds: RefundLife },
 ) {
-  const { db, tables, payins } = options;
+  const { db, tables, payins, at } = options;
   const table = tableOf<Checkout>(db, 'Checkout');
 
   async function find(checkoutId: string): Promise<Checkout | null> {
@@ -132,9 +132,11 @@ export function createCheckoutLife(
         const detail = 'Every order of it is delivered. Refund the orders instead.';
         throw new PaymentError('invalid-state', { detail });
       }
+      if (at) await at('checkout: before cancel commit', checkoutId);
       await sql`
         UPDATE checkout SET canceled_at = date_trunc('milliseconds', clock_timestamp()), due_at = clock_timestamp()
         WHERE checkout_id = ${checkoutId} AND canceled_at IS NULL`.execute(db.sql);
+      if (at) await at('checkout: after cancel commit', checkoutId);
       await compensate(checkoutId);
       return known(checkoutId);
     },

@@ -26,7 +26,7 @@ export function createDisputeLife(
   options: LifeOptions,
   { payins, externals }: { payins: Pick<PayinLife, 'find' | 'companionsOf'>; externals: Pick<Externals, 'payinOf'> },
 ) {
-  const { db, journal, providers, timing } = options;
+  const { db, journal, providers, timing, at } = options;
 
   async function findPayin(provider: ProviderName, { payinExternId, payinPkid }: DisputeView): Promise<Payin | null> {
     const named = payinPkid === null ? null : await payins.find(payinPkid);
@@ -45,6 +45,7 @@ export function createDisputeLife(
       const { findDispute } = providerOf(providers, name);
       const view = await findDispute?.(externId, { timeoutMs: timing.providerTimeoutMs }).catch(unavailable);
       if (view === null || view === undefined) return 'no_effect';
+      if (at) await at('dispute: after look call', view.payinPkid ?? view.payinExternId);
       const payin = await findPayin(name, view);
       // Of a pay-in that failed nothing is booked but unapplied money, which a person may have moved on.
       if (payin === null || payin.status === 'failed') return 'unmatched';
@@ -63,8 +64,10 @@ export function createDisputeLife(
         reads: { dispute: pkid },
         decide: (row, now, seen) => book(row, { view, companions, seen, now }),
       });
+      if (at) await at('dispute: after booking commit', payin.pkid);
       // What is won may be of orders that were cancelled meanwhile, and nobody looks at them any more.
       if (view.status === 'won') await compensateAgain(payin);
+      if (at) await at('dispute: after wake commit', payin.pkid);
       return outcome;
     },
   };

@@ -20,7 +20,7 @@ export function createExternals(
   options: LifeOptions,
   lives: Pick<PaymentLives, 'payin' | 'refund'> & { readonly unapplied: Pick<UnappliedLife, 'adopt'> },
 ) {
-  const { db, providers, timing } = options;
+  const { db, providers, timing, at } = options;
   const limits = { timeoutMs: timing.providerTimeoutMs };
 
   /** The pay-in that a refund is of: by the payment on file, or by one that is kept beside it as unapplied money. */
@@ -94,6 +94,7 @@ export function createExternals(
       const provider = providerOf(providers, name);
       const view = await provider.findRefund?.(externId, limits).catch(unavailable);
       if (view === null || view === undefined) return 'unmatched';
+      if (at) await at('external: after look call', view.payinExternId);
       if (view.status === 'failed') return 'ignored';
       const { pkid } = view;
       if (pkid !== null) {

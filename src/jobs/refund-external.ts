@@ -22,9 +22,10 @@ interface Found {
 
 /** Returns whether it was not known before. Each part is asked about there, and booked like one of ours. */
 export function createRefundAdoption(options: LifeOptions) {
-  const { db, tables, journal, enqueue, onAccepted, timing } = options;
+  const { db, tables, journal, enqueue, onAccepted, timing, at } = options;
   return async ({ payin, view }: Found): Promise<boolean> => {
     const orders = isOfItsPayment(payin, view) ? await ordersOf(payin) : [];
+    if (at) await at('external: before row commit', payin.pkid);
     const made = await journal.stepPayin<readonly Refund[]>({
       pkid: payin.pkid,
       walletIds: [],
@@ -35,6 +36,7 @@ export function createRefundAdoption(options: LifeOptions) {
           ? splitRefund({ payin: row, view }, { orders: locked, leaseMs: timing.leaseMs, now })
           : unchanged([]),
     });
+    if (at) await at('external: after row commit', payin.pkid);
     for (const { pkid, semanticKey } of made) {
       onAccepted('refund');
       await enqueue({ kind: 'refund', pkid, semanticKey });

@@ -45,6 +45,22 @@ const TRANSFER_GAPS = [
   'before job ack',
 ] as const;
 
+/** A cancelled checkout is looked at until nothing is left; its pay-in and its refunds have gaps of their own. */
+const CHECKOUT_GAPS = [
+  'before cancel commit',
+  'after cancel commit',
+  'after pay-in cancel',
+  'after report commit',
+  'before settle commit',
+  'after settle commit',
+] as const;
+
+/** Before the call is where its event was claimed. */
+const DISPUTE_GAPS = ['after look call', 'after booking commit', 'after wake commit'] as const;
+
+/** Of a refund that somebody made at the provider, until it is one of ours; before the call is as above. */
+const EXTERNAL_GAPS = ['after look call', 'before row commit', 'after row commit'] as const;
+
 const WEBHOOK_IN_GAPS = [
   'before row commit',
   'after row commit',
@@ -78,6 +94,9 @@ export const PROCESS_CRASH_POINTS = [
 export type CrashPoint =
   | `${PaymentKind}: ${PaymentGap}`
   | `transfer: ${(typeof TRANSFER_GAPS)[number]}`
+  | `checkout: ${(typeof CHECKOUT_GAPS)[number]}`
+  | `dispute: ${(typeof DISPUTE_GAPS)[number]}`
+  | `external: ${(typeof EXTERNAL_GAPS)[number]}`
   | `webhook-in: ${(typeof WEBHOOK_IN_GAPS)[number]}`
   | `webhook-out: ${(typeof WEBHOOK_OUT_GAPS)[number]}`
   | (typeof PROCESS_CRASH_POINTS)[number];
@@ -89,12 +108,16 @@ export const OPERATION_CRASH_POINTS: readonly CrashPoint[] = [
     ...CALLS[kind].flatMap((call) => [`${kind}: before ${call} call`, `${kind}: after ${call} call`] as const),
   ]),
   ...TRANSFER_GAPS.map((gap) => `transfer: ${gap}` as const),
+  ...CHECKOUT_GAPS.map((gap) => `checkout: ${gap}` as const),
+  ...DISPUTE_GAPS.map((gap) => `dispute: ${gap}` as const),
+  ...EXTERNAL_GAPS.map((gap) => `external: ${gap}` as const),
   ...WEBHOOK_IN_GAPS.map((gap) => `webhook-in: ${gap}` as const),
   ...WEBHOOK_OUT_GAPS.map((gap) => `webhook-out: ${gap}` as const),
 ];
 
 /**
- * Called at each gap with the id of what is worked on: an operation's pkid, a delivery's id, or of a provider's event
- * the pkid it names, else its own id. What it never answers goes no further in this process.
+ * Called at each gap with the id of what is worked on: an operation's pkid, a checkout's or a delivery's id, of a
+ * dispute or a refund made at the provider its pay-in's pkid or extern_payment_id, or of a provider's event the pkid
+ * it names, else its own id. What it never answers goes no further in this process.
  */
 export type AtCrashPoint = (point: CrashPoint, subject: string) => Promise<void>;

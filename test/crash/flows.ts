@@ -8,18 +8,17 @@ import type { FailureCode } from '../../src/domain/state-machine.ts';
 import type { CrashPoint } from '../../src/runtime/crash-point.ts';
 import type { Word } from '../../src/sandbox/behaviour.ts';
 import { adjust, openWallets, USD } from '../harness/ledger.ts';
-import { until } from '../harness/until.ts';
 
 export const AMOUNT = 1_000n;
 
-/** `after` is what the provider does by itself after it has paid. */
+/** `after` is what becomes of the money after it was paid: at the provider, or because somebody gives it back. */
 export type End =
-  | { readonly status: 'succeeded'; readonly after?: readonly ('return' | 'dispute' | 'dispute_won')[] }
+  | { readonly status: 'succeeded'; readonly after?: readonly ('return' | 'dispute' | 'dispute_won' | 'refund')[] }
   | { readonly status: 'failed'; readonly code: FailureCode }
   /** It waits for a provider that never decides. */
   | { readonly status: 'in_process' };
 
-const PAID: End = { status: 'succeeded' };
+export const PAID: End = { status: 'succeeded' };
 const DECLINED: End = { status: 'failed', code: 'declined' };
 const SHORT: End = { status: 'failed', code: 'provider_insufficient_funds' };
 
@@ -48,7 +47,7 @@ const ENDS: Readonly<Record<Word, End>> = {
   dispute_lost: { status: 'succeeded', after: ['dispute'] },
 };
 
-function endOf(word: Word, { kind, provider }: { kind: OperationKind; provider: ProviderName }): End {
+export function endOf(word: Word, { kind, provider }: { kind: OperationKind; provider: ProviderName }): End {
   // Of a buyer, "too little" is a declined card.
   if (word === 'insufficient' && kind === 'payin') return DECLINED;
   // A transfer of Stripe's that is refused late was refused for want of our own funds.
@@ -66,18 +65,26 @@ export interface Flow {
   readonly ends: readonly [End, ...End[]];
   /** The buyer has to approve it. */
   readonly isApproved?: boolean;
+  /** The ids, besides its own, of what is done for it before the database knows whose it is. */
+  readonly aliases?: (key: string) => readonly string[];
+  /** Of what is told to people for it, the reason; else nothing may be told. */
+  readonly reports?: string;
   /** What must be there before the operation of this key can be asked for. */
   prepare(clerk: App, key: string): Promise<void>;
   /** What the client asks for, one after the other, each again until it is answered. */
-  readonly requests: readonly ((app: App, key: string) => Promise<unknown>)[];
+  readonly requests: readonly ((app: App, key: string, sandboxUrl: string) => Promise<unknown>)[];
   /** The client asks for this while the operation passes a gap. */
   readonly meanwhile?: { readonly point: CrashPoint; readonly act: (app: App, key: string) => Promise<unknown> };
 }
 
-const NOTHING = { metadata: {}, traceparent: null, expiresAt: null } as const;
+export const NOTHING = { metadata: {}, traceparent: null, expiresAt: null } as const;
 
 export const walletOf = (key: string) => `w-${key}`;
-const orderOf = (key: string) => `order-${key}`;
+export const orderOf = (key: string) => `order-${key}`;
+
+/** Each provider has its own names for who is paid. */
+const beneficiaryOf = (provider: ProviderName, word: Word) =>
+  provider === 'paypal' ? `seller_${word}_1@example.com` : `acct_${word}_1`;
 
 export function payouts(provider: ProviderName, word: Word): Flow {
   const request = (confirm: boolean) => (app: App, key: string) =>
@@ -89,7 +96,7 @@ export function payouts(provider: ProviderName, word: Word): Flow {
       currency: USD,
       provider,
       payeeId: null,
-      destination: `acct_${word}_1`,
+      destination: beneficiaryOf(provider, word),
       confirm,
     });
   const confirm = (app: App, key: string) => app.payouts.confirm(pkidOf('payout', key), key);
@@ -142,90 +149,4 @@ export function transfers(word: 'ok' | 'insufficient'): Flow {
         }),
     ],
   };
-}
-
-const PAY = {
-  returnUrl: 'https://shop.example/back',
-  cancelUrl: null,
-  statementDescriptor: null,
-  buyer: null,
-} as const;
-
-export function payins(provider: ProviderName, word: Word): Flow {
-  const token = `tok_${word}_1`;
-  const request = (confirm: boolean) => (app: App, key: string) =>
-    app.checkouts.pay(key, { ...NOTHING, ...PAY, semanticKey: key, paymentInfo: null, confirm });
-  const confirm = (app: App, key: string) => app.payins.confirm(pkidOf('payin', key), key);
-  return {
-    name: `a pay-in at ${provider}, "${word}"`,
-    kind: 'payin',
-    ends: [endOf(word, { kind: 'payin', provider })],
-    isApproved: word === 'action',
-    async prepare(clerk, key) {
-      await openWallets(clerk, [walletOf(key)]);
-      await openCheckout(clerk, { key, provider, token });
-    },
-    requests: provider === 'stripe' ? [request(true)] : [request(false), confirm],
-  };
-}
-
-/** The buyer goes away at the moment at which the money is reserved. */
-export function canceledPayins(): Flow {
-  const flow = payins('square', 'ok');
-  const act = (app: App, key: string) => app.payins.cancel(pkidOf('payin', key), key);
-  return {
-    ...flow,
-    name: 'a pay-in at square, cancelled while it is reserved',
-    ends: [{ status: 'failed', code: 'canceled' }, PAID],
-    meanwhile: { point: 'payin: before send call', act },
-  };
-}
-
-/** Each of a payment of its own: refunds of one payment would wait for each other. */
-export function refunds(provider: ProviderName, word: Word): Flow {
-  const token = `tok_refund_${word}_1`;
-  const pay = async ({ checkouts, payins: life }: App, key: string) => {
-    await openCheckout({ checkouts }, { key, provider, token });
-    const asked = { ...NOTHING, ...PAY, semanticKey: `pay-${key}`, paymentInfo: null, confirm: true };
-    const { row } = await checkouts.pay(key, asked);
-    const paid = async () => {
-      await life.run(row.pkid);
-      const payin = await life.find(row.pkid);
-      // On a busy machine an answer may be late more than once; nobody waits for the longer pauses.
-      if (payin !== null && payin.unknowns > 1) await life.hint(row.pkid);
-      return payin;
-    };
-    await until(paid, (payin) => payin?.status === 'succeeded');
-  };
-  return {
-    name: `a refund at ${provider}, "${word}"`,
-    kind: 'refund',
-    ends: [endOf(word, { kind: 'refund', provider })],
-    async prepare(clerk, key) {
-      await openWallets(clerk, [walletOf(key)]);
-      await pay(clerk, key);
-    },
-    requests: [
-      (app, key) =>
-        app.refunds.request({
-          semanticKey: key,
-          orderId: orderOf(key),
-          amountMinor: AMOUNT,
-          destination: 'payer',
-          reason: null,
-          metadata: {},
-          traceparent: null,
-        }),
-    ],
-  };
-}
-
-/** Of one order. */
-async function openCheckout(
-  { checkouts }: Pick<App, 'checkouts'>,
-  { key, provider, token }: { key: string; provider: ProviderName; token: string },
-): Promise<void> {
-  const order = { orderId: orderOf(key), sellerId: walletOf(key), amountMinor: AMOUNT, feeMinor: 0n };
-  const request = { checkoutId: key, buyerId: 'buyer', currency: USD, provider, token, orders: [order], metadata: {} };
-  await checkouts.request(request);
 }

@@ -18,7 +18,7 @@ export interface Ground {
   /** The ids of the messages that the platform has heard. */
   readonly heard: ReadonlySet<string>;
   /** Processes side by side; an event of a provider goes to one of them that lives. */
-  born(births: readonly Pick<Birth, 'fates' | 'end' | 'role'>[]): Promise<Mortal[]>;
+  born(births: readonly Pick<Birth, 'roster' | 'end' | 'role'>[]): Promise<Mortal[]>;
   close(): Promise<void>;
 }
 
@@ -53,7 +53,7 @@ export async function openGround(): Promise<Ground> {
   const heard = new Set<string>();
   platform.handTo(async ({ headers }) => void heard.add(headers['webhook-id'] ?? ''));
   const birthplace = { config, databaseUrl: database.url, sandboxUrl: sandbox.url };
-  const clerk = await openMortal({ ...birthplace, number: -1, fates: new Map(), role: 'told' });
+  const clerk = await openMortal({ ...birthplace, number: -1, roster: null, role: 'told' });
   await clerk.app.webhookEndpoints.create({ url: platform.url, events: ['*'] });
 
   return {

@@ -3,7 +3,9 @@
 
 import { sql } from 'kysely';
 import type { App } from '../../src/app.ts';
+import { pendingWalletId } from '../../src/domain/chart.ts';
 import type { Direction } from '../../src/sandbox/payment.ts';
+import { USD } from '../harness/ledger.ts';
 import { providerDifferences } from '../harness/shop.ts';
 import type { Outcome } from './cases.ts';
 import { AMOUNT, walletOf } from './flows.ts';
@@ -14,17 +16,22 @@ export async function judge({ clerk, sandbox, heard }: Ground, outcomes: readonl
   const { app } = clerk;
   const { checks } = await app.audit();
   const found = checks.filter(({ violations }) => violations.length > 0);
-  const moves = Map.groupBy(sandbox.book(), ({ key }) => key ?? '');
+  const book = sandbox.book();
+  const moves = [Map.groupBy(book, ({ key }) => key ?? ''), Map.groupBy(book, ({ extern_id }) => extern_id)];
+  const reports = await readReports(app);
   const wallets = await readWallets(app);
   const complaints = outcomes.flatMap((one) => {
-    const rows = moves.get(one.pkid) ?? [];
+    const names = [one.pkid, ...(one.standing?.refunds ?? [])];
+    // What was made at the provider has no key of ours there; what was made here is found by both names, once.
+    const rows = [...new Set(names.flatMap((name) => moves.flatMap((by) => by.get(name) ?? [])))];
     const isOfAmount = rows.every(({ amount, currency }) => amount === String(AMOUNT) && currency === 'USD');
     const moved = rows.map(({ direction }) => direction);
     const wrong = [
       one.isCalm ? null : `is not at its end: ${JSON.stringify(one.standing)}`,
       wrongEnd(one, moved),
       isOfAmount ? null : `moved another amount: ${JSON.stringify(rows)}`,
-      wrongWallets(one, wallets),
+      wrongWallets(one, { wallets, moved }),
+      wrongReports(one, reports),
     ];
     return wrong.flatMap((what) => (what === null ? [] : [`${titleOf(one)}: ${what}`]));
   });
@@ -70,22 +77,55 @@ async function readWallets({ db }: App): Promise<ReadonlyMap<string, Wallet>> {
   return new Map(rows.map((row) => [row.wallet_id, { posted: BigInt(row.posted), held: BigInt(row.held) }]));
 }
 
-/** Of a payout and a transfer, which have wallets of their own. */
-function wrongWallets({ flow, key, standing }: Outcome, wallets: ReadonlyMap<string, Wallet>): string | null {
-  if (standing === null || (flow.kind !== 'payout' && flow.kind !== 'transfer')) return null;
-  const { status, isReturned } = standing;
-  const isGone = status === 'succeeded' && !isReturned;
-  const given = flow.kind === 'transfer' && status === 'failed' ? 0n : AMOUNT;
-  const expected: [string, Wallet][] = [
-    [walletOf(key), { posted: isGone ? given - AMOUNT : given, held: status === 'in_process' ? AMOUNT : 0n }],
-  ];
-  if (flow.kind === 'transfer') expected.push([walletOf(`${key}-to`), { posted: isGone ? AMOUNT : 0n, held: 0n }]);
-  const wrong = expected.filter(([walletId, { posted, held }]) => {
-    const wallet = wallets.get(walletId);
-    return wallet?.posted !== posted || wallet.held !== held;
+/** Each case has wallets of its own. */
+function wrongWallets(
+  one: Outcome,
+  { wallets, moved }: { wallets: ReadonlyMap<string, Wallet>; moved: readonly Direction[] },
+): string | null {
+  const wrong = Object.entries(expectedWallets(one, moved)).filter(([walletId, { posted, held }]) => {
+    const wallet = wallets.get(walletId) ?? EMPTY;
+    return wallet.posted !== posted || wallet.held !== held;
   });
   const shown = wrong.map(([walletId]) => `${walletId} has ${wallets.get(walletId)?.posted}`);
   return wrong.length === 0 ? null : `has wrong wallets: ${shown.join(', ')}`;
+}
+
+const EMPTY: Wallet = { posted: 0n, held: 0n };
+
+function expectedWallets({ flow, key, standing }: Outcome, moved: readonly Direction[]): Record<string, Wallet> {
+  if (standing === null) return {};
+  const { status, isReturned } = standing;
+  const isDone = status === 'succeeded' && !isReturned;
+  const full = { posted: AMOUNT, held: 0n };
+  const pending = pendingWalletId(walletOf(key), USD);
+  switch (flow.kind) {
+    case 'payout':
+      return { [walletOf(key)]: isDone ? EMPTY : { ...full, held: status === 'in_process' ? AMOUNT : 0n } };
+    case 'transfer':
+      return { [walletOf(key)]: EMPTY, [walletOf(`${key}-to`)]: isDone ? full : EMPTY };
+    case 'refund':
+      // What comes back after it has succeeded is the buyer's, and not the seller's.
+      return { [pending]: status === 'succeeded' ? EMPTY : full };
+    case 'payin': {
+      const isKept = moved.includes('dispute_won') || moved.every((direction) => direction === 'in');
+      return { [pending]: status === 'succeeded' && isKept ? full : EMPTY };
+    }
+  }
+}
+
+/** By operation, why people are told of it or of what was done because of it. */
+async function readReports({ db }: App): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { rows } = await sql<{ pkid: string; reason: string }>`
+    SELECT pkid::text, reason FROM discrepancy WHERE pkid IS NOT NULL
+    UNION ALL SELECT r.payin_pkid::text, d.reason FROM discrepancy d JOIN refund r USING (pkid)`.execute(db.sql);
+  const byPkid = Map.groupBy(rows, ({ pkid }) => pkid);
+  return new Map([...byPkid].map(([pkid, found]) => [pkid, found.map(({ reason }) => reason)]));
+}
+
+function wrongReports({ flow, pkid }: Outcome, reports: ReadonlyMap<string, readonly string[]>): string | null {
+  const told = reports.get(pkid) ?? [];
+  const isMeant = told.join() === (flow.reports ?? '');
+  return isMeant ? null : `people are told: [${told.join()}], and not [${flow.reports ?? ''}]`;
 }
 
 /** Deliveries that have not come to their end, or of which the platform has heard nothing. */

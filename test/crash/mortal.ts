@@ -1,12 +1,12 @@
 // A process of the crash bench: a whole App with its workers and timers, whose operations may die at named gaps.
 
-import { sql } from 'kysely';
 import { type App, openApp } from '../../src/app.ts';
 import { startWorkers } from '../../src/jobs/worker.ts';
 import type { Config } from '../../src/runtime/config.ts';
 import { type AtCrashPoint, type CrashPoint, PROCESS_CRASH_POINTS } from '../../src/runtime/crash-point.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import type { Doom, Fate } from './fates.ts';
+import type { Roster } from './roster.ts';
 
 export interface Mortal {
   readonly number: number;
@@ -25,7 +25,8 @@ export interface Birth {
   readonly config: Config;
   readonly databaseUrl: string;
   readonly sandboxUrl: string;
-  readonly fates: ReadonlyMap<string, Fate>;
+  /** Null: nobody dies in it. */
+  readonly roster: Roster | null;
   /** `told`: it does only what it is told. `reconciles`: it looks at what is due, and takes no jobs. */
   readonly role?: 'told' | 'reconciles' | 'works';
   /** A gap that belongs to no operation: there the whole process dies. */
@@ -33,9 +34,8 @@ export interface Birth {
 }
 
 export async function openMortal(birth: Birth): Promise<Mortal> {
-  const { number, fates, end, role = 'works' } = birth;
+  const { number, roster, end, role = 'works' } = birth;
   const log = silentLogger();
-  const owners = new Map<string, Promise<string | null>>();
   const gone = Promise.withResolvers<void>();
   let isGone = false;
   let passedEnd = 0;
@@ -43,7 +43,7 @@ export async function openMortal(birth: Birth): Promise<Mortal> {
   const at: AtCrashPoint = async (point, subject) => {
     passedEnd += point === end?.point ? 1 : 0;
     if (passedEnd === end?.time) leave();
-    const fate = isGone || isOfProcess(point) ? undefined : await fateOf(subject);
+    const fate = isGone || isOfProcess(point) ? undefined : await roster?.fateOf(subject);
     const goesOn = fate === undefined || (await fate.pass(point, { number, app }));
     if (isGone || !goesOn) await new Promise(() => undefined);
   };
@@ -51,24 +51,6 @@ export async function openMortal(birth: Birth): Promise<Mortal> {
   function leave(): void {
     isGone = true;
     gone.resolve();
-  }
-
-  async function fateOf(subject: string): Promise<Fate | undefined> {
-    return fates.get(subject) ?? fates.get((await ownerOf(subject)) ?? '');
-  }
-
-  /** Events and deliveries have ids of their own. */
-  function ownerOf(id: string): Promise<string | null> {
-    const known = owners.get(id);
-    if (known !== undefined) return known;
-    const found = sql<{ pkid: string | null }>`
-      SELECT pkid::text FROM provider_event WHERE event_id = ${id}
-      UNION ALL SELECT pkid::text FROM delivery WHERE delivery_id::text = ${id}`
-      .execute(app.db.sql)
-      .then(({ rows }) => rows[0]?.pkid ?? null)
-      .catch(() => null);
-    owners.set(id, found);
-    return found;
   }
 
   const app = await openApp({ ...birth, log, at });
@@ -81,8 +63,7 @@ export async function openMortal(birth: Birth): Promise<Mortal> {
     isGone: () => isGone,
     deathFor: (fate) => Promise.race([fate.deathIn(number), gone.promise]),
     async receive(delivery) {
-      const named = delivery.raw.toString('utf8').match(UUID) ?? [];
-      const spokenOf = named.flatMap((pkid) => fates.get(pkid) ?? []);
+      const spokenOf = (await roster?.spokenOf(delivery.raw.toString('utf8'))) ?? [];
       if (isGone || spokenOf.some((fate) => fate.isDeadIn(number))) return false;
       const deaths = [...spokenOf.map((fate) => fate.deathIn(number)), gone.promise];
       const taken = app.events.receive(delivery).then(() => true);
@@ -105,5 +86,3 @@ export async function openMortal(birth: Birth): Promise<Mortal> {
 function isOfProcess(point: CrashPoint): boolean {
   return PROCESS_CRASH_POINTS.some((one) => one === point);
 }
-
-const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
