@@ -3,7 +3,7 @@
 import { sql } from 'kysely';
 import pg from 'pg';
 import type { Config } from '../runtime/config.ts';
-import { type Db, openDb } from '../runtime/db.ts';
+import { type Db, isRetryable, openDb } from '../runtime/db.ts';
 import { findEmbeddedPostgres, startEmbeddedPostgres } from '../runtime/embedded-postgres.ts';
 import type { Logger } from '../runtime/logger.ts';
 
@@ -51,22 +51,42 @@ export async function joinDatabase(config: Config, log: Logger): Promise<Databas
   return { url: server.url, isEmbedded: true, close: () => server.stop() };
 }
 
-/** Opened, and known to answer: a wrong address or password is told in plain words, whatever the command. */
-export async function openAnsweringDb(url: string, log: Logger): Promise<Db> {
+/**
+ * Opened, and known to answer: a wrong address or password is told in plain words, whatever the command. One that is
+ * only not up yet is waited for as long as `waitMs`, because a machine that boots starts us beside it.
+ */
+export async function openAnsweringDb(url: string, log: Logger, { waitMs = 0 } = {}): Promise<Db> {
   const db = await openDb(url, { log });
-  try {
-    await sql`SELECT 1`.execute(db.sql);
-    return db;
-  } catch (error) {
-    await db.close();
-    throw new Error(`Cannot reach the database: ${reasonOf(error)}. Check DATABASE_URL.`, { cause: error });
+  const giveUpAt = performance.now() + waitMs;
+  for (let tried = 1; ; tried += 1) {
+    try {
+      await sql`SELECT 1`.execute(db.sql);
+      return db;
+    } catch (error) {
+      const mayComeUp = isRetryable(error);
+      if (!mayComeUp || performance.now() >= giveUpAt) {
+        await db.close();
+        const wayOut = mayComeUp ? 'Start it, or check DATABASE_URL.' : 'Check DATABASE_URL.';
+        throw new Error(`Cannot reach the database: ${reasonOf(error)}. ${wayOut}`, { cause: error });
+      }
+      if (tried === 1) log.warn({ reason: reasonOf(error) }, waitingFor(waitMs));
+      await new Promise((resolve) => setTimeout(resolve, ANSWER_RETRY_MS));
+    }
   }
+}
+
+const ANSWER_RETRY_MS = 300;
+
+function waitingFor(waitMs: number): string {
+  return `the database does not answer; it is waited for, ${waitMs / 1000} s at most. Start it, or check DATABASE_URL.`;
 }
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause instanceof Error ? error.cause : error;
-  return cause.message.split('\n')[0] ?? 'unknown';
+  // A name with several addresses fails with one error for all of them, which has a code and no text.
+  const text = cause.message === '' && 'code' in cause ? String(cause.code) : cause.message;
+  return text.split('\n')[0] ?? 'unknown';
 }
 
 function givenDatabase(url: string): Database {
