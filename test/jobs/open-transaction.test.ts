@@ -17,13 +17,13 @@ beforeAll(async () => {
 });
 afterAll(() => shop.close());
 
-/** At each gap around a call: how many sessions of this database have a transaction open, but the one that asks. */
+/** At each gap around a call: how many sessions of the program have a transaction open, but the one that asks. */
 const look: AtCrashPoint = async (point) => {
   if (!point.endsWith(' call')) return;
   const { rows } = await sql<{ open: number }>`
     SELECT count(*)::int AS open FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
-      AND backend_type = 'client backend'`.execute(shop.app.db.sql);
+      AND application_name = 'remit'`.execute(shop.app.db.sql);
   found.push({ point, open: rows[0]?.open ?? -1 });
 };
 
