@@ -154,4 +154,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'return null;',
     killers: ['test/jobs/payout.test.ts'],
   },
+  {
+    name: 'clock-of-the-worker',
+    promise: 'Who owns a row, and until when, is decided by the clock of the database.',
+    file: 'src/ledger/outgoing.ts',
+    find: 'return { now: new Date(row.now),',
+    replace: 'return { now: new Date(),',
+    killers: ['test/scenarios/wrong-clock.test.ts'],
+  },
 ];
