@@ -16,6 +16,12 @@ test('every test that the page names is there, and every test of the folder is n
   expect(own.filter((path) => !named.includes(path))).toEqual([]);
 });
 
+test('every promise and every bad input has a test', () => {
+  const rows = page.split('\n').filter((line) => /^\| (?!(?:promise|input) \|)/.test(line));
+  expect(rows.length).toBeGreaterThan(40);
+  expect(rows.filter((row) => !/`test\/[\w/.-]+\.test\.ts`/.test(row))).toEqual([]);
+});
+
 test('every code that is ever shown has its row, with its status', () => {
   const rows = new Map(
     [...page.matchAll(/\| (\d{3}) `([a-z-]+)` \|/g)].map(([, status, code]) => [code, Number(status)]),
