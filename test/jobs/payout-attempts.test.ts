@@ -10,10 +10,11 @@ import { payoutRules } from '../../src/jobs/payout.ts';
 import { claimPayout, startRemit, type TestRemit } from '../harness/app.ts';
 
 const AMOUNT = 1_000n;
+const MINUTE_MS = 60_000;
 let remit: TestRemit;
 beforeAll(async () => {
   // Long enough that no claim misses its moment to send; the tests make rows due themselves.
-  remit = await startRemit({ LEASE_MS: '30000' }, { withWorkers: false });
+  remit = await startRemit({ LEASE_MS: '30000', KEY_RETENTION_MS: String(60 * MINUTE_MS) }, { withWorkers: false });
 });
 afterAll(() => remit.stop());
 
@@ -29,6 +30,23 @@ test('a payout that met an error keeps its hold, and is sent again under the ver
   expect(await read(pkid)).toMatchObject({ status: 'succeeded', attempt: 2 });
   expect(await heldFor(pkid)).toEqual({ held: '0', hold: 'captured' });
 });
+
+test.each([
+  [29, { status: 'succeeded', reviewReason: null }, 2],
+  [31, { status: 'in_process', reviewReason: 'key_expired' }, 1],
+])(
+  'a key that is kept for an hour is sent again for half an hour: %i minutes after the first time',
+  async (minutes, end, sends) => {
+    const pkid = await payoutTo(`sent-before-${minutes}`, 'acct_error_before_1');
+    await remit.app.payouts.run(pkid);
+    await passGrace(pkid);
+    await sql`UPDATE payout SET first_sent_at = now() - make_interval(mins => ${minutes})
+    WHERE pkid = ${pkid}::uuid`.execute(remit.app.db.sql);
+    await remit.app.payouts.run(pkid);
+    expect(await read(pkid)).toMatchObject(end);
+    expect(await keysSent(pkid)).toHaveLength(sends);
+  },
+);
 
 test('the answer of a worker whose claim has passed to another settles nothing, and frees no hold', async () => {
   const { journal, timing, providers } = remit.app;
