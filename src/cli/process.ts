@@ -21,7 +21,7 @@ const SCHEDULE_AGAIN_MS = 30_000;
 /** Often enough to be heard of the same day's work; it reads the whole journal. */
 const AUDIT_EVERY_MS = 3_600_000;
 
-/** A server that restarts, or replays its log after a crash, is mostly back by then; else a supervisor starts us again. */
+/** A server that restarts or replays its log is mostly back by then; else a supervisor starts us again. */
 const DATABASE_WAIT_MS = 30_000;
 
 /** Brings the schema up to date and refuses a database that cannot keep our promises. */

@@ -63,7 +63,7 @@ describe('a payout that its provider declines to one worker and reports as paid 
   });
 });
 
-test('a payout that has succeeded stays so when a worker without its lease hears "declined", and a person is told', async () => {
+test('a succeeded payout stays so when a worker without its lease hears "declined", and a person is told', async () => {
   const pkid = await payoutTo('declined-late');
   const paused = await claim(pkid);
   await runAgain(pkid);
@@ -74,7 +74,7 @@ test('a payout that has succeeded stays so when a worker without its lease hears
   expect(await told(pkid)).toEqual(['contradicts_final']);
 });
 
-test('a payout that has failed stays so when a worker without its lease hears "paid", and a person is told', async () => {
+test('a failed payout stays so when a worker without its lease hears "paid", and a person is told', async () => {
   const pkid = await payoutTo('paid-late');
   const paused = await claim(pkid);
   await makeDue(pkid);

@@ -27,7 +27,7 @@ describe.skipIf(redisUrl() === null)('on Redis', () => {
     await redis.stop();
   });
 
-  test('a Redis that is set back to an older copy forgets jobs and repeats others, and each payout is made once', async () => {
+  test('a Redis that is set back forgets jobs and repeats others, and each payout is made once', async () => {
     // Leases so long that nothing here runs because its time has come.
     rig = await startRig({ REDIS_URL: redis.url, LEASE_MS: '600000' }, { withWorkers: false });
     const { app } = rig.remit;

@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => remit.stop());
 
-test('a crowd that missed its send deadline is due at once, comes back as many at a time as have a place, and each is sent once', async () => {
+test('a crowd that missed its send deadline is due at once, runs by its places, and each is sent once', async () => {
   const { app, sandbox } = remit;
   const pkids = Array.from({ length: CROWD }, (_, index) => pkidOf('payout', `late-${index}`));
   for (const [index] of pkids.entries()) {
