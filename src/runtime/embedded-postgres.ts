@@ -142,7 +142,7 @@ async function launch({ paths, user, binaries, unsafe }: LaunchOptions): Promise
     jit: 'off',
     // The default is meant for machines of long ago: indexes of some million rows would not stay in it.
     shared_buffers: '512MB',
-    // Pages that change for the first time after a checkpoint are logged as a whole: checkpoints by the clock, not sooner.
+    // After a checkpoint whole pages are logged again: it comes by the clock, not sooner.
     max_wal_size: '2GB',
     timezone: 'UTC',
     log_timezone: 'UTC',
