@@ -7,7 +7,7 @@ import type { Pkid } from '../domain/id.ts';
 import type { ProviderEvent, ProviderName } from '../domain/provider.ts';
 import { createGroupCommit, type GroupItem } from '../ledger/group-commit.ts';
 import { createLoader } from '../ledger/loader.ts';
-import type { Db } from '../runtime/db.ts';
+import { type Db, databaseAway, isRetryable } from '../runtime/db.ts';
 
 export interface StoredEvent {
   readonly provider: ProviderName;
@@ -44,7 +44,10 @@ export function createInbox({ db, log, leaseMs }: { db: Db; log: Logger; leaseMs
     onBatch: () => undefined,
     async commit(items) {
       const received = new Map(items.map(({ event }) => [nameOf(event), event]));
-      const stored = await insertEvents(db, [...received.values()], leaseMs);
+      const stored = await insertEvents(db, [...received.values()], leaseMs).catch((error: unknown) => {
+        // Then nobody's event is guilty: all are told at once, and the provider delivers them again.
+        throw isRetryable(error) ? databaseAway(error) : error;
+      });
       // Of equal ones only the first is new.
       for (const { event, resolve } of items) resolve(stored.delete(nameOf(event)));
     },

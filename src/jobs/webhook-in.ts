@@ -21,8 +21,8 @@ export type WebhookInLife = ReturnType<typeof createWebhookIn>;
 
 type Outcome = FinishedEvent['outcome'] | 'too_early';
 
-/** How long an event waits for a run of its payment in this process. */
-const OWN_ANSWER_MS = 1000;
+/** How long an event waits for a run of its payment in this process: longer than a provider that is well takes. */
+const OWN_ANSWER_MS = 200;
 /** How long an event rests that came while a call was out. */
 const TOO_EARLY_RETRY_MS = 1000;
 

@@ -84,7 +84,8 @@ const ENTITIES = [
 
 /** A paused process must not stop the others: its session ends by itself, its waits are short. */
 const SESSION_OPTIONS =
-  '-c idle_in_transaction_session_timeout=5000 -c statement_timeout=10000 -c lock_timeout=2000 -c timezone=UTC';
+  '-c idle_in_transaction_session_timeout=5000 -c statement_timeout=10000 -c lock_timeout=2000 ' +
+  '-c timezone=UTC -c jit=off';
 /**
  * A prepared statement keeps a plan that was made when the tables were small, and would read all of them as they grow.
  * What goes by keys only may plan for that; everything else is planned anew each time.
@@ -230,8 +231,10 @@ export function isDuplicateKey(error: unknown): boolean {
 }
 
 const RETRYABLE_STATES = new Set(['40001', '40P01', '55P03', '57P01', '57P02', '57P03', '57014', '25P03', '53300']);
-const CONNECTION_LOST =
-  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|Connection terminated|timeout exceeded when trying to connect|not queryable/;
+const CONNECTION_LOST = new RegExp(
+  'ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|Connection terminated' +
+    '|timeout exceeded when trying to connect|not queryable',
+);
 
 function sqlStateOf(error: unknown): string | null {
   const code = codeOf(error);

@@ -140,9 +140,9 @@ async function launch({ paths, user, binaries, unsafe }: LaunchOptions): Promise
     unix_socket_directories: '',
     max_connections: String(connectionsMax),
     jit: 'off',
-    // The default is meant for machines of long ago: indexes of some million rows would not stay in it.
+    // The indexes that five million entries are added to would not stay in the default of 128 MB.
     shared_buffers: '512MB',
-    // After a checkpoint whole pages are logged again: it comes by the clock, not sooner.
+    // After a checkpoint whole pages are logged again, so few of them; the disk holds this much more.
     max_wal_size: '2GB',
     timezone: 'UTC',
     log_timezone: 'UTC',

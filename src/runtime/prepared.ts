@@ -1,4 +1,5 @@
-// Statements that run again and again get a name, so that a session parses and plans each of them once.
+// Statements that run again and again get a name, so that a session parses each of them once. How often they are
+// planned is a setting of the session (db.ts).
 
 import type { Pool } from 'pg';
 

@@ -18,7 +18,7 @@ const OWED_BOUND_MS = 5000;
 const BULK_MAX = 500;
 /** What would need longer than the bound even on a fast queue is not worth keeping in memory. */
 const PENDING_MAX = 20_000;
-/** Likewise of what is owed, the oldest first: their rows are due soonest. */
+/** Likewise of what is owed. */
 const OWED_MAX = 20_000;
 
 interface Caller {
@@ -69,7 +69,8 @@ export function createAdder<Job>(options: {
 
   function owe(jobs: readonly Job[]): void {
     if (closed) return;
-    owed = [...owed, ...jobs].slice(-OWED_MAX);
+    owed.push(...jobs);
+    if (owed.length > OWED_MAX) owed.splice(0, owed.length - OWED_MAX);
     if (owed.length > 0) paying ??= setTimeout(() => void pay(), PAUSE_MS).unref();
   }
 
@@ -80,8 +81,9 @@ export function createAdder<Job>(options: {
       owed = owed.slice(BULK_MAX);
       const outcome = await settleBy(performance.now() + OWED_BOUND_MS, () => options.addBulk(bulk));
       if (outcome === 'added') continue;
-      // Behind the others, so that one that is refused for ever stops none.
-      owed = [...owed, ...bulk];
+      // Behind the others: should one of it be refused for ever, the bulks behind it are added all the same.
+      owed.push(...bulk);
+      if (outcome !== 'late') options.onFailure(outcome.error);
       break;
     }
     paying = null;

@@ -131,10 +131,13 @@ describe('the books', () => {
     const entries = rowsOf(await rig.get(path));
     const times = entries.map((entry) => Date.parse(String(entry.created_at)));
     const around = times.flatMap((time) => [time - 1, time, time + 1]).map((time) => new Date(time).toISOString());
-    for (const at of [...around, '2020-01-01T00:00:00Z', '2999-01-01T00:00:00Z']) {
+    for (const at of [...around, '2020-01-01T00:00:00Z', '9999-12-31T23:59:59.999Z']) {
       const [from, until] = [await rig.get(`${path}&created_gte=${at}`), await rig.get(`${path}&created_lt=${at}`)];
       expect(rowsOf(from)).toEqual(entries.filter((_entry, place) => (times[place] ?? 0) >= Date.parse(at)));
       expect(rowsOf(until)).toEqual(entries.filter((_entry, place) => (times[place] ?? 0) < Date.parse(at)));
+      const last = entries.find((_entry, place) => (times[place] ?? 0) <= Date.parse(at));
+      const { json } = await rig.get(`/v1/wallets/list-w-0/balance?at=${at}`);
+      expect(json.posted).toBe(last?.balance_after ?? '0');
     }
   });
 

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => remit.stop());
 
-test('a provider that hangs stops nobody else, and what is on its way to it stays held', async () => {
+test('a provider that hangs leaves the other places to everybody else, and what hangs stays held', async () => {
   const { app, sandbox } = remit;
   await faultsAtProviders({ seed: 3, rates: { paid_then_timeout: 1 } });
   for (let number = 0; number < CROWD; number += 1) {

@@ -60,7 +60,7 @@ describe('a provider event', () => {
     expect(await outcomeOf('evt_answered')).toMatchObject({ outcome: 'no_effect' });
   });
 
-  test('in a crowd shares its statements, and each event is stored once and told apart', async () => {
+  test('in a crowd is stored once and told apart from the others', async () => {
     const { app } = remit;
     const crowd = Array.from({ length: 300 }, (_, index) =>
       eventOf(`evt_crowd_${index % 100}`, 'balance.available', 'x'),

@@ -104,14 +104,15 @@ const hasOrder = (condition: RawBuilder<unknown>) => sql<boolean>`EXISTS (
 const isUnpaid = hasOrder(sql`${orderStatusSql} = 'unpaid'`);
 const isLeft = sql`checkout.canceled_at IS NULL`;
 
-/** statusOfCheckout as conditions on a row of checkout, each with an index to begin at; a test compares the two. */
+/** statusOfCheckout as conditions on a row of checkout, which indexes answer; a test compares the two. */
 export const checkoutStatusSql = {
   canceled: sql`checkout.canceled_at IS NOT NULL`,
   closed: sql`${isLeft} AND NOT ${hasOrder(sql`${orderStatusSql} NOT IN ('delivered', 'refunded')`)}`,
   paid: sql`${isLeft} AND ${hasOrder(sql`${orderStatusSql} = 'paid'`)} AND NOT ${isUnpaid}`,
-  // Few at any time, while those that nobody ever paid are many.
+  // Few at any time, while those that nobody ever paid are many. One that succeeded paid its orders in the same commit.
   paying: sql`${isLeft} AND ${isUnpaid} AND checkout.checkout_id = ANY(ARRAY(
-    SELECT payin.checkout_id FROM payin WHERE payin.status IN ('initialized', 'in_process')))`,
+    SELECT payin.checkout_id FROM payin WHERE payin.status IN ('initialized', 'in_process')
+      AND payin.checkout_id IS NOT NULL))`,
   open: sql`${isLeft} AND ${isUnpaid} AND NOT EXISTS (
     SELECT FROM payin WHERE payin.checkout_id = checkout.checkout_id AND payin.status <> 'failed')`,
 } as const satisfies Record<CheckoutStatus, RawBuilder<unknown>>;

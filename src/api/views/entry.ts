@@ -61,12 +61,12 @@ export async function readEntries(
 ): Promise<Page<z.input<typeof entryView>>> {
   const { cursor, limit, created_gte, created_lt } = page;
   if (cursor !== undefined && !/^\d{1,18}$/.test(cursor.id)) throw badCursor();
-  const from = (time: Date) => firstSeqFrom(walletId, time);
+  const timeOf = (time: Date) => sql`${time.toISOString()}::timestamptz`;
   const conditions = given([
     sql`e.wallet_id = ${walletId}`,
     cursor && sql`e.seq < ${cursor.id}::bigint`,
-    created_gte && sql`e.seq >= ${from(created_gte)}`,
-    created_lt && sql`e.seq < ${from(created_lt)}`,
+    created_gte && sql`e.seq >= ${firstSeqFrom(walletId, timeOf(created_gte))}`,
+    created_lt && sql`e.seq < ${firstSeqFrom(walletId, timeOf(created_lt))}`,
   ]);
   const { rows } = await sql<RawEntry>`
     SELECT e.seq, e.posting_id, e.amount, e.balance_after, e.created_at, p.event, p.operation_kind, p.semantic_key
@@ -90,10 +90,11 @@ function presentEntry(row: RawEntry): z.input<typeof entryView> {
 
 /**
  * The place of the wallet's first entry from that time on. Entries are written under the wallet's lock with the time
- * read below it, so their times never run backwards, and halving finds the place in twenty looks of a million.
+ * read below it, so halving finds the place in twenty looks of a million. Their times run backwards only where the
+ * server's clock was set back: of a time within such a step, entries may be missed or shown besides.
  */
-function firstSeqFrom(walletId: string, time: Date): RawBuilder<unknown> {
-  const isBefore = sql`middle.created_at < ${time.toISOString()}::timestamptz`;
+function firstSeqFrom(walletId: string, time: RawBuilder<unknown>): RawBuilder<unknown> {
+  const isBefore = sql`middle.created_at < ${time}`;
   return sql`(
     WITH RECURSIVE span (low, high) AS (
       SELECT 1::bigint, seq + 1 FROM wallet WHERE wallet_id = ${walletId}
@@ -113,9 +114,10 @@ export async function readBalanceAt(
 ): Promise<z.input<typeof balanceView>> {
   const { walletId, currency } = wallet;
   const until = at.toISOString();
+  const after = sql`${until}::timestamptz + interval '1 millisecond'`;
   const { rows } = await sql<{ posted: string | null; held: string | null }>`
     SELECT (SELECT balance_after FROM entry
-            WHERE wallet_id = ${walletId} AND seq < ${firstSeqFrom(walletId, new Date(at.getTime() + 1))}
+            WHERE wallet_id = ${walletId} AND seq < ${firstSeqFrom(walletId, after)}
             ORDER BY seq DESC LIMIT 1) AS posted,
            (SELECT sum(amount) FROM hold
             WHERE wallet_id = ${walletId} AND created_at <= ${until}::timestamptz

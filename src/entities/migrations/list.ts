@@ -19,6 +19,8 @@ function migrationOf(name: string): new (...args: ConstructorParameters<typeof M
   const statements = readFileSync(new URL(`./${name}.sql`, import.meta.url), 'utf8');
   return class extends Migration {
     override up(): void {
+      // An index on a large table takes longer than anything else may.
+      this.addSql('SET LOCAL statement_timeout = 0');
       this.addSql(statements);
     }
   };

@@ -1,0 +1,46 @@
+// The inbox in trouble: a crowd of events of which one is refused, and a crowd while the database is away.
+
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createInbox, type ReceivedEvent } from '../../src/jobs/webhook-in-rows.ts';
+import { openDb } from '../../src/runtime/db.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { type Ledger, openLedger } from '../harness/ledger.ts';
+
+const CROWD = 50;
+const LEASE_MS = 1_000;
+/** Nobody listens there. */
+const NOWHERE = 'postgres://remit@127.0.0.1:9/remit';
+let ledger: Ledger;
+beforeAll(async () => {
+  ledger = await openLedger();
+});
+afterAll(() => ledger.close());
+
+test('an event that the database refuses is refused alone', async () => {
+  const inbox = createInbox({ db: ledger.db, log: silentLogger(), leaseMs: LEASE_MS });
+  const crowd = Array.from({ length: CROWD }, (_, index) => eventOf(index, index === 7 ? 'no JSON' : '{}'));
+  const answers = await Promise.allSettled(crowd.map((event) => inbox.store(event)));
+  const refused = answers.flatMap(({ status }, index) => (status === 'rejected' ? [index] : []));
+  expect(refused).toEqual([7]);
+  expect(await inbox.claim({ provider: 'stripe', eventId: 'evt_7' })).toBeNull();
+  expect(await inbox.claim({ provider: 'stripe', eventId: 'evt_8' })).toMatchObject({ type: 'transfer.created' });
+});
+
+test('while the database is away a whole crowd is told so at once, and nothing counts as refused', async () => {
+  const lines: string[] = [];
+  const db = await openDb(NOWHERE, { log: silentLogger() });
+  const inbox = createInbox({ db, log: pino({}, { write: (line) => lines.push(line) }), leaseMs: LEASE_MS });
+  const answers = await Promise.allSettled(
+    Array.from({ length: CROWD }, (_, index) => inbox.store(eventOf(index, '{}'))),
+  );
+  for (const answer of answers) expect(answer).toMatchObject({ reason: { kind: 'unavailable' } });
+  expect(lines).toEqual([]);
+  await db.close();
+});
+
+function eventOf(number: number, body: string): ReceivedEvent {
+  const eventId = `evt_${number}`;
+  const said = { type: 'transfer.created', subject: 'payout', externId: `tr_${number}`, pkid: null } as const;
+  return { provider: 'stripe', eventId, body, ...said, occurredAt: new Date() };
+}
