@@ -113,20 +113,23 @@ export const OPERATION_CHECKS: readonly AuditCheck[] = [
     id: 'A11',
     title: 'Status changes form a chain from the first',
     query: sql`
-      SELECT c.pkid, c.number, c.operation_kind AS kind, c.from_status, before.to_status AS previous_status
-      FROM status_change c
-      LEFT JOIN status_change before ON before.pkid = c.pkid AND before.number = c.number - 1
-      WHERE c.number < 1 OR c.from_status IS DISTINCT FROM before.to_status`,
+      SELECT pkid, number, operation_kind AS kind, from_status, previous_status
+      FROM (SELECT pkid, number, operation_kind, from_status,
+                   CASE WHEN lag(number) OVER by_number = number - 1
+                        THEN lag(to_status) OVER by_number END AS previous_status
+            FROM status_change WINDOW by_number AS (PARTITION BY pkid ORDER BY number)) c
+      WHERE number < 1 OR from_status IS DISTINCT FROM previous_status`,
   },
   {
     id: 'A12',
     title: "An operation's status is that of its last status change",
+    // The order is that of the primary key, backwards, so that nothing has to be sorted.
     query: sql`
       SELECT coalesce(o.pkid, c.pkid) AS pkid, coalesce(o.kind, c.operation_kind) AS kind, o.semantic_key, o.status,
              c.to_status AS last_status_change
       FROM ${operation} o
       FULL JOIN (SELECT DISTINCT ON (pkid) pkid, operation_kind, to_status FROM status_change
-                 ORDER BY pkid, number DESC) c ON c.pkid = o.pkid AND c.operation_kind = o.kind
+                 ORDER BY pkid DESC, number DESC) c ON c.pkid = o.pkid AND c.operation_kind = o.kind
       WHERE o.status IS DISTINCT FROM c.to_status`,
   },
   {
