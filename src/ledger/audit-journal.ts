@@ -17,7 +17,7 @@ export const JOURNAL_CHECKS: readonly AuditCheck[] = [
         SELECT posting_id, currency, sum(amount) AS total, count(*) AS entries
         FROM (SELECT posting_id, currency, amount FROM entry OFFSET 0) line GROUP BY posting_id, currency) e
         USING (posting_id)
-      WHERE e.total IS DISTINCT FROM 0 OR p.event IS NULL`,
+      WHERE e.total IS DISTINCT FROM 0 OR p.posting_id IS NULL`,
   },
   {
     id: 'A2',
