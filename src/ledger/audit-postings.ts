@@ -7,8 +7,9 @@ export const POSTING_CHECKS: readonly AuditCheck[] = [
   {
     id: 'A9',
     title: 'A posting moves the right amount between the right wallets',
+    // A posting of two entries that are just right is right: counting finds the others, which are summed up.
     query: sql`
-      WITH booked AS (
+      WITH booked AS NOT MATERIALIZED (
         SELECT p.posting_id, p.operation_kind AS kind, o.semantic_key, o.wallet_id AS giver,
                '@provider:' || o.provider || ':' || o.currency AS taker, o.amount
         FROM posting p JOIN payout o ON o.pkid = p.operation_pkid WHERE p.event = 'payout.succeeded'
@@ -32,13 +33,21 @@ export const POSTING_CHECKS: readonly AuditCheck[] = [
         UNION ALL
         -- They are what others owe us, so money that leaves one makes it grow towards zero.
         SELECT posting_id, 'treasury', semantic_key, to_wallet, from_wallet, amount FROM treasury
+      ), suspect AS (
+        SELECT posting_id FROM booked LEFT JOIN (SELECT posting_id, wallet_id, amount FROM entry) e USING (posting_id)
+        GROUP BY posting_id
+        HAVING count(*) <> 2 OR count(*) FILTER (WHERE e.wallet_id = giver AND e.amount = -booked.amount) <> 1
+            OR count(*) FILTER (WHERE e.wallet_id = taker AND e.amount = booked.amount) <> 1
       )
-      SELECT kind, semantic_key, posting_id, giver, taker, booked.amount,
+      SELECT kind, semantic_key, booked.posting_id, giver, taker, booked.amount,
              sum(e.amount) FILTER (WHERE e.wallet_id = giver) AS given,
              sum(e.amount) FILTER (WHERE e.wallet_id = taker) AS taken,
              count(*) FILTER (WHERE e.wallet_id NOT IN (giver, taker)) AS other_entries
-      FROM booked LEFT JOIN (SELECT posting_id, wallet_id, amount FROM entry) e USING (posting_id)
-      GROUP BY kind, semantic_key, posting_id, giver, taker, booked.amount
+      FROM suspect
+      CROSS JOIN LATERAL (SELECT * FROM booked WHERE booked.posting_id = suspect.posting_id OFFSET 0) booked
+      LEFT JOIN LATERAL (
+        SELECT wallet_id, amount FROM entry WHERE entry.posting_id = suspect.posting_id OFFSET 0) e ON true
+      GROUP BY kind, semantic_key, booked.posting_id, giver, taker, booked.amount
       HAVING sum(e.amount) FILTER (WHERE e.wallet_id = giver) IS DISTINCT FROM -booked.amount
           OR sum(e.amount) FILTER (WHERE e.wallet_id = taker) IS DISTINCT FROM booked.amount
           OR count(*) FILTER (WHERE e.wallet_id NOT IN (giver, taker)) > 0`,
