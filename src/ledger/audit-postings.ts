@@ -67,8 +67,8 @@ export const POSTING_CHECKS: readonly AuditCheck[] = [
                -amount::numeric AS amount
         FROM payin WHERE status = 'succeeded' AND checkout_id IS NOT NULL
         UNION ALL
-        SELECT payin_pkid, 'payin.succeeded', '@pending:' || seller_id || ':' || currency, sum(amount)
-        FROM seller_order WHERE payin_pkid IS NOT NULL GROUP BY payin_pkid, seller_id, currency
+        SELECT payin_pkid, 'payin.succeeded', '@pending:' || seller_id || ':' || currency, amount
+        FROM seller_order WHERE payin_pkid IS NOT NULL
         UNION ALL
         SELECT pkid, 'refund.succeeded', coalesce(wallet_id, '@provider:' || provider || ':' || currency), amount
         FROM refund WHERE status = 'succeeded' AND NOT before_delivery AND order_pkid IS NOT NULL
@@ -88,8 +88,7 @@ export const POSTING_CHECKS: readonly AuditCheck[] = [
         SELECT d.pkid, 'dispute.opened', '@pending:' || part.seller_id || ':' || d.currency, -part.amount
         FROM dispute d JOIN part ON part.pkid = d.pkid
       ), actual AS (
-        SELECT p.operation_pkid AS pkid, p.event, e.wallet_id, min(p.semantic_key) AS semantic_key,
-               sum(e.amount) AS amount
+        SELECT p.operation_pkid AS pkid, p.event, e.wallet_id, e.amount
         FROM posting p JOIN entry e USING (posting_id) JOIN wallet w USING (wallet_id)
         LEFT JOIN payin i ON p.operation_kind = 'payin' AND i.pkid = p.operation_pkid
         LEFT JOIN refund r ON p.operation_kind = 'refund' AND r.pkid = p.operation_pkid
@@ -98,11 +97,16 @@ export const POSTING_CHECKS: readonly AuditCheck[] = [
                AND (p.event = 'refund.failed' OR NOT r.before_delivery) AND w.kind NOT IN ('seller', 'debt', 'fees'))
            OR (p.event = 'dispute.opened' AND w.kind NOT IN ('seller', 'buyer', 'debt', 'fees'))
            OR (p.event = 'dispute.won' AND w.kind NOT IN ('seller', 'buyer', 'debt', 'fees', 'pending'))
-        GROUP BY p.operation_pkid, p.event, e.wallet_id
       )
-      SELECT pkid, event, a.semantic_key, wallet_id, x.amount AS expected, a.amount AS posted
-      FROM expected x FULL JOIN actual a USING (pkid, event, wallet_id)
-      WHERE x.amount IS DISTINCT FROM a.amount`,
+      SELECT pkid, event,
+             CASE WHEN count(posted) > 0 THEN (
+               SELECT min(p.semantic_key) FROM posting p WHERE p.operation_pkid = line.pkid AND p.event = line.event
+             ) END AS semantic_key,
+             wallet_id, sum(expected) AS expected, sum(posted) AS posted
+      FROM (SELECT pkid, event, wallet_id, amount AS expected, NULL::bigint AS posted FROM expected
+            UNION ALL SELECT pkid, event, wallet_id, NULL, amount FROM actual) line
+      GROUP BY pkid, event, wallet_id
+      HAVING sum(expected) IS DISTINCT FROM sum(posted)`,
   },
   {
     id: 'A9.external',
