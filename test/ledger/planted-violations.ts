@@ -67,6 +67,18 @@ export const VIOLATIONS: readonly Plant[] = [
     alsoNoticedBy: [],
   },
   {
+    violation: 'a balance carried by an entry is the largest number there is',
+    statements: `UPDATE entry SET balance_after = 9223372036854775807 WHERE wallet_id = 'buyer1' AND seq = 2`,
+    check: 'A3.chain',
+    alsoNoticedBy: [],
+  },
+  {
+    violation: 'a balance carried by an entry is the smallest number there is',
+    statements: `UPDATE entry SET balance_after = -9223372036854775808 WHERE wallet_id = 'buyer1' AND seq = 2`,
+    check: 'A3.chain',
+    alsoNoticedBy: [],
+  },
+  {
     violation: 'the numbers of a wallet have a gap',
     statements: `UPDATE entry SET seq = seq + 1 WHERE wallet_id = 'buyer1'
       AND seq = (SELECT max(seq) FROM entry WHERE wallet_id = 'buyer1')`,
