@@ -15,7 +15,7 @@ export interface Copy {
 }
 
 /** What the tests read of the tree. */
-const PARTS = ['src', 'test', 'package.json', 'tsconfig.json', 'vitest.config.ts'] as const;
+const PARTS = ['src', 'test', 'chaos', 'package.json', 'tsconfig.json', 'vitest.config.ts'] as const;
 
 export function openCopy(source: string): Copy {
   const root = mkdtempSync(join(tmpdir(), 'remit-mutants-'));
