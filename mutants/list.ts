@@ -93,8 +93,9 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/jobs/webhook-in.ts',
     find: "await runner.run(kind, pkid, { reason: 'webhook' });",
     replace: [
-      "await sql`UPDATE ${sql.table(kind)} SET status = 'succeeded', extern_payment_id = ${externId}, due_at = NULL,",
-      '      leased = false, final_at = clock_timestamp() WHERE pkid = ${pkid}::uuid`.execute(db.sql);',
+      "const { sql } = await import('kysely');",
+      "    await sql`UPDATE ${sql.table(kind)} SET status = 'succeeded', extern_payment_id = ${externId},",
+      '      due_at = NULL, leased = false, final_at = clock_timestamp() WHERE pkid = ${pkid}::uuid`.execute(db.sql);',
     ].join('\n'),
     killers: ['test/jobs/webhook-in.test.ts'],
   },
