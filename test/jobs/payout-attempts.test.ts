@@ -7,6 +7,7 @@ import { type Pkid, pkidOf } from '../../src/domain/id.ts';
 import type { Payout } from '../../src/domain/payout.ts';
 import { answerStep } from '../../src/jobs/payment-steps.ts';
 import { payoutRules } from '../../src/jobs/payout.ts';
+import { declined } from '../domain/evidence.ts';
 import { claimPayout, startRemit, type TestRemit } from '../harness/app.ts';
 
 const AMOUNT = 1_000n;
@@ -60,14 +61,7 @@ test('the answer of a worker whose claim has passed to another settles nothing, 
 
   const rules = payoutRules(remit.app);
   const context = { rules, provider, timing, companions: await rules.companionsOf(first.row) };
-  const answer = {
-    type: 'declined',
-    code: 'declined',
-    detail: 'no such account',
-    externId: null,
-    isOpen: false,
-  } as const;
-  await journal.stepPayout(answerStep({ call: first, answer, latencyMs: 1 }, context));
+  await journal.stepPayout(answerStep({ call: first, answer: declined('declined'), latencyMs: 1 }, context));
   expect(await read(pkid)).toMatchObject({ status: 'in_process', attempt: 2, leased: true });
   expect(await heldFor(pkid)).toEqual({ held: String(AMOUNT), hold: 'active' });
 });

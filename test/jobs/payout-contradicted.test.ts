@@ -9,6 +9,7 @@ import type { Payout } from '../../src/domain/payout.ts';
 import type { Answer } from '../../src/domain/provider.ts';
 import { answerStep } from '../../src/jobs/payment-steps.ts';
 import { payoutRules } from '../../src/jobs/payout.ts';
+import { declined } from '../domain/evidence.ts';
 import { claimPayout, startRemit, type TestRemit } from '../harness/app.ts';
 
 const AMOUNT = 1_000n;
@@ -19,14 +20,6 @@ beforeAll(async () => {
   remit = await startRemit({ LEASE_MS: '30000' }, { withWorkers: false });
 });
 afterAll(() => remit.stop());
-
-const DECLINED = {
-  type: 'declined',
-  code: 'declined',
-  detail: 'no such account',
-  externId: null,
-  isOpen: false,
-} as const;
 
 describe('a payout that its provider made otherwise than approved', () => {
   test.each([
@@ -48,8 +41,8 @@ describe('a payout that its provider made otherwise than approved', () => {
 
 describe('a payout that its provider declines to one worker and reports as paid to another', () => {
   test.each([
-    ['first declined', DECLINED, successOf('tr_paid')],
-    ['first paid', successOf('tr_paid'), DECLINED],
+    ['first declined', declined('declined'), successOf('tr_paid')],
+    ['first paid', successOf('tr_paid'), declined('declined')],
   ])('(%s) ends as neither, keeps its hold and waits for a person', async (what, late, present) => {
     const pkid = await payoutTo(what.replaceAll(' ', '-'));
     const paused = await claim(pkid);
@@ -68,7 +61,7 @@ test('a succeeded payout stays so when a worker without its lease hears "decline
   const paused = await claim(pkid);
   await runAgain(pkid);
   expect(await read(pkid)).toMatchObject({ status: 'succeeded' });
-  await answer(paused, DECLINED);
+  await answer(paused, declined('declined'));
   expect(await read(pkid)).toMatchObject({ status: 'succeeded', returnedMinor: 0n });
   expect(await heldFor(pkid)).toEqual({ held: '0', hold: 'captured' });
   expect(await told(pkid)).toEqual(['contradicts_final']);
@@ -78,7 +71,7 @@ test('a failed payout stays so when a worker without its lease hears "paid", and
   const pkid = await payoutTo('paid-late');
   const paused = await claim(pkid);
   await makeDue(pkid);
-  await answer(await claim(pkid), DECLINED);
+  await answer(await claim(pkid), declined('declined'));
   expect(await read(pkid)).toMatchObject({ status: 'failed', failureCode: 'declined' });
   await answer(paused, successOf('tr_late'));
   expect(await read(pkid)).toMatchObject({ status: 'failed', failureCode: 'declined' });
