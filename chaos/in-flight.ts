@@ -21,10 +21,10 @@ export function sumOf(gaps: Gaps): number {
 export async function inFlight({ name, on }: Pick<Fault, 'name' | 'on'>, stage: Stage): Promise<Gaps> {
   const all = [...stage.members.values()];
   const own = stage.members.get(on);
-  if (name.startsWith('provider_wire') && own !== undefined) return callsOf([own]);
+  if ((name.startsWith('provider_wire') || name === 'worker_killed_asking') && own !== undefined) return callsOf([own]);
   if (name.startsWith('database_wire') && own !== undefined) return statementsOf([own]);
   if (name.startsWith('redis_wire') && own !== undefined) return commandsOf([own]);
-  if (name.startsWith('redis')) return pick(await waitingRows(stage), ['job', 'event']);
+  if (name.startsWith('redis') || name === 'queue_emptied') return pick(await waitingRows(stage), ['job', 'event']);
   if (name === 'provider_answers' || name.startsWith('sandbox')) return callsOf(all);
   if (name === 'provider_events') return pick(await waitingRows(stage), ['claimed', 'event']);
   if (name === 'client_killed') return requestsOf(all);

@@ -31,6 +31,7 @@ const WIRED = [...WORKERS, ...APIS] as const;
 
 export const KINDS = [
   { name: 'worker_killed', on: WORKERS, lastsMs: MOMENT_MS },
+  { name: 'worker_killed_asking', on: WORKERS, lastsMs: MOMENT_MS },
   { name: 'worker_paused', on: WORKERS, lastsMs: BEYOND_LEASE_MS },
   { name: 'api_killed', on: APIS, lastsMs: MOMENT_MS },
   { name: 'api_paused', on: APIS, lastsMs: BEYOND_LEASE_MS },
@@ -41,6 +42,8 @@ export const KINDS = [
   { name: 'redis_paused', on: ['redis'], lastsMs: SOME_MS, only: 'redis' },
   { name: 'redis_flushed', on: ['redis'], lastsMs: [0, 0], only: 'redis' },
   { name: 'redis_older', on: ['redis'], lastsMs: SOME_MS, only: 'redis' },
+  { name: 'queue_emptied', on: ['redis'], lastsMs: [0, 0], only: 'redis' },
+  { name: 'queue_emptied', on: ['postgres'], lastsMs: [0, 0], only: 'postgres' },
   { name: 'sessions_ended', on: ['postgres'], lastsMs: [0, 0] },
   { name: 'postgres_killed', on: ['postgres'], lastsMs: MOMENT_MS },
   { name: 'postgres_restarted', on: ['postgres'], lastsMs: [0, 0] },

@@ -2,6 +2,7 @@
 // broken for its time, repairs it, and says what was in flight.
 
 import { setTimeout as wait } from 'node:timers/promises';
+import { emptyQueue } from './emptied-queue.ts';
 import { type Gap, type Gaps, inFlight, sumOf } from './in-flight.ts';
 import type { Fault, FaultName } from './schedule.ts';
 import type { Member, Stage } from './stage.ts';
@@ -53,6 +54,7 @@ type Break = (fault: Fault, stage: Stage) => Promise<Gaps | undefined> | Promise
 
 const BREAK: Readonly<Record<FaultName, Break>> = {
   worker_killed: killMember,
+  worker_killed_asking: killAsking,
   worker_paused: pauseMember,
   api_killed: killMember,
   api_paused: pauseMember,
@@ -71,6 +73,7 @@ const BREAK: Readonly<Record<FaultName, Break>> = {
     await wait(lastsMs);
     await redis?.restoreDump();
   },
+  queue_emptied: async (_, stage) => ({ job: await emptyQueue(stage) }),
   sessions_ended: async (_, { postgres }) => void (await postgres.endSessions()),
   postgres_killed: async ({ lastsMs }, { postgres }) => {
     await postgres.kill();
@@ -120,6 +123,21 @@ const BREAK: Readonly<Record<FaultName, Break>> = {
 
 async function killMember(fault: Fault, stage: Stage): Promise<void> {
   await downFor(memberOf(fault, stage).child, fault.lastsMs);
+}
+
+/** The provider has answered, and nobody will ever write it down. */
+async function killAsking(fault: Fault, stage: Stage): Promise<Gaps | undefined> {
+  const { child, provider } = memberOf(fault, stage);
+  if (provider === null) return undefined;
+  provider.trouble('unanswered');
+  const giveUpAt = Date.now() + LURK_MS;
+  while (provider.withheld() === 0 && Date.now() < giveUpAt) await wait(LOOK_EVERY_MS);
+  const call = provider.withheld();
+  await child.kill();
+  provider.heal();
+  await wait(fault.lastsMs);
+  await child.start();
+  return { call };
 }
 
 async function pauseMember(fault: Fault, stage: Stage): Promise<void> {

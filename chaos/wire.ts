@@ -4,7 +4,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 
-export type Trouble = 'hung' | 'reset' | 'slow';
+/** `unanswered`: what is asked arrives, and what is answered does not. */
+export type Trouble = 'hung' | 'reset' | 'slow' | 'unanswered';
 
 export interface Wire {
   readonly port: number;
@@ -13,6 +14,8 @@ export interface Wire {
   trouble(kind: Trouble): void;
   /** How many questions the present trouble has met: those that were out when it began, and those asked since. */
   met(): number;
+  /** Of how many POSTs the present trouble has kept the answer. */
+  withheld(): number;
   heal(): void;
   close(): Promise<void>;
 }
@@ -21,10 +24,12 @@ interface Line {
   readonly client: Socket;
   readonly server: Socket;
   isWaiting: boolean;
+  isPost: boolean;
 }
 
 /** What `slow` adds to each piece of data, either way. */
 const SLOW_MS = 150;
+const POST = 'POST ';
 const HOST = '127.0.0.1';
 
 /** `targets`: where it leads, by port; a later one is tried when an earlier one refuses. */
@@ -33,6 +38,7 @@ export async function openWire(targets: () => readonly number[]): Promise<Wire> 
   const callers = new Set<Socket>();
   let trouble: Trouble | null = null;
   let met = 0;
+  let withheld = 0;
 
   function accept(client: Socket): void {
     if (trouble !== null) met += 1;
@@ -57,7 +63,7 @@ export async function openWire(targets: () => readonly number[]): Promise<Wire> 
     server.once('error', onRefused);
     server.once('connect', () => {
       server.off('error', onRefused);
-      join({ client, server, isWaiting: false });
+      join({ client, server, isWaiting: false, isPost: false });
     });
   }
 
@@ -73,11 +79,18 @@ export async function openWire(targets: () => readonly number[]): Promise<Wire> 
     for (const socket of [client, server]) socket.on('close', end);
     client.setNoDelay(true);
     client.on('data', (piece) => {
+      // A body may come in a piece of its own; only the next question says what it is.
+      if (!line.isWaiting) line.isPost = piece.toString('latin1', 0, POST.length) === POST;
       line.isWaiting = true;
       if (trouble !== null) met += 1;
       pass(server, piece);
     });
     server.on('data', (piece) => {
+      if (trouble === 'unanswered') {
+        if (line.isWaiting && line.isPost) withheld += 1;
+        line.isPost = false;
+        return;
+      }
       line.isWaiting = false;
       pass(client, piece);
     });
@@ -99,9 +112,11 @@ export async function openWire(targets: () => readonly number[]): Promise<Wire> 
     port: typeof address === 'object' && address !== null ? address.port : 0,
     waiting,
     met: () => met,
+    withheld: () => withheld,
     trouble(kind) {
       trouble = kind;
       met = waiting();
+      withheld = 0;
       if (kind === 'hung')
         for (const { client, server: other } of lines) for (const one of [client, other]) one.pause();
       if (kind === 'reset') for (const client of callers) client.resetAndDestroy();

@@ -3,8 +3,6 @@
 interface QueueRow {
   /** What a job of this queue does. */
   readonly purpose: string;
-  /** How many run at once in one process, unless configured. */
-  readonly concurrency: number;
   /** Tries after errors of our own database or queue; a provider's answer always completes the job. */
   readonly attempts: number;
   /** How long a killed worker's job stays untouched; renewed at half-time while the process lives. */
@@ -19,44 +17,37 @@ const DATABASE_TIME_MS = 20_000;
 export const QUEUES = {
   payout: {
     purpose: 'Claims one payout, sends it to its provider or asks about it, and settles the verdict.',
-    concurrency: 64,
     attempts: 8,
     lockDurationMs: LOCK_MS,
   },
   payin: {
     purpose:
       "Claims one pay-in, has the buyer's money taken at its provider or asks about it, and settles the verdict.",
-    concurrency: 64,
     attempts: 8,
     lockDurationMs: LOCK_MS,
   },
   refund: {
     purpose: 'Claims one refund, has its provider pay it back or asks about it, and settles the verdict.',
-    concurrency: 64,
     attempts: 8,
     lockDurationMs: LOCK_MS,
   },
   transfer: {
     purpose: 'Moves one transfer between two wallets; many share one commit.',
-    concurrency: 512,
     attempts: 8,
     lockDurationMs: LOCK_MS,
   },
   'webhook-in': {
     purpose: 'Applies one stored event of a provider to the operation it speaks of.',
-    concurrency: 32,
     attempts: 8,
     lockDurationMs: LOCK_MS,
   },
   'webhook-out': {
     purpose: "Tells one endpoint of the platform's web app one event.",
-    concurrency: 32,
     attempts: 8,
     lockDurationMs: LOCK_MS,
   },
   maintenance: {
     purpose: 'Runs on a schedule: reconcile what is due, and the audit.',
-    concurrency: 1,
     attempts: 1,
     lockDurationMs: LOCK_MS,
   },

@@ -85,6 +85,37 @@ test('a wire counts questions without an answer, and hangs, heals and breaks', a
   server.close();
 });
 
+test('a wire keeps answers back, and counts those that somebody paid for', async () => {
+  const [port = 0] = await freePorts(1);
+  const server = await mirrorOn(port);
+  const wire = await openWire(() => [port]);
+  wire.trouble('unanswered');
+  let heard = '';
+  const ask = (question: string) => {
+    const socket = connect({ port: wire.port, host: '127.0.0.1' });
+    socket.on('error', () => undefined);
+    socket.on('data', (piece) => {
+      heard += piece;
+    });
+    socket.write(question);
+    return socket;
+  };
+
+  const looking = ask('GET /payments/1');
+  await until('it waits', () => wire.waiting() === 1, 5_000);
+  const paying = ask('POST /payments');
+  await until('its answer is kept', () => wire.withheld() === 1, 5_000);
+  expect(heard).toBe('');
+  expect(wire.waiting()).toBe(2);
+
+  wire.heal();
+  paying.write('again');
+  await until('the echo after the trouble', () => heard === 'again', 5_000);
+  for (const socket of [looking, paying]) socket.destroy();
+  await wire.close();
+  server.close();
+});
+
 /** Says what it hears, unless it is asked to hold its answer. */
 async function mirrorOn(port: number): Promise<Server> {
   const server = createServer((socket) => {
