@@ -60,8 +60,10 @@ export function openBatchPool(options: {
       let isCommitted = false;
       try {
         const begun = statements.run('BEGIN');
-        const [{ underway, result }] = await Promise.all([work(statements), begun]);
-        const [{ command }] = await Promise.all([client.query('COMMIT'), ...underway]);
+        // Should the work fail first, its error is the one that tells.
+        begun.catch(() => undefined);
+        const { underway, result } = await work(statements);
+        const [{ command }] = await Promise.all([client.query('COMMIT'), begun, ...underway]);
         // What the server answers to a COMMIT after a statement that failed.
         if (command !== 'COMMIT') throw new Error('A batch was rolled back. Look for the error before this one.');
         isCommitted = true;
