@@ -1,4 +1,4 @@
-// Adding jobs, best effort: callers that arrive while one add is under way share the next. It never throws and never
+// Adding jobs, best effort: callers of one moment share an add, and those for whom none is free the next. It never throws and never
 // makes a caller wait longer than its bound. What was not added in time is owed to the queue and added when it answers
 // again; what even that loses is found by its row's due_at.
 
@@ -35,15 +35,28 @@ interface Entry<Job> {
 export function createAdder<Job>(options: {
   readonly addBulk: (jobs: readonly Job[]) => Promise<unknown>;
   readonly onFailure: (error: unknown) => void;
+  /** Bulks on their way at once: who comes later need not wait for the answers of those before. */
+  readonly underwayMax: number;
 }): Adder<Job> {
   let pending: Entry<Job>[] = [];
-  let draining: Promise<void> | null = null;
+  let underway = 0;
+  let isGathering = false;
+  let last: Promise<unknown> = Promise.resolve();
   let pausedUntil = 0;
   let owed: Job[] = [];
   let paying: NodeJS.Timeout | null = null;
   let closed = false;
 
+  /** What is added in the same moment, by all whose commit has just ended, goes together. */
+  function gather(): void {
+    if (isGathering || underway >= options.underwayMax) return;
+    isGathering = true;
+    last = Promise.all([last, Promise.resolve().then(drain)]);
+  }
+
   async function drain(): Promise<void> {
+    isGathering = false;
+    underway += 1;
     while (pending.length > 0) {
       const bulk = pending.slice(0, BULK_MAX);
       pending = pending.slice(BULK_MAX);
@@ -64,7 +77,7 @@ export function createAdder<Job>(options: {
       owe(lost.map(({ job }) => job));
       options.onFailure(outcome === 'late' ? 'no answer in time' : outcome.error);
     }
-    draining = null;
+    underway -= 1;
   }
 
   function owe(jobs: readonly Job[]): void {
@@ -102,13 +115,13 @@ export function createAdder<Job>(options: {
       return new Promise((answer) => {
         const caller = { left: jobs.length, deadline: now + ADD_BOUND_MS, answer };
         for (const job of jobs) pending.push({ job, caller });
-        draining ??= drain();
+        gather();
       });
     },
     async close() {
       closed = true;
       if (paying !== null) clearTimeout(paying);
-      await draining;
+      await last;
     },
   };
 }

@@ -12,6 +12,8 @@ export interface Backend {
   readonly prefix: string;
   /** Runs the work unless another process is at it; null where BullMQ removes old jobs well by itself. */
   readonly trimAlone: ((work: () => Promise<void>) => Promise<void>) | null;
+  /** Adds of one queue on their way at once. */
+  readonly addsUnderwayMax: number;
   readonly producerConnection: ConnectionOptions;
   /** Makes room for one more worker and returns what it connects with. */
   connectWorker(): ConnectionOptions;

@@ -50,6 +50,8 @@ export async function connectPostgres(options: { url: string; log: QueueLog; poo
     factory: (name, queueOptions, roles) => createPostgresBackend(name, { ...queueOptions, connection }, roles),
     prefix: 'bullmq',
     trimAlone: (work) => holdingLock(pool, work),
+    // Each is a transaction: fewer and larger ones cost less than waiting saves.
+    addsUnderwayMax: 1,
     producerConnection: {},
     connectWorker() {
       pool.options.max += POOL_PER_WORKER;

@@ -54,6 +54,8 @@ export async function connectRedis(options: { url: string; log: QueueLog; prefix
     factory: createRedisBackend,
     prefix: options.prefix ?? PREFIX_DEFAULT,
     trimAlone: null,
+    // One connection takes them in turn: what waits is the answer, not Redis.
+    addsUnderwayMax: 4,
     producerConnection: producer,
     connectWorker() {
       if (consumer === null) {

@@ -181,6 +181,7 @@ function openLane(backend: Backend, options: { name: string; attempts: number; l
   queue.on('error', errorListener(log, `queue ${name}`));
   const adder = createAdder<NewJob>({
     addBulk: (jobs) => addJobs(queue, jobs),
+    underwayMax: backend.addsUnderwayMax,
     onFailure: sparingWarning(log, { source: `queue ${name}`, message: NOT_ADDED }),
   });
   return { queue, adder };
