@@ -1,5 +1,5 @@
-// Many callers, one commit. Callers that arrive while commits are under way share the next one: no timer, no added
-// latency when idle. A batch that the database refuses is halved until the guilty item is alone.
+// Many callers, one commit. Callers that arrive while commits are under way share the next one: no added latency when
+// idle. A batch that the database refuses is halved until the guilty item is alone.
 
 import type { Logger } from 'pino';
 import { PaymentError } from '../domain/errors.ts';
@@ -24,16 +24,23 @@ export interface GroupCommit<Item> {
 const BATCH_MAX = 256;
 /** While one commit waits for the disk, the next one computes. */
 const COMMITS_IN_FLIGHT_MAX = 2;
+/** With fewer waiting, a second commit beside the first would cost the processor more than it saves time. */
+const WAITING_FOR_SECOND_MIN = 64;
+/** But for a commit that takes longer, such as one that waits for another process's locks, nobody waits. */
+const SECOND_AFTER_MS = 20;
 
 export function createGroupCommit<Item extends GroupItem>(options: {
   /** Commits all items in one transaction and answers each caller, or throws and has answered none. */
   commit: (items: readonly Item[]) => Promise<void>;
   onBatch: (batch: { size: number; durationMs: number }) => void;
   log: Logger;
+  /** From so many waiting items on, a second commit begins beside the first. */
+  secondFrom?: number;
 }): GroupCommit<Item> {
-  const { commit, onBatch, log } = options;
+  const { commit, onBatch, log, secondFrom = WAITING_FOR_SECOND_MIN } = options;
   let waiting: Item[] = [];
   const inFlight = new Set<Batch<Item>>();
+  const late = new Set<Batch<Item>>();
   let isPumpQueued = false;
   let idleListeners: (() => void)[] = [];
 
@@ -49,17 +56,28 @@ export function createGroupCommit<Item extends GroupItem>(options: {
   }
 
   function pump(): void {
-    while (inFlight.size < COMMITS_IN_FLIGHT_MAX && waiting.length > 0) {
+    while (waiting.length > 0 && mayBegin()) {
       const { batch, rest } = takeBatch(waiting, inFlight);
       if (batch.items.length === 0) return;
       waiting = rest;
       inFlight.add(batch);
+      const timer = setTimeout(() => {
+        late.add(batch);
+        pump();
+      }, SECOND_AFTER_MS);
       void run(batch.items).finally(() => {
+        clearTimeout(timer);
+        late.delete(batch);
         inFlight.delete(batch);
         pump();
         if (inFlight.size === 0 && waiting.length === 0) for (const listener of idleListeners.splice(0)) listener();
       });
     }
+  }
+
+  function mayBegin(): boolean {
+    if (inFlight.size === 0) return true;
+    return inFlight.size < COMMITS_IN_FLIGHT_MAX && (waiting.length >= secondFrom || late.size === inFlight.size);
   }
 
   async function run(items: readonly Item[]): Promise<void> {

@@ -26,13 +26,14 @@ function itemOf(
   return { pkid, alsoLocks, isIntake, walletIds, resolve, reject, done: promise };
 }
 
-/** A group whose commits end only when the test says so. */
-function openGroup() {
+/** A group whose commits end only when the test says so, and whose second does not wait for many. */
+function openGroup({ secondFrom = 1 } = {}) {
   const commits: { pkids: string[]; items: readonly Item[]; finish: (error?: Error) => Promise<void> }[] = [];
   const sizes: number[] = [];
   const group = createGroupCommit<Item>({
     log: silentLogger(),
     onBatch: ({ size }) => sizes.push(size),
+    secondFrom,
     commit(items) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       const finish = async (error?: Error) => {
@@ -66,6 +67,24 @@ describe('who shares a commit', () => {
     await group.submit(itemOf('a', ['x']), itemOf('b', ['x']));
     await group.submit(itemOf('c', ['y']));
     expect(group.begun()).toEqual([['a', 'b'], ['c']]);
+  });
+
+  test('a second commit begins when enough wait for it', async () => {
+    const group = openGroup({ secondFrom: 3 });
+    await group.submit(itemOf('a', ['x']));
+    await group.submit(itemOf('b', ['y']));
+    await group.submit(itemOf('c', ['y']));
+    expect(group.begun()).toEqual([['a']]);
+    await group.submit(itemOf('d', ['z']));
+    expect(group.begun()).toEqual([['a'], ['b', 'c', 'd']]);
+  });
+
+  test('nor does one item wait for a commit that takes long, such as one that waits for locks', async () => {
+    const group = openGroup({ secondFrom: 3 });
+    await group.submit(itemOf('a', ['x']));
+    await group.submit(itemOf('b', ['y']));
+    expect(group.begun()).toEqual([['a']]);
+    await expect.poll(group.begun).toEqual([['a'], ['b']]);
   });
 
   test('a third commit waits, and then takes all that has come meanwhile', async () => {
