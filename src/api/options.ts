@@ -1,7 +1,6 @@
 // What the API is built from: one plain object. The parts that other folders provide are named as interfaces here.
 
 import type { Hono } from 'hono';
-import type { OperationKind, Pkid } from '../domain/id.ts';
 import type { Provider, ProviderName } from '../domain/provider.ts';
 import type { CheckoutLife } from '../jobs/checkout.ts';
 import type { OrderLife } from '../jobs/order.ts';
@@ -10,6 +9,7 @@ import type { PayoutLife } from '../jobs/payout.ts';
 import type { RefundLife } from '../jobs/refund.ts';
 import type { TransferLife } from '../jobs/transfer.ts';
 import type { UnappliedLife } from '../jobs/unapplied.ts';
+import type { Waiter } from '../jobs/waiter.ts';
 import type { WebhookEndpoints } from '../jobs/webhook-out-endpoint.ts';
 import type { Journal } from '../ledger/journal.ts';
 import type { WalletDirectory } from '../ledger/wallet-directory.ts';
@@ -35,7 +35,7 @@ export interface ApiOptions {
   readonly config: Pick<Config, 'rateLimitRps' | (typeof REAL_PROVIDERS)[number]>;
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
   readonly metrics?: ApiMetrics;
-  readonly waiter: Waiter;
+  readonly waiter: Pick<Waiter, 'wait' | 'waitForCheckout'>;
   readonly reviews: Reviews;
   readonly events: Events;
   /** Without it no private host may be registered, and a resend waits for reconcile. */
@@ -55,13 +55,6 @@ export interface ApiMetrics {
   readonly contentType: string;
   /** `route` is the pattern, never the address itself: a metric must not grow with its callers. */
   request(request: { route: string; method: string; status: number; durationMs: number }): void;
-}
-
-export interface Waiter {
-  /** Resolves when the operation is final, a pay-in's buyer has to act, or the time is up, whichever comes first. */
-  wait(operation: { kind: OperationKind; pkid: Pkid }, timeoutMs: number): Promise<void>;
-  /** Resolves when nothing of a cancelled checkout is left to give back, or the time is up. */
-  waitForCheckout(checkoutId: string, timeoutMs: number): Promise<void>;
 }
 
 export interface Reviews {

@@ -39,6 +39,15 @@ export function moneyOfTransfer(transfer: MovingTransfer): Money {
   return { amountMinor: transfer.amountMinor, currency: transfer.currency };
 }
 
+/** As its row is since it ended. */
+export function endedTransfer(
+  transfer: Transfer,
+  end: Pick<Transfer, 'status' | 'failureCode' | 'failureDetail'> & { readonly finalAt: Date },
+): Transfer {
+  const { status, failureCode, failureDetail, finalAt } = end;
+  return { ...transfer, status, failureCode, failureDetail, dueAt: null, updatedAt: finalAt, finalAt };
+}
+
 /** The final patch, from what the ledger said of the movement. */
 export function endTransfer(result: MovementResult, now: Date): TransferEnd & { status: 'succeeded' | 'failed' } {
   const final = { dueAt: null, finalAt: now, updatedAt: now };

@@ -45,15 +45,17 @@ export function createTransferLife(options: LifeOptions) {
     known.set(pkid, { pkid, status, fromWallet, toWallet });
   }
 
+  async function assertFits(walletId: string, currency: Currency): Promise<void> {
+    const wallet = await wallets.find(walletId);
+    if (wallet === null) throw noSuchWallet(walletId);
+    if (wallet.currency !== currency) throw otherCurrency(wallet);
+  }
+
   return {
     /** Commits the intention, then tells the queue. Throws not-found, invalid-currency, same-wallet. */
     async request(request: TransferRequest): Promise<Intake<Transfer>> {
       if (request.fromWallet === request.toWallet) throw new PaymentError('same-wallet');
-      for (const walletId of [request.fromWallet, request.toWallet]) {
-        const wallet = await wallets.find(walletId);
-        if (wallet === null) throw noSuchWallet(walletId);
-        if (wallet.currency !== request.currency) throw otherCurrency(wallet);
-      }
+      await Promise.all([request.fromWallet, request.toWallet].map((id) => assertFits(id, request.currency)));
       const pkid = pkidOf('transfer', request.semanticKey);
       if (at) await at('transfer: before row commit', pkid);
       const intake = await journal.insertTransfer(pkid, (now) => newTransfer(pkid, request, now, timing.leaseMs));

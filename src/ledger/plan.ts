@@ -5,7 +5,7 @@ import { PaymentError } from '../domain/errors.ts';
 import type { OperationKind, Pkid } from '../domain/id.ts';
 import type { Movement, MovementResult } from '../domain/movements.ts';
 import type { Order } from '../domain/order.ts';
-import { isFinal, move, type Status } from '../domain/state-machine.ts';
+import { type FailureCode, isFinal, move, type Status } from '../domain/state-machine.ts';
 import type { StatusChange } from '../entities/status-change.ts';
 import type { BookingItem, StepItem } from './item.ts';
 import type { Conclusion, NewRefund, Seen } from './step.ts';
@@ -29,6 +29,8 @@ export interface FinalOperation {
   /** From here the caller's wait began. */
   readonly acceptedAt: Date;
   readonly finalAt: Date;
+  readonly failureCode: FailureCode | null;
+  readonly failureDetail: string | null;
 }
 
 interface OperationRow {
@@ -37,6 +39,8 @@ interface OperationRow {
   readonly createdAt: Date;
   readonly confirmedAt?: Date | null;
   readonly attempt?: number;
+  readonly failureCode?: FailureCode | null;
+  readonly failureDetail?: string | null;
 }
 
 export function planSteps<Name extends OperationKind>(
@@ -102,15 +106,7 @@ function changesOfNew(created: readonly NewRefund[] = [], now: Date): StatusChan
 }
 
 function finalsOfNew(created: readonly NewRefund[] = [], now: Date): FinalOperation[] {
-  return created
-    .filter(({ row }) => isFinal(row.status))
-    .map(({ row: { pkid, status, createdAt } }) => ({
-      kind: 'refund',
-      pkid,
-      status,
-      acceptedAt: createdAt,
-      finalAt: now,
-    }));
+  return created.filter(({ row }) => isFinal(row.status)).map(({ row }) => finalOperation('refund', row, now));
 }
 
 function writesOf<Row>(conclusion: Conclusion<Row, unknown>): Writes {
@@ -152,8 +148,12 @@ function concludeStep<Name extends OperationKind>(step: {
 
 function finalOf(kind: OperationKind, before: OperationRow, after: OperationRow | null, now: Date): FinalOperation[] {
   if (after === null || isFinal(before.status) || !isFinal(after.status)) return [];
-  const acceptedAt = after.confirmedAt ?? after.createdAt;
-  return [{ kind, pkid: after.pkid, status: after.status, acceptedAt, finalAt: now }];
+  return [finalOperation(kind, after, now)];
+}
+
+function finalOperation(kind: OperationKind, row: OperationRow, finalAt: Date): FinalOperation {
+  const { pkid, status, failureCode = null, failureDetail = null } = row;
+  return { kind, pkid, status, acceptedAt: row.confirmedAt ?? row.createdAt, finalAt, failureCode, failureDetail };
 }
 
 /** One status change for each status that was passed; `move` refuses what the table of moves does not allow. */

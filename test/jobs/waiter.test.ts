@@ -3,8 +3,9 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pkidOf } from '../../src/domain/id.ts';
+import { endedTransfer } from '../../src/domain/transfer.ts';
 import { createWaiter } from '../../src/jobs/waiter.ts';
-import { type Ledger, openLedger } from '../harness/ledger.ts';
+import { adjust, type Ledger, openLedger, openWallets, requestTransfer } from '../harness/ledger.ts';
 
 let ledger: Ledger;
 beforeAll(async () => {
@@ -29,6 +30,31 @@ test('a database that does not answer is asked once, however many begin to wait'
   await blocker.query('COMMIT');
   waiter.close();
   await Promise.all(waits);
+});
+
+test('says how a transfer ended here, and that it does not know when another process ended it', async () => {
+  const [here, elsewhere] = [await ledger.openTeller(), await ledger.openTeller()];
+  const waiter = createWaiter(here);
+  await openWallets(here, ['from', 'to']);
+  await adjust(here, { key: 'fund', walletId: 'from', amountMinor: 1_000n });
+  const askFor = async (key: string, amountMinor: bigint) => {
+    const { row } = await requestTransfer(here, { key, from: 'from', to: 'to', amountMinor });
+    return { row, end: waiter.wait({ kind: 'transfer', pkid: row.pkid }, WAIT_MS) };
+  };
+
+  const paid = await askFor('paid', 10n);
+  const refused = await askFor('refused', 9_999n);
+  for (const { row, end } of [paid, refused]) {
+    await here.transfers.run(row.pkid);
+    const seen = await end;
+    expect(seen).not.toBeNull();
+    expect(seen && endedTransfer(row, seen)).toEqual(await here.transfers.find(row.pkid));
+  }
+
+  const unseen = await askFor('unseen', 10n);
+  await elsewhere.transfers.run(unseen.row.pkid);
+  expect(await unseen.end).toBeNull();
+  waiter.close();
 });
 
 const WAIT_MS = 5_000;

@@ -4,7 +4,7 @@ import { z } from '@hono/zod-openapi';
 import { PaymentError } from '../../domain/errors.ts';
 import { pkidOf } from '../../domain/id.ts';
 import { isFinal } from '../../domain/state-machine.ts';
-import type { Transfer } from '../../domain/transfer.ts';
+import { endedTransfer, type Transfer } from '../../domain/transfer.ts';
 import { batchItems, batchView, takeBatch } from '../batch.ts';
 import type { Api } from '../context.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
@@ -141,6 +141,6 @@ export async function findTransfer(key: string, api: Api): Promise<Transfer> {
 /** The row when it is final or the wait is over. */
 async function waited(transfer: Transfer, waitMs: number | undefined, api: Api): Promise<Transfer> {
   if (waitMs === undefined || isFinal(transfer.status)) return transfer;
-  await api.waiter.wait({ kind: 'transfer', pkid: transfer.pkid }, waitMs);
-  return findTransfer(transfer.semanticKey, api);
+  const end = await api.waiter.wait({ kind: 'transfer', pkid: transfer.pkid }, waitMs);
+  return end === null ? findTransfer(transfer.semanticKey, api) : endedTransfer(transfer, end);
 }
