@@ -50,6 +50,7 @@ export function createInbox({ db, log, leaseMs }: { db: Db; log: Logger; leaseMs
       });
       // Of equal ones only the first is new.
       for (const { event, resolve } of items) resolve(stored.delete(nameOf(event)));
+      return [];
     },
   });
   const claims = createLoader<StoredEvent, ClaimedEvent>((events) => claimEvents(db, events, leaseMs));

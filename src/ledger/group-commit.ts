@@ -30,8 +30,11 @@ const WAITING_FOR_SECOND_MIN = 64;
 const SECOND_AFTER_MS = 20;
 
 export function createGroupCommit<Item extends GroupItem>(options: {
-  /** Commits all items in one transaction and answers each caller, or throws and has answered none. */
-  commit: (items: readonly Item[]) => Promise<void>;
+  /**
+   * Commits the items in one transaction and answers each caller, or throws and has answered none. What would have had
+   * to wait for another process's locks it may leave out and return, unless that is patient.
+   */
+  commit: (items: readonly Item[], isPatient: (item: Item) => boolean) => Promise<readonly Item[]>;
   onBatch: (batch: { size: number; durationMs: number }) => void;
   log: Logger;
   /** From so many waiting items on, a second commit begins beside the first. */
@@ -41,6 +44,8 @@ export function createGroupCommit<Item extends GroupItem>(options: {
   let waiting: Item[] = [];
   const inFlight = new Set<Batch<Item>>();
   const late = new Set<Batch<Item>>();
+  /** Left out once: the next time it waits, or others would go ahead of it for ever. */
+  const patient = new WeakSet<Item>();
   let isPumpQueued = false;
   let idleListeners: (() => void)[] = [];
 
@@ -83,8 +88,10 @@ export function createGroupCommit<Item extends GroupItem>(options: {
   async function run(items: readonly Item[]): Promise<void> {
     const startedAt = performance.now();
     try {
-      await commit(items);
-      onBatch({ size: items.length, durationMs: performance.now() - startedAt });
+      const leftOut = await commit(items, (item) => patient.has(item));
+      for (const item of leftOut) patient.add(item);
+      waiting = [...leftOut, ...waiting];
+      onBatch({ size: items.length - leftOut.length, durationMs: performance.now() - startedAt });
     } catch (error) {
       const isAway = error instanceof PaymentError && error.kind === 'unavailable';
       if (isAway || items.length === 1) {

@@ -2,6 +2,7 @@
 // let every step decide, apply the movements, write. About a dozen statements whatever the size of the batch.
 
 import type { Logger } from 'pino';
+import { isPlatformWalletId } from '../domain/chart.ts';
 import type { Pkid } from '../domain/id.ts';
 import { apply } from '../domain/movements.ts';
 import type { Order } from '../domain/order.ts';
@@ -57,8 +58,8 @@ export function createJournal(options: {
   const finalListeners: ((final: FinalOperation) => void)[] = [];
   const deliveryListeners: ((deliveryIds: readonly string[]) => void)[] = [];
 
-  async function commit(items: readonly Item[]): Promise<void> {
-    const committed = await commitAll(items).catch((error: unknown) => {
+  async function commit(items: readonly Item[], isPatient: IsPatient): Promise<readonly Item[]> {
+    const committed = await commitAll(items, isPatient).catch((error: unknown) => {
       // A restored database may lack platform wallets that we remember.
       platformWallets.forget();
       throw error;
@@ -67,12 +68,13 @@ export function createJournal(options: {
     for (const final of committed.finals) for (const listener of finalListeners) tell(listener, final);
     const { deliveryIds } = committed;
     if (deliveryIds.length > 0) for (const listener of deliveryListeners) tell(listener, deliveryIds);
+    return committed.leftOut;
   }
 
-  async function commitAll(items: readonly Item[]): Promise<Committed> {
+  async function commitAll(items: readonly Item[], isPatient: IsPatient): Promise<Committed> {
     await platformWallets.ensure(items.flatMap((item) => item.walletIds));
     const ownTimes = new Set<number>();
-    return db.batch((statements) => commitBatch(statements, { tables, items, ownTimes, clock }));
+    return db.batch((statements) => commitBatch(statements, { tables, items, isPatient, ownTimes, clock }));
   }
 
   /** What is committed stays committed: a listener's own error may not make the batch run again. */
@@ -114,11 +116,15 @@ interface Committed {
   readonly deliveries: readonly (() => void)[];
   readonly finals: readonly FinalOperation[];
   readonly deliveryIds: readonly string[];
+  readonly leftOut: readonly Item[];
 }
+
+type IsPatient = (item: Item) => boolean;
 
 interface BatchOptions {
   readonly tables: Tables;
   readonly items: readonly Item[];
+  readonly isPatient: IsPatient;
   /** The times that earlier runs of this transaction gave to its new rows. */
   readonly ownTimes: Set<number>;
   readonly clock: DatabaseClock;
@@ -126,37 +132,38 @@ interface BatchOptions {
 
 async function commitBatch(
   statements: Statements,
-  { tables, items, ownTimes, clock }: BatchOptions,
+  { tables, items, isPatient, ownTimes, clock }: BatchOptions,
 ): Promise<LastStatements<Committed>> {
   // First of all, and before any lock: a new row may have to wait for another process that inserts the same.
   const taken = await take(statements, { tables, items, ownTimes, clock });
-  const lanes = lanesOf(items);
-  const acting = Object.values(lanes).flat();
+  const wanted = lanesOf(items);
+  const acting = Object.values(wanted).flat();
   if (acting.length === 0)
-    return { underway: taken.inserting, result: { taken, deliveries: [], finals: [], deliveryIds: [] } };
+    return { underway: taken.inserting, result: { taken, deliveries: [], finals: [], deliveryIds: [], leftOut: [] } };
 
   // Everything is locked in one order, in every process: operations, orders, wallets.
-  const walletIds = [...new Set(acting.flatMap((item) => item.walletIds))];
-  const orderPkids = orderPkidsOf(lanes);
+  const orderPkids = orderPkidsOf(wanted);
   const [payins, payouts, refunds, transfers, orders, { balances, debts }, { now, endpoints }, ...read] =
     await Promise.all([
-      lockOperations(statements, tables.payin, pkidsOf(lanes.payin)),
-      lockOperations(statements, tables.payout, pkidsOf(lanes.payout)),
-      lockOperations(statements, tables.refund, pkidsOf(lanes.refund)),
-      lockOperations<MovingTransfer>(statements, tables.lockedTransfer, pkidsOf(lanes.transfer)),
+      lockOperations(statements, tables.payin, pkidsOf(wanted.payin)),
+      lockOperations(statements, tables.payout, pkidsOf(wanted.payout)),
+      lockOperations(statements, tables.refund, pkidsOf(wanted.refund)),
+      lockOperations<MovingTransfer>(statements, tables.lockedTransfer, pkidsOf(wanted.transfer)),
       lockOperations(statements, tables.order, orderPkids),
-      lockWallets(statements, walletIds),
+      lockWallets(statements, walletsOf(acting, isPatient)),
       // Read when the last lock is held: a clock of before would put a later change before an earlier one.
       readClockAndSubscriptions(statements),
       // Likewise: two equal requests at once meet at the wallets, and the second sees the first.
-      readRows(statements, tables.adjustment, pkidsOf(lanes.adjustment)),
-      readRows(statements, tables.treasury, pkidsOf(lanes.treasury)),
-      readSeen(statements, { tables, lanes }),
+      readRows(statements, tables.adjustment, pkidsOf(wanted.adjustment)),
+      readRows(statements, tables.treasury, pkidsOf(wanted.treasury)),
+      readSeen(statements, { tables, lanes: wanted }),
       ...taken.inserting,
     ]);
   clock.observe(now);
   const [adjustments, treasuries, seen] = read;
   const see = sight(orders, seen);
+  const leftOut = new Set<Item>(acting.filter((item) => item.walletIds.some((walletId) => !balances.has(walletId))));
+  const lanes = leftOut.size === 0 ? wanted : lanesOf(items.filter((item) => !leftOut.has(item)));
 
   const plans = [
     ...planSteps(lanes.payin, { table: 'payin', rows: payins, now, see }),
@@ -184,11 +191,15 @@ async function commitBatch(
       deliveries: concluded.map((one) => one.deliver),
       finals: concluded.flatMap((one) => one.finals),
       deliveryIds,
+      leftOut: [...leftOut],
     },
   };
 }
 
-async function take(statements: Statements, { tables, items, ownTimes, clock }: BatchOptions): Promise<Taken> {
+async function take(
+  statements: Statements,
+  { tables, items, ownTimes, clock }: Omit<BatchOptions, 'isPatient'>,
+): Promise<Taken> {
   const payins = items.filter((item) => item.lane === 'new payin');
   const payouts = items.filter((item) => item.lane === 'new payout');
   const transfers = items.filter((item) => item.lane === 'new transfer');
@@ -207,6 +218,14 @@ async function askClock(statements: Statements, clock: DatabaseClock): Promise<D
 }
 
 const NOTHING_TAKEN: Taken = { inserting: [], deliveries: async () => [] };
+
+/** What every commit of a kind wants, and what has been left out before, is waited for. */
+function walletsOf(acting: readonly Item[], isPatient: IsPatient): { must: string[]; may: string[] } {
+  const must = new Set(acting.flatMap((item) => (isPatient(item) ? item.walletIds : [])));
+  const all = new Set(acting.flatMap((item) => item.walletIds));
+  for (const walletId of all) if (isPlatformWalletId(walletId)) must.add(walletId);
+  return { must: [...must], may: [...all].filter((walletId) => !must.has(walletId)) };
+}
 
 type Lanes = ReturnType<typeof lanesOf>;
 

@@ -1,4 +1,5 @@
-// Locking wallets, always in the same order, and creating platform wallets before the first batch that needs them.
+// Locking wallets, always in the same order or without waiting, and creating platform wallets before the first batch
+// that needs them.
 
 import { sql } from 'kysely';
 import { debtWalletId, isPlatformWalletId, parsePlatformWalletId } from '../domain/chart.ts';
@@ -10,6 +11,7 @@ import { arrayLiteral } from './array-literal.ts';
 import { everyRow } from './table-writes.ts';
 
 export interface LockedWallets {
+  /** What another commit has locked is not among them, where it was not to be waited for. */
   readonly balances: ReadonlyMap<string, Balance>;
   /** Of each seller's wallet among them the debt's, where there is one: it is locked too, to be paid back first. */
   readonly debts: ReadonlyMap<string, string>;
@@ -24,31 +26,52 @@ interface RawWallet {
   held: string;
   seq: string;
   allow_negative: boolean;
+  has_debt: boolean;
 }
 
 /**
- * People's wallets by id, platform wallets last: every commit in every process takes them in this order.
- * NO KEY UPDATE, because new rows elsewhere refer to wallets and must not wait for us.
+ * Those that must be had are waited for: people's wallets by id, platform wallets last, so that every commit in every
+ * process takes them in this order. Of the others come those that nobody else has locked, and whose debt is free too;
+ * that nobody waits for these is why they may come behind. NO KEY UPDATE, because new rows elsewhere refer to wallets
+ * and must not wait for us.
  */
-export async function lockWallets(statements: Statements, walletIds: readonly string[]): Promise<LockedWallets> {
-  if (walletIds.length === 0) return { balances: new Map(), debts: new Map() };
-  const { rows } = await statements.run<RawWallet>(LOCK, [arrayLiteral('text', walletIds)]);
-  const balances = new Map(rows.map((row) => [row.wallet_id, parseBalance(row)]));
-  const missing = walletIds.filter((walletId) => !balances.has(walletId));
+export async function lockWallets(
+  statements: Statements,
+  { must, may }: { must: readonly string[]; may: readonly string[] },
+): Promise<LockedWallets> {
+  const [musts, mays] = await Promise.all([
+    selectWallets(statements, LOCK, must),
+    selectWallets(statements, FREE, may),
+  ]);
+  const rows = [...musts, ...mays];
+  const locked = new Map(rows.map((row) => [row.wallet_id, row]));
+  const missing = must.filter((walletId) => !locked.has(walletId));
   if (missing.length > 0) throw new Error(`No such wallet: ${missing.join(', ')}. Create it before it is used.`);
-  const debts = rows
-    .filter(({ kind }) => kind === 'seller' || kind === 'buyer')
-    .map((row) => [row.wallet_id, debtWalletId(row.owner_id, row.currency)] as const)
-    .filter(([, debtId]) => balances.has(debtId));
-  return { balances, debts: new Map(debts) };
+  const debts = new Map(
+    rows.filter((row) => row.has_debt).map((row) => [row.wallet_id, debtWalletId(row.owner_id, row.currency)]),
+  );
+  const whole = [...locked.values()].filter(({ wallet_id: walletId }) => locked.has(debts.get(walletId) ?? walletId));
+  return { balances: new Map(whole.map((row) => [row.wallet_id, parseBalance(row)])), debts };
 }
 
-const LOCK = `SELECT wallet_id, owner_id, kind, currency, posted, held, seq, allow_negative
+async function selectWallets(
+  statements: Statements,
+  text: string,
+  walletIds: readonly string[],
+): Promise<readonly RawWallet[]> {
+  if (walletIds.length === 0) return [];
+  return (await statements.run<RawWallet>(text, [arrayLiteral('text', walletIds)])).rows;
+}
+
+const SELECT = `SELECT wallet_id, owner_id, kind, currency, posted, held, seq, allow_negative,
+    kind IN ('seller', 'buyer') AND EXISTS (
+      SELECT FROM wallet debt WHERE debt.wallet_id = '@debt:' || wallet.owner_id || ':' || wallet.currency) AS has_debt
   FROM wallet WHERE wallet_id = ANY(ARRAY(
     SELECT unnest($1::text[])
     UNION ALL SELECT '@debt:' || owner_id || ':' || currency FROM wallet
-              WHERE wallet_id = ANY($1::text[]) AND kind IN ('seller', 'buyer')))
-  ORDER BY wallet_id LIKE '@%', wallet_id FOR NO KEY UPDATE`;
+              WHERE wallet_id = ANY($1::text[]) AND kind IN ('seller', 'buyer')))`;
+const LOCK = `${SELECT} ORDER BY wallet_id LIKE '@%', wallet_id FOR NO KEY UPDATE OF wallet`;
+const FREE = `${SELECT} FOR NO KEY UPDATE OF wallet SKIP LOCKED`;
 
 /** Writes the balances that changed. */
 export async function updateWallets(

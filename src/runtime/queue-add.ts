@@ -1,6 +1,6 @@
-// Adding jobs, best effort: callers of one moment share an add, and those for whom none is free the next. It never throws and never
-// makes a caller wait longer than its bound. What was not added in time is owed to the queue and added when it answers
-// again; what even that loses is found by its row's due_at.
+// Adding jobs, best effort: callers of one moment share an add, and those for whom none is free the next. It never
+// throws and never makes a caller wait longer than its bound. What was not added in time is owed to the queue and added
+// when it answers again; what even that loses is found by its row's due_at.
 
 export interface Adder<Job> {
   /** True when the queue has taken all of them in time. */

@@ -28,21 +28,26 @@ function itemOf(
 
 /** A group whose commits end only when the test says so, and whose second does not wait for many. */
 function openGroup({ secondFrom = 1 } = {}) {
-  const commits: { pkids: string[]; items: readonly Item[]; finish: (error?: Error) => Promise<void> }[] = [];
+  const commits: {
+    pkids: string[];
+    items: readonly Item[];
+    patient: readonly Item[];
+    finish: (error?: Error, leftOut?: readonly Item[]) => Promise<void>;
+  }[] = [];
   const sizes: number[] = [];
   const group = createGroupCommit<Item>({
     log: silentLogger(),
     onBatch: ({ size }) => sizes.push(size),
     secondFrom,
-    commit(items) {
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const finish = async (error?: Error) => {
-        if (error === undefined) for (const item of items) item.resolve();
-        if (error === undefined) resolve();
+    commit(items, isPatient) {
+      const { promise, resolve, reject } = Promise.withResolvers<readonly Item[]>();
+      const finish = async (error?: Error, leftOut: readonly Item[] = []) => {
+        if (error === undefined) for (const item of items) if (!leftOut.includes(item)) item.resolve();
+        if (error === undefined) resolve(leftOut);
         else reject(error);
         await turn();
       };
-      commits.push({ pkids: items.map((item) => item.pkid), items, finish });
+      commits.push({ pkids: items.map((item) => item.pkid), items, patient: items.filter(isPatient), finish });
       return promise;
     },
   });
@@ -155,6 +160,22 @@ describe('who shares a commit', () => {
   });
 });
 
+test('what a commit leaves out is first in the next one, and patient then', async () => {
+  const group = openGroup();
+  const [a, b, c] = [itemOf('a', ['x']), itemOf('b', ['y']), itemOf('c', ['z'])];
+  await group.submit(a, b);
+  await group.commits[0]?.finish(undefined, [b]);
+  expect(group.begun()).toEqual([['a', 'b'], ['b']]);
+  await group.submit(c);
+  expect(group.begun()).toEqual([['a', 'b'], ['b'], ['c']]);
+  expect(group.commits.map(({ patient }) => patient)).toEqual([[], [b], []]);
+  await group.commits[1]?.finish();
+  await group.commits[2]?.finish();
+  await group.drained();
+  expect(group.sizes).toEqual([1, 1, 1]);
+  await b.done;
+});
+
 test('two steps that lock one further row are never in one commit, nor in two at once', async () => {
   const { submit, begun, commits, drained } = openGroup();
   await submit(itemOf('r1', [], { alsoLocks: ['order'] }), itemOf('r2', [], { alsoLocks: ['order'] }));
@@ -178,6 +199,7 @@ describe('an item that is refused', () => {
         tried.push(items.length);
         if (items.some((item) => poisoned.includes(item.pkid))) throw error;
         for (const item of items) item.resolve();
+        return [];
       },
     });
     const submit = async (count: number) => {

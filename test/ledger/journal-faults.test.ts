@@ -128,8 +128,8 @@ test('a request whose commit had to be tried again is still told that its operat
   const facts = { key: 'known', from: 'ann', to: 'bob', amountMinor: 10n };
   const { row } = await requestTransfer(ledger, facts);
   const busy = await ledger.connect();
-  await busy.query("BEGIN; SELECT * FROM wallet WHERE wallet_id = 'eve' FOR UPDATE");
-  // Both are submitted in one turn, so the wait for eve's wallet is a wait for both.
+  await busy.query("BEGIN; SELECT * FROM wallet WHERE wallet_id = '@equity:USD' FOR UPDATE");
+  // Both are submitted in one turn, so the wait for the platform's wallet is a wait for both.
   const booked = adjust(ledger, { key: 'slow', walletId: 'eve', amountMinor: 1n });
   const replayed = ledger.journal.insertTransfer(row.pkid, () => row);
   const before = ledger.batches.length;
