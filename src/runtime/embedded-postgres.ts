@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from './logger.ts';
 import { findBinaries, type PostgresBinaries, type ServerUser } from './postgres-binaries.ts';
@@ -52,6 +53,8 @@ const fastStopMs = 4_000;
 const immediateStopMs = 2_000;
 // 64 payouts, 256 transfers and the web at once share pools; the rest is for several processes and for people.
 const connectionsMax = 300;
+const buffersMinMb = 128;
+const buffersMaxMb = 2_048;
 const logKeptBytes = 10 * 1024 * 1024;
 const logTailLines = 12;
 
@@ -140,8 +143,7 @@ async function launch({ paths, user, binaries, unsafe }: LaunchOptions): Promise
     unix_socket_directories: '',
     max_connections: String(connectionsMax),
     jit: 'off',
-    // The indexes that five million entries are added to would not stay in the default of 128 MB.
-    shared_buffers: '512MB',
+    shared_buffers: `${buffersMb()}MB`,
     // After a checkpoint whole pages are logged again, so few of them; the disk holds this much more.
     max_wal_size: '2GB',
     timezone: 'UTC',
@@ -167,6 +169,13 @@ async function launch({ paths, user, binaries, unsafe }: LaunchOptions): Promise
   } finally {
     closeSync(log);
   }
+}
+
+// A sixteenth of the memory: the indexes that five million entries are added to at random would not stay in
+// PostgreSQL's default of 128 MB. What small books do not fill is never taken.
+function buffersMb(): number {
+  const bytes = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  return Math.round(Math.min(Math.max(bytes / 2 ** 24, buffersMinMb), buffersMaxMb));
 }
 
 async function endChild(child: ChildProcess): Promise<void> {
