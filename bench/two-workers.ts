@@ -17,13 +17,13 @@ export async function measureTwoWorkers(stage: Stage): Promise<Figure> {
   return { name: 'two_workers', value: best(rates[2]), baseline: best(rates[1]), note };
 }
 
-/** Half of the backlog warms the processes: else a second one is measured while it compiles its code once more. */
+/** Half a backlog warms each process: else a second one is measured while it compiles its code once more. */
 async function drain(stage: Stage, workers: number): Promise<number> {
   const { books, backlog } = stage;
   await stage.stopProcessor();
   await stage.workers(workers);
   const warming = stage.nextPrefix(`warming-${workers}`);
-  await books.fill(warming, { count: Math.ceil(backlog / 2), isHot: false });
+  await books.fill(warming, { count: Math.ceil(backlog / 2) * workers, isHot: false });
   await books.release();
   await books.allFinal('transfer');
   const prefix = stage.nextPrefix(`workers-${workers}`);
