@@ -56,7 +56,7 @@ const BREAK: Readonly<Record<FaultName, Break>> = {
   worker_killed: killMember,
   worker_killed_asking: killAsking,
   worker_paused: pauseMember,
-  api_killed: killMember,
+  api_killed: killAnswering,
   api_paused: pauseMember,
   client_killed: ({ lastsMs }, { client }) => downFor(client, lastsMs),
   sandbox_killed: ({ lastsMs }, { sandbox }) => downFor(sandbox, lastsMs),
@@ -125,19 +125,33 @@ async function killMember(fault: Fault, stage: Stage): Promise<void> {
   await downFor(memberOf(fault, stage).child, fault.lastsMs);
 }
 
+/** What it was asked is done, and whoever asked never hears of it. */
+async function killAnswering(fault: Fault, stage: Stage): Promise<Gaps> {
+  const { child, front } = memberOf(fault, stage);
+  // Some are refusals, of which nothing is lost.
+  return { request: await killBehind(front, { child, lastsMs: fault.lastsMs, withheldMin: 3 }) };
+}
+
 /** The provider has answered, and nobody will ever write it down. */
-async function killAsking(fault: Fault, stage: Stage): Promise<Gaps | undefined> {
+async function killAsking(fault: Fault, stage: Stage): Promise<Gaps> {
   const { child, provider } = memberOf(fault, stage);
-  if (provider === null) return undefined;
-  provider.trouble('unanswered');
+  return { call: await killBehind(provider, { child, lastsMs: fault.lastsMs, withheldMin: 1 }) };
+}
+
+/** Returns how many answers were on the wire for ever. */
+async function killBehind(
+  wire: Wire | null,
+  { child, lastsMs, withheldMin }: { child: Member['child']; lastsMs: number; withheldMin: number },
+): Promise<number> {
+  wire?.trouble('unanswered');
   const giveUpAt = Date.now() + LURK_MS;
-  while (provider.withheld() === 0 && Date.now() < giveUpAt) await wait(LOOK_EVERY_MS);
-  const call = provider.withheld();
+  while ((wire?.withheld() ?? withheldMin) < withheldMin && Date.now() < giveUpAt) await wait(LOOK_EVERY_MS);
+  const lost = wire?.withheld() ?? 0;
   await child.kill();
-  provider.heal();
-  await wait(fault.lastsMs);
+  wire?.heal();
+  await wait(lastsMs);
   await child.start();
-  return { call };
+  return lost;
 }
 
 async function pauseMember(fault: Fault, stage: Stage): Promise<void> {
