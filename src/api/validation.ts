@@ -29,7 +29,7 @@ export function withKey(body: unknown, header: string | undefined): unknown {
   const isGiven = given !== undefined && given !== null;
   if (!isGiven && header === undefined) throw new PaymentError('semantic-key-missing');
   if (isGiven && header !== undefined && given !== header) {
-    const detail = 'It differs from the Idempotency-Key header. Send only one of the two.';
+    const detail = 'semantic_key differs from the Idempotency-Key header. Send only one of the two.';
     throw new PaymentError('validation-failed', { detail, errors: [{ pointer: '/semantic_key', detail }] });
   }
   return isGiven ? body : { ...body, semantic_key: header };

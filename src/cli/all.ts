@@ -32,11 +32,11 @@ export async function runAll(): Promise<void> {
       log,
     });
     const key = bootstrapKey(config);
-    await ensureBootstrapKey(app.db, key.text);
+    const keyId = await ensureBootstrapKey(app.db, key.text);
     addApi(app, { listener, shutdown });
     await addWorkers(app, { shutdown });
     addStores(app, { shutdown });
-    printAddresses({ config, port: listener.port, key, providers: providersSaid(app.providers) });
+    printAddresses({ config, port: listener.port, key, keyId, providers: providersSaid(app.providers) });
   });
 }
 
@@ -58,8 +58,14 @@ function bootstrapKey(config: Config): BootstrapKey {
   return { text, shown: `${text}  (kept in ${file})` };
 }
 
-function printAddresses(facts: { config: Config; port: number; key: BootstrapKey; providers: string }): void {
-  const { config, port, key, providers } = facts;
+function printAddresses(facts: {
+  config: Config;
+  port: number;
+  key: BootstrapKey;
+  keyId: string;
+  providers: string;
+}): void {
+  const { config, port, key, keyId, providers } = facts;
   const host = config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;
   const url = `http://${host}:${port}`;
   const moved = port === config.port || config.port === 0 ? '' : `, because port ${config.port} is taken`;
@@ -69,7 +75,7 @@ function printAddresses(facts: { config: Config; port: number; key: BootstrapKey
       `Console  ${url}/`,
       `Queues   ${url}/admin/queues  (any user name, the key as password)`,
       `Docs     ${url}/docs`,
-      `Key      ${key.shown}`,
+      `Key      ${key.shown}  (its id: ${keyId})`,
       `Data     ${config.dataDir}`,
       '',
     ].join('\n'),

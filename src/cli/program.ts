@@ -7,16 +7,22 @@ import { PAYMENT_KINDS, PROVIDERS } from '../domain/provider.ts';
 import { SCOPES, type Scope } from '../jobs/api-key.ts';
 import { ConfigError } from '../runtime/config.ts';
 import { parseMix } from './load-plan.ts';
+import { UsageError } from './usage-error.ts';
 
 const USAGE_EXIT = 2;
 
 export async function runProgram(argv: readonly string[]): Promise<void> {
+  // Whoever read what we print has seen enough of it, as `head` does; what is done in the meantime stays done.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
   try {
     await program().parseAsync([...argv]);
   } catch (error) {
     if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : USAGE_EXIT);
     process.stderr.write(`${messageOf(error)}\n`);
-    process.exit(error instanceof ConfigError ? USAGE_EXIT : 1);
+    process.exit(error instanceof ConfigError || error instanceof UsageError ? USAGE_EXIT : 1);
   }
 }
 
@@ -80,12 +86,16 @@ function program(): Command {
     .option('--url <url>', 'where remit is', parseUrl, 'http://127.0.0.1:3000')
     .option('--key <key>', "API key with read, write and operate (default: REMIT_BOOTSTRAP_KEY, or the data folder's)")
     .option('--wallets <count>', 'wallets that the run makes and funds', parseWallets, 100)
-    .option('--provider <provider>', 'who pays payouts out; demobank never moves real money', 'demobank')
+    .addOption(
+      new Option('--provider <provider>', 'who pays payouts out; demobank never moves real money')
+        .choices(PROVIDERS)
+        .default('demobank'),
+    )
     .option('--final-within <seconds>', 'what takes longer is late', parseSeconds, 60)
     .option('--json', 'print JSON')
     .addHelpText('after', LOAD_HELP)
     .action(async (options) => (await import('./load.ts')).runLoad(options));
-  const keys = remit.command('keys').description('make and revoke API keys');
+  const keys = remit.command('keys').description('make, list and revoke API keys');
   keys
     .command('create')
     .description('make a key and print it, once')
@@ -93,9 +103,13 @@ function program(): Command {
     .option('--name <name>', 'what it is for', 'unnamed')
     .action(async (options) => (await import('./keys.ts')).createKey(options));
   keys
-    .command('revoke <key_id>')
-    .description('refuse a key from now on')
-    .action(async (keyId) => (await import('./keys.ts')).revokeKey(keyId));
+    .command('list')
+    .description('list the keys by id, never their values')
+    .action(async () => (await import('./keys.ts')).listKeys());
+  keys
+    .command('revoke <key>')
+    .description('refuse a key from now on: its id, or the key itself, or - to read either from standard input')
+    .action(async (named) => (await import('./keys.ts')).revokeKey(named));
   remit
     .command('openapi')
     .description('print the OpenAPI document')

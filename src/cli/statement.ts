@@ -8,6 +8,7 @@ import { fileStatement, type Looked, readStatement, type Statement, type Stateme
 import { readConfig } from '../runtime/config.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { joinDatabase, openAnsweringDb } from './database.ts';
+import { UsageError } from './usage-error.ts';
 
 /** A line is the provider's id, then perhaps our reference as the provider has it, with or without its dashes. */
 const LINE = /^(?<externId>[A-Za-z0-9_-]{1,255})(?:,(?<reference>[0-9a-fA-F-]{32,36}))?$/;
@@ -20,7 +21,7 @@ export async function runStatement(
   options: { provider: ProviderName; kind: Statement['kind']; wait: number },
 ): Promise<void> {
   const { provider, kind, wait } = options;
-  const lines = parseStatement(readFileSync(file === '-' ? process.stdin.fd : file, 'utf8'));
+  const lines = parseStatement(readList(file));
   const config = readConfig();
   const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
   const database = await joinDatabase(config, log);
@@ -38,6 +39,16 @@ export async function runStatement(
   } finally {
     await db.close();
     await database.close();
+  }
+}
+
+function readList(file: string): string {
+  try {
+    return readFileSync(file === '-' ? process.stdin.fd : file, 'utf8');
+  } catch (cause) {
+    throw new UsageError(`Cannot read ${file}. Name a file with one payment id a line, or - for standard input.`, {
+      cause,
+    });
   }
 }
 

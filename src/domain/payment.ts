@@ -131,7 +131,7 @@ export function cancelPayment(payment: Payment, now: Date, { cancelable }: { can
     return { type: 'requested', patch: { cancelRequestedAt: now, ...hintPatch(payment, now) } };
   }
   const detail = isFinal(payment.status)
-    ? `It is final: ${payment.status}. Nothing can be cancelled any more.`
+    ? `It is final: ${payment.status}. Nothing is left to cancel; take back what was paid by a payment of its own.`
     : 'The money may already be on its way. Wait for the final status, and take it back then.';
   throw new PaymentError('invalid-state', { detail });
 }

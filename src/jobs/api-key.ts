@@ -33,17 +33,48 @@ export async function createApiKey(
   return { keyId, key, name, scopes };
 }
 
-/** From now on (one second for caches) the key is refused. Says whether there was such a live key. */
-export async function revokeApiKey(db: Db, keyId: string): Promise<boolean> {
-  const { numAffectedRows } = await sql`
+/** From now on (one second for caches) the key is refused. `named`: its id, or itself. Null: no such key is live. */
+export async function revokeApiKey(db: Db, named: string): Promise<string | null> {
+  const { rows } = await sql<{ key_id: string }>`
     UPDATE api_key SET revoked_at = date_trunc('milliseconds', clock_timestamp())
-    WHERE key_id::text = ${keyId} AND revoked_at IS NULL`.execute(db.sql);
-  return numAffectedRows === 1n;
+    WHERE (key_id::text = ${named} OR hash = ${hashOfKey(named)}) AND revoked_at IS NULL
+    RETURNING key_id::text`.execute(db.sql);
+  return rows[0]?.key_id ?? null;
 }
 
-/** Makes the given key known with all scopes when it is absent. A revoked one stays revoked. */
-export async function ensureBootstrapKey(db: Db, key: string): Promise<void> {
+export interface ListedApiKey {
+  readonly keyId: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly createdAt: Date;
+  readonly revokedAt: Date | null;
+}
+
+/** Oldest first, the revoked ones too. */
+export async function listApiKeys(db: Db): Promise<ListedApiKey[]> {
+  const { rows } = await sql<{
+    key_id: string;
+    name: string;
+    scopes: string[];
+    created_at: string;
+    revoked_at: string | null;
+  }>`SELECT key_id::text, name, to_json(scopes) AS scopes, created_at::text, revoked_at::text
+     FROM api_key ORDER BY created_at, key_id`.execute(db.sql);
+  return rows.map(({ key_id: keyId, name, scopes, created_at: createdAt, revoked_at: revokedAt }) => ({
+    keyId,
+    name,
+    scopes,
+    createdAt: new Date(createdAt),
+    revokedAt: revokedAt === null ? null : new Date(revokedAt),
+  }));
+}
+
+/** Makes the given key known with all scopes when it is absent, and returns its id. A revoked one stays revoked. */
+export async function ensureBootstrapKey(db: Db, key: string): Promise<string> {
   await insertKey(db, { key, name: BOOTSTRAP_NAME, scopes: SCOPES });
+  const { rows } = await sql<{ key_id: string }>`
+    SELECT key_id::text FROM api_key WHERE hash = ${hashOfKey(key)}`.execute(db.sql);
+  return rows[0]?.key_id ?? '';
 }
 
 export function hashOfKey(key: string): Buffer {

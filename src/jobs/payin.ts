@@ -288,7 +288,10 @@ export function refuseUnable(
   providers: LifeOptions['providers'],
 ): void {
   const { payin } = providerOf(providers, provider);
-  const refusal = payin === null ? 'It takes no payments. Choose another provider.' : payin.refusalOf(money);
+  const refusal =
+    payin === null
+      ? 'It takes no payments. Choose another provider: stripe, paypal or square.'
+      : payin.refusalOf(money);
   if (refusal !== null) throw new PaymentError('provider-not-able', { detail: `${provider}: ${refusal}` });
 }
 

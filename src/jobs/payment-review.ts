@@ -79,7 +79,9 @@ function isResolvedAs(row: Payment, { verdict, externPaymentId }: Resolution): b
 
 function refuseUnresolvable(row: Payment, kind: PaymentKind, now: Date): void {
   if (isFinal(row.status)) {
-    throw new PaymentError('invalid-state', { detail: `The ${kind} is final: ${row.status}. It cannot be resolved.` });
+    throw new PaymentError('invalid-state', {
+      detail: `The ${kind} is final: ${row.status}. Nothing is left to resolve; GET its timeline to see why.`,
+    });
   }
   if (row.status === 'initialized') {
     throw new PaymentError('invalid-state', { detail: `Nothing was sent yet. Cancel the ${kind} instead.` });

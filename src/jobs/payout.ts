@@ -144,7 +144,10 @@ async function approvedBeneficiary(request: PayoutRequest, { db, wallets, provid
   if (wallet === null) throw noSuchWallet(walletId);
   if (wallet.currency !== currency) throw otherCurrency(wallet);
   const { payout } = providerOf(providers, request.provider);
-  const refusal = payout === null ? 'It cannot pay out. Choose another provider.' : payout.refusalOf(request);
+  const refusal =
+    payout === null
+      ? 'It cannot pay out. Choose another provider: stripe, paypal, tipalti or demobank.'
+      : payout.refusalOf(request);
   if (refusal !== null) throw new PaymentError('provider-not-able', { detail: `${request.provider}: ${refusal}` });
   if (payeeId === null) return destination ?? '';
   const payee = await db.em().findOne(PayeeEntity, { payeeId });

@@ -218,7 +218,9 @@ function refuseDelivered({ deliveredAt }: Order): void {
 }
 
 export function noSuchOrder(orderId: string): PaymentError {
-  return new PaymentError('not-found', { detail: `There is no order "${orderId}". Check the id of its checkout.` });
+  return new PaymentError('not-found', {
+    detail: `There is no order "${orderId}". Check the id, as it was given when its checkout was made.`,
+  });
 }
 
 function notPaid(): PaymentError {

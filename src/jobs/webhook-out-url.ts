@@ -86,10 +86,12 @@ function credentialsIn(url: URL): string | null {
   return has ? 'The URL holds credentials. Leave them out; the signature proves who calls.' : null;
 }
 
+const OR_ALLOW = 'or name a host of your own, with its port, in WEBHOOK_ALLOW_HOSTS and start again.';
+
 function faultOf(url: URL): string | null {
-  if (url.protocol !== 'https:') return 'The URL is not https. Send an https URL.';
+  if (url.protocol !== 'https:') return `The URL is not https. Send an https URL, ${OR_ALLOW}`;
   // The parser leaves the standard port out.
-  return url.port === '' ? null : 'The URL names a port of its own. Use https on its standard port, 443.';
+  return url.port === '' ? null : `The URL names a port of its own. Use port 443, ${OR_ALLOW}`;
 }
 
 function placeOf(url: URL): string {

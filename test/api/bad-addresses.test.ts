@@ -136,6 +136,9 @@ describe('a query', () => {
     '/v1/payouts/bad?wait=1e3',
     '/v1/wallets/bad-a/balance?at=x',
     '/v1/trial-balance?at=x',
+    // What is not written yet cannot be told.
+    '/v1/wallets/bad-a/balance?at=2999-01-01T00:00:00Z',
+    '/v1/trial-balance?at=2999-01-01T00:00:00Z',
   ])('%s is refused', async (path) => {
     expect(isErrorOf(await rig.get(path))).toEqual({ status: 422, code: 'validation-failed' });
   });

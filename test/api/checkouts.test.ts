@@ -121,6 +121,9 @@ describe('a checkout', () => {
     }
     const confirmed = await rig.post('/v1/checkouts/co-mixed/pay?wait=20', { ...body, confirm: true });
     expect(confirmed).toMatchObject({ status: 200, json: { status: 'succeeded' } });
+    const paid = await rig.post('/v1/checkouts/co-mixed/pay', { ...body, semantic_key: 'co-mixed-more' });
+    expect(isErrorOf(paid)).toEqual({ status: 409, code: 'invalid-state' });
+    expect(paid.json.detail).toMatch(/succeeded\. It is paid; open another checkout/);
   });
 
   it('is open again when its pay-in failed, and may be paid by other means', async () => {

@@ -1,7 +1,8 @@
 // A provider's list is read line by line, and a line that is none is named before anything is filed.
 
 import { expect, test } from 'vitest';
-import { parseStatement } from '../../src/cli/statement.ts';
+import { parseStatement, runStatement } from '../../src/cli/statement.ts';
+import { UsageError } from '../../src/cli/usage-error.ts';
 
 const PKID = '8e12eff4-1f0b-5860-93fd-4876ca66286e';
 
@@ -22,4 +23,11 @@ test.each([
 ])('%s is refused, with what to do', (_what, text, said) => {
   expect(() => parseStatement(text)).toThrow(said);
   expect(() => parseStatement(text)).toThrow(/Leave out|Give a file/);
+});
+
+test('a file that cannot be read is wrong usage, with what to name instead', async () => {
+  const options = { provider: 'stripe', kind: 'payout', wait: 1 } as const;
+  const refused = runStatement('/nowhere/ids.txt', options);
+  await expect(refused).rejects.toThrow(UsageError);
+  await expect(refused).rejects.toThrow('Name a file with one payment id a line, or - for standard input.');
 });

@@ -65,9 +65,11 @@ const pay = endpoint({
     const intake = await api.checkouts.pay(named.checkout_id, request);
     if (intake.type === 'taken') {
       const { semanticKey, status } = intake.row;
-      const detail =
-        `The checkout has the pay-in "${semanticKey}", which is ${status}. ` +
-        'Follow that one; a new one is possible once it failed.';
+      const wayOut =
+        status === 'succeeded'
+          ? 'It is paid; open another checkout for another purchase.'
+          : 'Follow that one; a new one is possible once it failed.';
+      const detail = `The checkout has the pay-in "${semanticKey}", which is ${status}. ${wayOut}`;
       throw new ConflictError(detail, locationOf(payinDoor, intake.row));
     }
     const { row, isReplayed } = taken(intake);

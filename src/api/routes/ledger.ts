@@ -5,11 +5,10 @@ import { sql } from 'kysely';
 import { PaymentError } from '../../domain/errors.ts';
 import type { PostingId } from '../../domain/id.ts';
 import { PostingEntity } from '../../entities/posting.ts';
-import { readClock } from '../../ledger/reads.ts';
-import { statementsOf } from '../../runtime/statements.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
 import { currency, time, walletId } from '../fields.ts';
 import { createdQuery, given, isUuid, pageOf, pageQuery, readPage } from '../pages.ts';
+import { pastTime } from '../past-time.ts';
 import { postingView, presentPostings, readTrialBalance, trialBalanceView } from '../views/posting.ts';
 
 const trialBalance = endpoint({
@@ -26,7 +25,7 @@ const trialBalance = endpoint({
   errors: ['invalid-currency'],
   async handle({ query }, api) {
     const asked = { currency: query.currency ?? null, at: query.at ?? null };
-    const at = asked.at ?? (await readClock(statementsOf(api.db.sql)));
+    const at = await pastTime(query.at, api);
     const sums = await readTrialBalance(api.db.sql, asked);
     return { status: 200, body: { currency: asked.currency, at: at.toISOString(), ...sums } };
   },

@@ -3,13 +3,12 @@
 import { z } from '@hono/zod-openapi';
 import { sql } from 'kysely';
 import { PaymentError } from '../../domain/errors.ts';
-import { readClock } from '../../ledger/reads.ts';
-import { statementsOf } from '../../runtime/statements.ts';
 import type { Api } from '../context.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
 import { chosenId, currency, metadata, time, walletId } from '../fields.ts';
 import { intakeReply, taken } from '../intake-reply.ts';
 import { createdQuery, cut, given, mapPage, pageOf, pageQuery } from '../pages.ts';
+import { pastTime } from '../past-time.ts';
 import { balanceView, entryView, readBalanceAt, readEntries } from '../views/entry.ts';
 import { presentWallet, readWallets, WALLET_KINDS, type WalletView, walletView } from '../views/wallet.ts';
 
@@ -131,7 +130,7 @@ const balance = endpoint({
   errors: ['not-found'],
   async handle(request, api) {
     const wallet = await requireWallet(request.params.wallet_id, api);
-    const at = request.query.at ?? (await readClock(statementsOf(api.db.sql)));
+    const at = await pastTime(request.query.at, api);
     return { status: 200, body: await readBalanceAt(api.db.sql, { wallet, at }) };
   },
 });
