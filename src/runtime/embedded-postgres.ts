@@ -146,7 +146,6 @@ async function launch({ paths, user, binaries, unsafe }: LaunchOptions): Promise
     shared_buffers: `${buffersMb()}MB`,
     // After a checkpoint whole pages are logged again, so few of them; the disk holds this much more.
     max_wal_size: '2GB',
-    wal_compression: 'on',
     timezone: 'UTC',
     log_timezone: 'UTC',
     ...(unsafe ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } : {}),
