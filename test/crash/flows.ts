@@ -61,6 +61,8 @@ export function endOf(word: Word, { kind, provider }: { kind: OperationKind; pro
 export interface Flow {
   readonly name: string;
   readonly kind: OperationKind;
+  /** What the provider is told to do; a flow without one is a story of its own. */
+  readonly word?: Word;
   /** How it may end; what it ends as without a crash comes first. */
   readonly ends: readonly [End, ...End[]];
   /** The buyer has to approve it. */
@@ -103,6 +105,7 @@ export function payouts(provider: ProviderName, word: Word): Flow {
   return {
     name: `a payout at ${provider}, "${word}"`,
     kind: 'payout',
+    word,
     ends: [endOf(word, { kind: 'payout', provider })],
     async prepare(clerk, key) {
       await openWallets(clerk, [walletOf(key)]);

@@ -1,38 +1,76 @@
-// Which deaths are tried of what was seen to be passed, and whether anybody died of them.
+// Which deaths are tried of what was seen to be passed, and whether anybody died of them. What is left out is left out
+// by the rules that are written here, and by no other.
 
-import type { CrashPoint } from '../../src/runtime/crash-point.ts';
+import { type CrashPoint, OPERATION_CRASH_POINTS } from '../../src/runtime/crash-point.ts';
+import { fraction, type Word } from '../../src/sandbox/behaviour.ts';
 import type { Case, Outcome } from './cases.ts';
 import type { Doom } from './fates.ts';
-import type { Flow } from './flows.ts';
 
 /** Of cases that die only where an event happens to come, or a call to be late, this share may be spared. */
 const SPARED_SHARE_MAX = 0.2;
+/** Of the pairs that no rule demands each time; what is played depends on the names of flow and gaps alone. */
+const PLAYED_SHARE = 0.05;
+/** These speak by events, so that the gaps of events differ from those of a provider that behaves. */
+const TOLD_BY_EVENTS: readonly (Word | undefined)[] = ['pending', 'bounce'];
 
 /**
- * One for each gap that the flow passed unharmed. Of flows that are not among the `told`, gaps of webhooks, and those
- * before the first claim, are left out: no provider has been asked yet, or has answered.
+ * One for each gap that the flow passed unharmed, whatever the word. A gap that is passed again is the same gap, as
+ * nothing is kept in the process; but money that is asked for again is asked for under a key that the provider knows.
  */
-export function deathsOf(unharmed: readonly Outcome[], told: readonly Flow[]): Case[] {
+export function deathsOf(unharmed: readonly Outcome[]): Case[] {
   return unharmed.flatMap(({ flow, lives: [life = []] }) =>
     life
-      .filter(({ point, time }) => {
-        // The second time only where money is asked for: other gaps are the same each time.
-        if (time > 1) return time === 2 && /(send|confirm) call$/.test(point);
-        return told.includes(flow) || !/^webhook|(row|confirm) commit$|after enqueue$|before claim commit$/.test(point);
-      })
+      .filter(({ point, time }) => time === 1 || (time === 2 && ASKS_FOR_MONEY.test(point)))
       .map((doom) => ({ flow, dooms: [doom] })),
   );
 }
 
-/** One for each gap that was passed behind the first death. Of other flows than `all`, where the provider answers. */
-export function secondDeathsOf(killedOnce: readonly Outcome[], { all }: { all: Flow }): Case[] {
-  const isTried = (flow: Flow, { point, time }: Doom) =>
-    time === 1 && point.startsWith('payout') && (flow === all || / call$|settle commit$/.test(point));
-  return killedOnce
-    .filter(({ flow, dooms }) => dooms.every((doom) => isTried(flow, doom)))
-    .flatMap(({ flow, dooms, lives: [, life = []] }) =>
-      life.filter((later) => isTried(flow, later)).map((later) => ({ flow, dooms: [...dooms, later] })),
-    );
+const ASKS_FOR_MONEY = /(send|confirm) call$/;
+
+/** One for each gap that was passed behind the first death, but for pairs that are like another one. */
+export function secondDeathsOf(killedOnce: readonly Outcome[]): Case[] {
+  return killedOnce.flatMap(({ flow, dooms: [first], lives: [, life = []] }) =>
+    first === undefined
+      ? []
+      : life
+          .map((second) => ({ flow, dooms: [first, second] }))
+          .filter((pair) => pair.dooms.every(({ time }) => time === 1) && !isLikeAnother(pair)),
+  );
+}
+
+/**
+ * With a provider that behaves, no pair is like another. With any other word the first death comes behind the first
+ * claim: sooner no provider has been asked, so that what is left is the row that a death with "ok" leaves, and the
+ * second death is a single one. Events and deliveries are rows of their own, done alike whatever the word is; so their
+ * gaps are paired with the others only where the word is told by events.
+ */
+function isLikeAnother({ flow: { word }, dooms: [first, ...later] }: Case): boolean {
+  if (word === 'ok') return false;
+  if (first === undefined || BEFORE_CLAIM.test(first.point)) return true;
+  return !TOLD_BY_EVENTS.includes(word) && [first, ...later].some(({ point }) => point.startsWith('webhook'));
+}
+
+const BEFORE_CLAIM = /^payout: (?:(?:before|after) (?:row|confirm) commit|after enqueue|before claim commit)$/;
+
+/** Each time: those where the provider with two stages knows more than the database. Of the rest a share, or all. */
+export function playedOf(pairs: readonly Case[]): { played: readonly Case[]; note: string } {
+  const isAll = process.env.CRASH_PAIRS === 'all';
+  const played = pairs.filter((pair) => isAll || isDemanded(pair) || drawOf(pair) < PLAYED_SHARE);
+  const wayOut = isAll ? '' : ' CRASH_PAIRS=all npm test -- test/crash plays all.';
+  return { played, note: `Two deaths of a payout: ${played.length} of ${pairs.length} pairs are played.${wayOut}` };
+}
+
+function isDemanded({ flow, dooms }: Case): boolean {
+  return flow.name.includes('demobank') && dooms.every(({ point }) => / call$|settle commit$/.test(point));
+}
+
+function drawOf({ flow, dooms }: Case): number {
+  return fraction([flow.name, ...dooms.map(({ point }) => point)]);
+}
+
+/** The gaps of one kind of work, such as `payout`. */
+export function pointsOf(...kinds: readonly string[]): CrashPoint[] {
+  return OPERATION_CRASH_POINTS.filter((point) => kinds.includes(point.split(':')[0] ?? ''));
 }
 
 /** Of these gaps, those that nobody passed. */
@@ -44,7 +82,7 @@ export function unpassed(outcomes: readonly Outcome[], points: readonly CrashPoi
 /** Nobody is praised for having survived what has not happened: the gaps where nobody died, and too many spared. */
 export function undied(outcomes: readonly Outcome[], points: readonly CrashPoint[]): string[] {
   const dead = outcomes.filter(({ dooms, lives }) => lives.length > dooms.length);
-  const struck = new Set(dead.flatMap(({ dooms }) => dooms.map(({ point }) => point)));
+  const struck = new Set(dead.flatMap(({ dooms }) => dooms.map(({ point }: Doom) => point)));
   const spared = outcomes.length - dead.length;
   const isTooMany = spared >= outcomes.length * SPARED_SHARE_MAX;
   return [

@@ -47,6 +47,9 @@ export async function dropDatabase(server: string, name: string): Promise<void> 
   await runSql(server, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`).catch(async (error: unknown) => {
     const isVacuumed = error instanceof Error && 'code' in error && error.code === '42501';
     if (!isVacuumed) throw error;
+    // What the force would have ended is still there.
+    const clients = `FROM pg_stat_activity WHERE datname = '${name}' AND backend_type = 'client backend'`;
+    await runSql(server, `SELECT pg_terminate_backend(pid) ${clients}`);
     await runSql(server, `DROP DATABASE IF EXISTS ${name}`);
   });
 }

@@ -1,0 +1,72 @@
+// What every file of the crash bench does: its flows run unharmed on a ground of their own, and each is run again for
+// every death that this has shown to be possible. What comes back is complaints, none when all is well.
+
+import { afterAll, beforeAll } from 'vitest';
+import type { CrashPoint } from '../../src/runtime/crash-point.ts';
+import { type Case, type Outcome, runCases } from './cases.ts';
+import type { Flow } from './flows.ts';
+import { type Ground, openGround } from './ground.ts';
+import { judge } from './judge.ts';
+import { deathsOf, playedOf, secondDeathsOf, undied, unpassed } from './plan.ts';
+
+export interface Bench {
+  /** Once the hooks have run. */
+  stage(): { readonly ground: Ground; readonly unharmed: readonly Outcome[] };
+  /** Of the flows that nobody has harmed, and of gaps that none of them passed. */
+  unharmed(): Promise<string[]>;
+  /** Of one death for each gap that was passed, and of gaps where nobody died. */
+  killedOnce(): Promise<string[]>;
+  /** Of a second death behind each of those. */
+  killedTwice(): Promise<string[]>;
+}
+
+/** Far above what it takes, also where something else holds the processors. */
+export const LIMIT_MS = 1_800_000;
+/** All pairs are many times as many as those that are played each time. */
+export const PAIRS_LIMIT_MS = 7_200_000;
+/** What has died keeps its place, its job and its connections, as long as the processes beside it live. */
+const CASES_AT_ONCE = 1_000;
+
+export function openBench({ flows, points }: { flows: readonly Flow[]; points: readonly CrashPoint[] }): Bench {
+  let ground: Ground | null = null;
+  let whole: readonly Outcome[] = [];
+  let killed: readonly Outcome[] = [];
+  beforeAll(async () => {
+    ground = await openGround();
+    whole = await run(flows.map((flow) => ({ flow, dooms: [] })));
+  }, LIMIT_MS);
+  afterAll(() => ground?.close());
+
+  function stage() {
+    if (ground === null || whole.length === 0) throw new Error('Nothing has run yet. Ask inside of a test.');
+    return { ground, unharmed: whole };
+  }
+
+  async function run(cases: readonly Case[]): Promise<Outcome[]> {
+    if (ground === null) throw new Error('The ground is not open. Ask inside of a test.');
+    const outcomes: Outcome[] = [];
+    for (let first = 0; first < cases.length; first += CASES_AT_ONCE) {
+      outcomes.push(...(await runCases(ground, cases.slice(first, first + CASES_AT_ONCE))));
+    }
+    return outcomes;
+  }
+
+  return {
+    stage,
+    async unharmed() {
+      const { ground: here, unharmed } = stage();
+      return [...(await judge(here, unharmed)), ...unpassed(unharmed, points)];
+    },
+    async killedOnce() {
+      const { ground: here, unharmed } = stage();
+      killed = await run(deathsOf(unharmed));
+      return [...(await judge(here, killed)), ...undied(killed, points)];
+    },
+    async killedTwice() {
+      const { played, note } = playedOf(secondDeathsOf(killed));
+      process.stdout.write(`${note}\n`);
+      const killedTwice = await run(played);
+      return [...(await judge(stage().ground, killedTwice)), ...undied(killedTwice, [])];
+    },
+  };
+}
