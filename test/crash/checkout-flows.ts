@@ -26,6 +26,7 @@ export function payins(provider: ProviderName, word: Word): Flow {
   return {
     name: `a pay-in at ${provider}, "${word}"`,
     kind: 'payin',
+    word,
     ends: [endOf(word, { kind: 'payin', provider })],
     isApproved: word === 'action',
     async prepare(clerk, key) {
@@ -53,6 +54,7 @@ export function refunds(provider: ProviderName, word: Word): Flow {
   return {
     name: `a refund at ${provider}, "${word}"`,
     kind: 'refund',
+    word,
     ends: [endOf(word, { kind: 'refund', provider })],
     ...(word === 'bounce' ? { reports: 'refund_returned' } : {}),
     prepare: (clerk, key) => openPaid(clerk, { key, provider, token: `tok_refund_${word}_1`, payKey: `pay-${key}` }),
