@@ -44,8 +44,8 @@ const LOOK_AGAIN_MS = 200;
 const QUIET_MS = 500;
 const DEATH_WITHIN_MS = 3_000;
 /**
- * Far more than a quiet machine needs for all of them: five minutes, but counted in looks, because a machine that stands
- * still does no work either.
+ * Far more than a quiet machine needs for all of them: five minutes, but counted in looks, because a machine that
+ * stands still does no work either.
  */
 const LOOKS_MAX = 1_500;
 /** A minute: the longest pause that nobody ends. */

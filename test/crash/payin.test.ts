@@ -1,5 +1,5 @@
-// Every gap of a pay-in is a place to die: at each provider that takes money, whatever it does with it, and whatever the
-// buyer does: goes away, pays late, or disputes what was paid.
+// Every gap of a pay-in is a place to die: at each provider that takes money, whatever it does with it, and whatever
+// the buyer does: goes away, pays late, or disputes what was paid.
 
 import { expect, test } from 'vitest';
 import { WORDS } from '../../src/sandbox/behaviour.ts';

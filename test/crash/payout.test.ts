@@ -1,5 +1,5 @@
 // Every gap of a payout is a place to die, once or twice: whatever the provider does, the process that works on it dies
-// at that gap, and others take over: it ends as if nobody had died. Providers that take a batch have a file of their own.
+// at that gap, and others take over: it ends as if nobody had died. Batches have a file of their own.
 
 import { expect, test } from 'vitest';
 import { WORDS_OUT } from './behaviour.ts';

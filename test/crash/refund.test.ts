@@ -7,8 +7,8 @@ import { refunds } from './checkout-flows.ts';
 import { pointsOf } from './plan.ts';
 
 /**
- * Where a refund cannot be looked for by our reference, what is unknown of it is asked for again under its key until the
- * key is old, so that hundreds of them keep the provider's breaker open for an hour. So a few words of those.
+ * Where a refund cannot be looked for by our reference, what is unknown of it is asked for again under its key until
+ * the key is old, so that hundreds of them keep the provider's breaker open for an hour. So a few words of those.
  */
 const FEW = ['ok', 'decline', 'paid_then_500', 'pending'] as const;
 const FLOWS = [
