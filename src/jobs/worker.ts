@@ -24,8 +24,8 @@ export interface Workers {
 export const RECONCILE_JOB = 'maintenance-reconcile';
 export const AUDIT_JOB = 'maintenance-audit';
 
-/** Two batches of jobs in commits, and two that are fetched or ended meanwhile. */
-const TRANSFER_LANES = 4;
+/** Batches of jobs: some are in commits, some wait to be, and some are fetched or ended meanwhile. */
+const TRANSFER_LANES = 6;
 
 export async function startWorkers(options: {
   queues: Queues<QueueName>;

@@ -21,7 +21,7 @@ export interface GroupCommit<Item> {
 }
 
 /** Large enough that a commit's cost is shared, small enough that its locks are short. */
-const BATCH_MAX = 256;
+const BATCH_MAX = 512;
 /** While one commit waits for the disk, the next one computes. */
 const COMMITS_IN_FLIGHT_MAX = 2;
 /** With fewer waiting, a second commit beside the first would cost the processor more than it saves time. */

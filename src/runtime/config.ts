@@ -66,7 +66,7 @@ const concurrency = {
   payin: 64,
   payout: 128,
   refund: 64,
-  transfer: 512,
+  transfer: 1536,
   webhookIn: 32,
   webhookOut: 32,
   maintenance: 2,

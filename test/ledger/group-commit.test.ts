@@ -103,12 +103,12 @@ describe('who shares a commit', () => {
     expect(group.begun()).toEqual([['a'], ['b'], ['c', 'd']]);
   });
 
-  test('at most 256 items are in one commit', async () => {
+  test('at most 512 items are in one commit', async () => {
     const group = openGroup();
-    await group.submit(...Array.from({ length: 600 }, (_, index) => itemOf(`i${index}`)));
-    expect(group.commits.map((commit) => commit.pkids.length)).toEqual([256, 256]);
+    await group.submit(...Array.from({ length: 1100 }, (_, index) => itemOf(`i${index}`)));
+    expect(group.commits.map((commit) => commit.pkids.length)).toEqual([512, 512]);
     await group.commits[1]?.finish();
-    expect(group.commits.map((commit) => commit.pkids.length)).toEqual([256, 256, 88]);
+    expect(group.commits.map((commit) => commit.pkids.length)).toEqual([512, 512, 76]);
   });
 
   test('two commits under way never share an ordinary wallet', async () => {
