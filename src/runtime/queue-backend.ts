@@ -1,9 +1,13 @@
 // What the two places a queue may live in, Redis and PostgreSQL, look like to the rest of the queue's code.
 
-import type { BackendFactory, ConnectionOptions, IQueueBackend } from 'bullmq';
+import type { BackendFactory, ConnectionOptions, IQueueBackend, Queue } from 'bullmq';
 import type { Logger } from 'pino';
+import { reasonOf } from './queue-error.ts';
+import type { Exchange, ExchangeOptions, JobData, NewJob } from './queue-job.ts';
 
 export type QueueLog = Pick<Logger, 'info' | 'warn' | 'error'>;
+
+export type BullQueue = Queue<JobData, void, string, JobData, void, string, IQueueBackend>;
 
 export interface Backend {
   readonly kind: 'redis' | 'postgres';
@@ -15,6 +19,10 @@ export interface Backend {
   /** Adds of one queue on their way at once. */
   readonly addsUnderwayMax: number;
   readonly producerConnection: ConnectionOptions;
+  /** Adds jobs to those that wait; one whose id is there already stays as it is. */
+  add(queue: BullQueue, jobs: readonly NewJob[]): Promise<void>;
+  /** Ends jobs and hands out others in one command: each by itself costs several times as much. */
+  exchange(queue: string, options: ExchangeOptions): Promise<Exchange>;
   /** Makes room for one more worker and returns what it connects with. */
   connectWorker(): ConnectionOptions;
   ping(): Promise<void>;
@@ -52,16 +60,4 @@ export function sparingWarning(
     silentUntil = performance.now() + REPEAT_LOG_MS;
     suppressed = 0;
   };
-}
-
-/** Connection errors of Node may have an empty message and only a code. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
-  if (!(error instanceof Error)) return String(error);
-  return error.message || codeOf(error) || error.name;
-}
-
-export function codeOf(error: unknown): string | undefined {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' ? code : undefined;
 }

@@ -1,12 +1,20 @@
 // A worker of one queue that runs its jobs many at a time: what is done together in one commit is also fetched and
 // ended together, so that hundreds of commands share one write to the socket. One waiting job still starts at once.
 
-import { Job, type JobJson, UnrecoverableError } from 'bullmq';
+import { Job, UnrecoverableError } from 'bullmq';
 import type { Backend } from './queue-backend.ts';
-import { describe, type JobData, plainError, queuedMsOf, type RunningJob, report } from './queue-job.ts';
+import { plainError } from './queue-error.ts';
+import {
+  describe,
+  type Exchange,
+  type JobData,
+  type RunningJob,
+  report,
+  type TakenJob,
+  takenJob,
+} from './queue-job.ts';
 import {
   ABORT_GRACE_MS,
-  type BullWorker,
   type OpenWorkerOptions,
   openWorker,
   STARTED_BEYOND_ATTEMPTS_MAX,
@@ -15,64 +23,63 @@ import {
   type WorkerHandle,
 } from './queue-worker.ts';
 
+type Result = PromiseSettledResult<void>;
+
 export interface BatchWorkOptions extends WorkCommon {
   /** Jobs of one batch at most. */
   readonly batchMax: number;
   /** Batches in work at once: while one commits, another is fetched or ended. */
   readonly lanes: number;
   /** One result for each job, in order. Never rejects. */
-  readonly process: (jobs: readonly RunningJob[]) => Promise<readonly PromiseSettledResult<void>[]>;
+  readonly process: (jobs: readonly RunningJob[]) => Promise<readonly Result[]>;
 }
 
-/** By which part a batch grows while each of its jobs brings another. */
-const GROWTH_SHARE = 4;
 /** After an error of the connection. */
 const RETRY_PAUSE_MS = 1_000;
-
-type BullJob = Job<JobData, void>;
+/** How often BullMQ's own command is asked, which also looks for delayed jobs and knows every limit of a queue. */
+const LOOK_EVERY_MS = 1_000;
+/** A deadlock in the queue's own tables is over when it is tried again. */
+const EXCHANGE_ATTEMPTS_MAX = 3;
 
 export async function startBatchWorker(
   backend: Backend,
   options: OpenWorkerOptions & BatchWorkOptions,
 ): Promise<WorkerHandle> {
-  const { queue, log, lockDurationMs } = options;
+  const { queue, log, lockDurationMs: lockMs } = options;
   const worker = await openWorker(backend, { ...options, processor: null, concurrency: 1 });
-  const held = new Set<BullJob>();
+  /** By id, with the lane that holds it. */
+  const held = new Map<string, string>();
   const batches = new Set<Promise<unknown>>();
   const shutdown = new AbortController();
   let isClosing = false;
   let resumed = Promise.withResolvers<void>();
   resumed.resolve();
   const tell = (error: unknown) => void worker.emit('error', error instanceof Error ? error : new Error(String(error)));
-  let usual = 1;
   const fetchFirst = inTurn((token: string) => worker.getNextJob(token, { block: true }));
+  let lookAt = 0;
 
-  /** So many more jobs as fit into the batch, as far as there are any. */
-  async function fetchMore(batch: readonly BullJob[], { wanted, token }: { wanted: number; token: string }) {
-    const count = Math.min(wanted, options.batchMax - batch.length);
-    const next = Array.from({ length: count }, () => worker.getNextJob(token, { block: false }));
-    const fetched = await Promise.allSettled(next);
-    // One that the queue refused (a deadlock in its own tables) must not lose those that were handed out.
-    for (const one of fetched) if (one.status === 'rejected') tell(one.reason);
-    return fetched.flatMap((one) => (one.status === 'fulfilled' && isJob(one.value) ? [one.value] : []));
+  /** The first job is waited for; what else waits by then comes with it. */
+  async function fetchBatch(token: string): Promise<readonly TakenJob[]> {
+    const first = await fetchFirst(token);
+    if (first === undefined) return [];
+    lookAt = performance.now() + LOOK_EVERY_MS;
+    const { taken } = await exchange({ token, done: [], wanted: options.batchMax - 1 });
+    return [takenJob(first), ...taken];
   }
 
-  /** The first job is waited for, and as many more are asked for as last time; then twice as many while they come. */
-  async function fetchBatch(token: string): Promise<BullJob[]> {
-    const batch = [await fetchFirst(token)].filter(isJob);
-    let wanted = batch.length === 0 ? 0 : usual;
-    while (wanted > 0 && batch.length < options.batchMax) {
-      const more = await fetchMore(batch, { wanted, token });
-      batch.push(...more);
-      wanted = more.length < wanted ? 0 : wanted * 2;
+  async function exchange(jobs: { token: string; done: readonly string[]; wanted: number }): Promise<Exchange> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await backend.exchange(queue, { ...jobs, lockMs });
+      } catch (error) {
+        if (attempt === EXCHANGE_ATTEMPTS_MAX) throw error;
+      }
     }
-    usual = Math.max(1, batch.length);
-    return batch;
   }
 
   async function lane(number: number): Promise<void> {
     const token = `${worker.id}:${number}`;
-    let jobs: BullJob[] = [];
+    let jobs: readonly TakenJob[] = [];
     while (!isClosing || jobs.length > 0) {
       try {
         if (jobs.length === 0) {
@@ -93,61 +100,53 @@ export async function startBatchWorker(
   }
 
   /** Returns the jobs that came in exchange for the ones that are done. */
-  async function runBatch(jobs: readonly BullJob[], token: string): Promise<BullJob[]> {
-    for (const job of jobs) held.add(job);
+  async function runBatch(jobs: readonly TakenJob[], token: string): Promise<readonly TakenJob[]> {
+    for (const { id } of jobs) held.set(id, token);
     try {
       const fit = jobs.filter((job) => givenUp(job, options) === null);
-      const results = await options.process(
-        fit.map((job) => ({ ...describe(job), queuedMs: queuedMsOf(job), signal: shutdown.signal })),
-      );
-      const resultOf = new Map(fit.map((job, index) => [job, results[index]]));
-      const ended = await Promise.all(jobs.map((job) => endJob(job, { token, result: resultOf.get(job) })));
-      const next = ended.filter((job) => job !== null);
-      if (next.length < jobs.length) return next;
-      // Each brought another: there may be more, but asking for what is not there costs as much as a job.
-      return [...next, ...(await fetchMore(next, { wanted: Math.ceil(next.length / GROWTH_SHARE), token }))];
+      const results = await options.process(fit.map((job) => ({ ...job, signal: shutdown.signal })));
+      const resultOf = new Map(fit.map(({ id }, index) => [id, results[index]]));
+      const done = fit.flatMap(({ id }) => (resultOf.get(id)?.status === 'fulfilled' ? [id] : []));
+      const isLast = isClosing || worker.isPaused() || performance.now() > lookAt;
+      const ended = exchange({ token, done, wanted: isLast ? 0 : options.batchMax });
+      const { taken, refused } = await ended.catch((reason: unknown): Exchange => {
+        // Given back, to be run again: whoever does finds final rows.
+        for (const id of done) resultOf.set(id, { status: 'rejected', reason });
+        return { taken: [], refused: [] };
+      });
+      for (const id of refused) tellNotEnded(id, 'its lock ran out');
+      const failed = jobs.filter(({ id }) => resultOf.get(id)?.status !== 'fulfilled');
+      await Promise.all(failed.map((job) => fail(job, { token, result: resultOf.get(job.id) })));
+      return taken;
     } finally {
-      for (const job of jobs) held.delete(job);
+      for (const { id } of jobs) held.delete(id);
     }
   }
-
-  /** Returns the job that came in exchange. */
-  async function endJob(
-    job: BullJob,
-    { token, result }: { token: string; result: PromiseSettledResult<void> | undefined },
-  ): Promise<BullJob | null> {
+  /** To be tried again, or dead. */
+  async function fail(taken: TakenJob, { token, result }: { token: string; result: Result | undefined }) {
     try {
-      const ended = result?.status === 'fulfilled' ? await complete(job, token) : result;
-      if (ended !== undefined && 'next' in ended) return ended.next;
-      const error = givenUp(job, options) ?? plainError(ended?.reason, options.canRetry?.(ended?.reason) ?? true);
+      const reason = result?.status === 'rejected' ? result.reason : undefined;
+      const error = givenUp(taken, options) ?? plainError(reason, options.canRetry?.(reason) ?? true);
+      const job = await Job.fromId<JobData, void, string>(worker, taken.id);
+      if (job === undefined) return tellNotEnded(taken.id, 'the queue has it no more');
       await job.moveToFailed(error, token, false);
       // Set only when no further attempt follows.
       if (job.finishedOn !== undefined && options.onDead !== undefined)
         await report(options.onDead, { ...describe(job), reason: error.message });
     } catch (error) {
-      // Its lock ran out, or the queue was emptied under it: whoever runs it again finds a final row.
-      log.warn({ queue, job_id: job.id, err: error }, 'a job could not be ended; its row stands as it is');
+      tellNotEnded(taken.id, error);
     }
-    return null;
   }
 
-  /** A job that cannot be ended for now (a deadlock in the queue's own tables) is given back to be run again. */
-  async function complete(job: BullJob, token: string): Promise<{ next: BullJob | null } | PromiseRejectedResult> {
-    try {
-      const next = await job.moveToCompleted(undefined, token, !isClosing && !worker.isPaused());
-      return { next: Array.isArray(next) ? jobFrom(worker, next, token) : null };
-    } catch (reason) {
-      return { status: 'rejected', reason };
-    }
+  /** Its lock ran out, or the queue was emptied under it: whoever runs it again finds a final row. */
+  function tellNotEnded(id: string, reason: unknown): void {
+    log.warn({ queue, job_id: id, err: reason }, 'a job could not be ended; its row stands as it is');
   }
 
   // BullMQ renews the locks of jobs that it runs itself; these are ours to renew.
   const renewal = setInterval(() => {
-    const jobs = [...held];
-    const tokens = jobs.map(({ token = '' }) => token);
-    const ids = jobs.map(({ id = '' }) => id);
-    if (jobs.length > 0) worker.extendJobLocks(ids, tokens, lockDurationMs).catch(tell);
-  }, lockDurationMs / 2);
+    if (held.size > 0) worker.extendJobLocks([...held.keys()], [...held.values()], lockMs).catch(tell);
+  }, lockMs / 2);
   await worker.startStalledCheckTimer();
   const lanes = Promise.all(Array.from({ length: options.lanes }, (_, number) => lane(number)));
 
@@ -189,18 +188,10 @@ export async function startBatchWorker(
 }
 
 /** Why a job that was started or lost its lock too often is not run again; null when it is fit to run. */
-function givenUp(job: BullJob, { attempts }: { attempts: number }): Error | null {
-  if (job.deferredFailure) return plainError(new Error(job.deferredFailure), false);
-  const isWorn = job.attemptsStarted > attempts + STARTED_BEYOND_ATTEMPTS_MAX;
+function givenUp({ deferredFailure, attemptsStarted }: TakenJob, { attempts }: { attempts: number }): Error | null {
+  if (deferredFailure !== null) return plainError(new Error(deferredFailure), false);
+  const isWorn = attemptsStarted > attempts + STARTED_BEYOND_ATTEMPTS_MAX;
   return isWorn ? new UnrecoverableError('started more often than allowed') : null;
-}
-
-/** What the queue gives in exchange for a finished job: its fields and id, or nothing. */
-function jobFrom(worker: BullWorker, [fields, id]: readonly unknown[], token: string): BullJob | null {
-  if (typeof id !== 'string' || !isJobJson(fields)) return null;
-  const job = Job.fromJSON<JobData, void, string>(worker, fields, id);
-  job.token = token;
-  return job;
 }
 
 /** One call at a time; the others wait in line. */
@@ -211,12 +202,4 @@ function inTurn<Argument, Result>(call: (argument: Argument) => Promise<Result>)
     last = turn.catch(() => undefined);
     return turn;
   };
-}
-
-function isJob(job: BullJob | undefined): job is BullJob {
-  return job !== undefined;
-}
-
-function isJobJson(fields: unknown): fields is JobJson {
-  return typeof fields === 'object' && fields !== null;
 }

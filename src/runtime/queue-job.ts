@@ -1,12 +1,44 @@
-// What a job is to us, and how it ends badly. BullMQ sees only nothing (done) or a short plain error (again, or dead):
-// a result or an error that it cannot store would make the job run once more.
+// What a job is to us: what it carries, how long it is kept, and when it is tried again.
 
-import { type Job, UnrecoverableError } from 'bullmq';
-import { PaymentError } from '../domain/errors.ts';
-import { codeOf } from './queue-backend.ts';
+import type { Job } from 'bullmq';
 
 /** Ids and the trace context only; everything else is in the row. */
 export type JobData = Readonly<Record<string, string>>;
+
+export interface NewJob {
+  /** Made by jobIdOf: "<kind>-<key>", never an integer, never one of the queue's own names, no ":". */
+  readonly id: string;
+  readonly data: JobData;
+}
+
+/** A job that waited and is now locked. */
+export interface TakenJob {
+  readonly id: string;
+  readonly name: string;
+  readonly data: JobData;
+  readonly attemptsMade: number;
+  /** With this one, and with those that ended in the death of their process. */
+  readonly attemptsStarted: number;
+  readonly queuedMs: number;
+  /** Why it is only to be ended: it lost its lock too often. */
+  readonly deferredFailure: string | null;
+}
+
+export interface ExchangeOptions {
+  /** Who holds the jobs: of those done as well as of those taken. */
+  readonly token: string;
+  readonly lockMs: number;
+  /** Ids of jobs that are completed. */
+  readonly done: readonly string[];
+  /** So many more at most. */
+  readonly wanted: number;
+}
+
+export interface Exchange {
+  readonly taken: readonly TakenJob[];
+  /** Ids of those done that the token held no more. */
+  readonly refused: readonly string[];
+}
 
 export interface RunningJob {
   readonly id: string;
@@ -28,7 +60,10 @@ export interface DeadJob {
   readonly reason: string;
 }
 
-const REASON_LENGTH_MAX = 200;
+/** Completed jobs are kept for the board only, failed ones for as long as people look back. Ages are in seconds. */
+export const KEPT_COMPLETED = { count: 1000, age: 3600 } as const;
+export const KEPT_FAILED = { count: 10_000, age: 14 * 24 * 3600 } as const;
+
 const BACKOFF_BASE_MS = 200;
 const BACKOFF_CAP_MS = 30_000;
 
@@ -46,26 +81,28 @@ export function describe(job: Job): { id: string; name: string; data: JobData; a
   return { id: job.id ?? '', name: job.name, data: readJobData(job.data), attemptsMade: job.attemptsMade };
 }
 
-export function queuedMsOf(job: Job): number {
+export function takenJob(job: Job): TakenJob {
+  const { attemptsStarted, deferredFailure = null } = job;
+  return { ...describe(job), attemptsStarted, queuedMs: queuedMsOf(job), deferredFailure: deferredFailure || null };
+}
+
+export function queuedMsOf(job: Pick<Job, 'timestamp' | 'opts'>): number {
   return Math.max(0, Date.now() - job.timestamp - (job.opts.delay ?? 0));
 }
 
+/** What is no JSON is no data. */
+export function readJobText(text: string): JobData {
+  try {
+    return readJobData(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}
+
 /** Job data comes from outside the process: only texts are kept. */
-function readJobData(data: unknown): JobData {
+export function readJobData(data: unknown): JobData {
   if (typeof data !== 'object' || data === null) return {};
   return Object.fromEntries(
     Object.entries(data).filter((field): field is [string, string] => typeof field[1] === 'string'),
   );
-}
-
-/** Messages of foreign errors may quote what they choked on, and the board shows them: name and code only. */
-export function plainError(error: unknown, canRetry: boolean): Error {
-  const reason =
-    error instanceof PaymentError
-      ? `${error.code}: ${error.detail}`
-      : [error instanceof Error ? error.name : 'Error', codeOf(error)].filter(Boolean).join(' ');
-  const text = reason.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, REASON_LENGTH_MAX);
-  const plain = canRetry ? new Error(text) : new UnrecoverableError(text);
-  plain.stack = '';
-  return plain;
 }

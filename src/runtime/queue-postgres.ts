@@ -3,7 +3,9 @@
 
 import { createPostgresBackend, isPgPool, runMigrations } from 'bullmq';
 import pg from 'pg';
-import { type Backend, codeOf, errorListener, type QueueLog, reasonOf, within } from './queue-backend.ts';
+import { type Backend, errorListener, type QueueLog, within } from './queue-backend.ts';
+import { codeOf, reasonOf } from './queue-error.ts';
+import { addJobs, exchangeJobs } from './queue-postgres-jobs.ts';
 
 /** A worker keeps one connection for LISTEN and one that is nearly always busy fetching and finishing. */
 const POOL_PER_WORKER = 2;
@@ -53,6 +55,8 @@ export async function connectPostgres(options: { url: string; log: QueueLog; poo
     // Each is a transaction: fewer and larger ones cost less than waiting saves.
     addsUnderwayMax: 1,
     producerConnection: {},
+    add: addJobs,
+    exchange: (queue, exchange) => exchangeJobs(pool, { queue, ...exchange }),
     connectWorker() {
       pool.options.max += POOL_PER_WORKER;
       return {};

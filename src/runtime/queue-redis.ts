@@ -2,7 +2,9 @@
 
 import { createRedisBackend } from 'bullmq';
 import { Redis, type RedisOptions } from 'ioredis';
-import { type Backend, errorListener, type QueueLog, reasonOf, within } from './queue-backend.ts';
+import { type Backend, errorListener, type QueueLog, within } from './queue-backend.ts';
+import { reasonOf } from './queue-error.ts';
+import { addJobs, exchangeJobs } from './queue-redis-jobs.ts';
 
 const CONNECT_TIMEOUT_MS = 5000;
 const PING_TIMEOUT_MS = 2000;
@@ -49,23 +51,27 @@ export async function connectRedis(options: { url: string; log: QueueLog; prefix
     );
   }
 
+  const prefix = options.prefix ?? PREFIX_DEFAULT;
+  function connectConsumer(): Redis {
+    if (consumer !== null) return consumer;
+    // null: a worker's commands wait for Redis to come back instead of failing its jobs.
+    consumer = new Redis(url, { ...CONNECTION, maxRetriesPerRequest: null });
+    consumer.on('error', errorListener(log, `redis ${place} (workers)`));
+    consumer.setMaxListeners(0);
+    return consumer;
+  }
+
   return {
     kind: 'redis',
     factory: createRedisBackend,
-    prefix: options.prefix ?? PREFIX_DEFAULT,
+    prefix,
     trimAlone: null,
     // One connection takes them in turn: what waits is the answer, not Redis.
     addsUnderwayMax: 4,
     producerConnection: producer,
-    connectWorker() {
-      if (consumer === null) {
-        // null: a worker's commands wait for Redis to come back instead of failing its jobs.
-        consumer = new Redis(url, { ...CONNECTION, maxRetriesPerRequest: null });
-        consumer.on('error', errorListener(log, `redis ${place} (workers)`));
-        consumer.setMaxListeners(0);
-      }
-      return consumer;
-    },
+    add: (queue, jobs) => addJobs(producer, { prefix, queue: queue.name, options: queue.defaultJobOptions, jobs }),
+    exchange: (queue, exchange) => exchangeJobs(connectConsumer(), { prefix, queue, ...exchange }),
+    connectWorker: connectConsumer,
     async ping() {
       await within(PING_TIMEOUT_MS, producer.ping(), `Redis at ${place} does not answer. Check that it runs.`);
     },

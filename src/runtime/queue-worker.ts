@@ -2,16 +2,8 @@
 
 import { type IQueueBackend, type Job, type Processor, Worker } from 'bullmq';
 import { type Backend, errorListener, type QueueLog, within } from './queue-backend.ts';
-import {
-  backoffMs,
-  type DeadJob,
-  describe,
-  type JobData,
-  plainError,
-  queuedMsOf,
-  type RunningJob,
-  report,
-} from './queue-job.ts';
+import { plainError } from './queue-error.ts';
+import { backoffMs, type DeadJob, describe, type JobData, queuedMsOf, type RunningJob, report } from './queue-job.ts';
 
 /** What both ways of working have in common. */
 export interface WorkCommon {

@@ -1,32 +1,19 @@
 // The queue: BullMQ on Redis, or on PostgreSQL when there is no Redis, behind one face. It only says "look at this
 // row"; the row decides, so every job may be lost, late or run twice.
 
-import { ErrorCode, type IQueueBackend, Queue } from 'bullmq';
+import { ErrorCode, Queue } from 'bullmq';
 import { createAdder } from './queue-add.ts';
-import {
-  type Backend,
-  codeOf,
-  errorListener,
-  type QueueLog,
-  reasonOf,
-  sparingWarning,
-  within,
-} from './queue-backend.ts';
+import { type Backend, type BullQueue, errorListener, type QueueLog, sparingWarning, within } from './queue-backend.ts';
 import { type BatchWorkOptions, startBatchWorker } from './queue-batch-worker.ts';
-import type { JobData } from './queue-job.ts';
+import { codeOf, reasonOf } from './queue-error.ts';
+import { type JobData, KEPT_COMPLETED, KEPT_FAILED, type NewJob } from './queue-job.ts';
 import { connectPostgres } from './queue-postgres.ts';
 import { connectRedis } from './queue-redis.ts';
 import { startTrimmer, type Trimmer } from './queue-trim.ts';
 import { BACKOFF_TYPE, startWorker, type WorkerHandle, type WorkOptions } from './queue-worker.ts';
 
-export type { JobData, RunningJob } from './queue-job.ts';
+export type { JobData, NewJob, RunningJob } from './queue-job.ts';
 export type { WorkerHandle, WorkOptions } from './queue-worker.ts';
-
-export interface NewJob {
-  /** Made by jobIdOf: "<kind>-<key>", never an integer, never one of the queue's own names, no ":". */
-  readonly id: string;
-  readonly data: JobData;
-}
 
 export interface QueueCounts {
   readonly waiting: number;
@@ -58,9 +45,6 @@ export interface Queues<Name extends string = string> {
 }
 
 const ATTEMPTS_DEFAULT = 8;
-/** Completed jobs are kept for the board only, failed ones for as long as people look back. Ages are in seconds. */
-const KEPT_COMPLETED = { count: 1000, age: 3600 } as const;
-const KEPT_FAILED = { count: 10_000, age: 14 * 24 * 3600 } as const;
 const NOT_ADDED = 'jobs were not added in time; they are added when the queue answers, or run when their rows are due';
 /** Anything else could collide with a key of the queue itself and stop it. */
 const JOB_ID = /^[a-z][a-z-]*-[^:\p{Cc}]+$/u;
@@ -157,8 +141,6 @@ function connect({ redisUrl, databaseUrl, log, poolMax, prefix }: OpenOptions<st
   return connectRedis({ url: redisUrl, log, ...(prefix !== undefined && { prefix }) });
 }
 
-type BullQueue = Queue<JobData, void, string, JobData, void, string, IQueueBackend>;
-
 type Lane = ReturnType<typeof openLane>;
 
 /** One queue with its way in. */
@@ -180,21 +162,11 @@ function openLane(backend: Backend, options: { name: string; attempts: number; l
   );
   queue.on('error', errorListener(log, `queue ${name}`));
   const adder = createAdder<NewJob>({
-    addBulk: (jobs) => addJobs(queue, jobs),
+    addBulk: (jobs) => backend.add(queue, jobs),
     underwayMax: backend.addsUnderwayMax,
     onFailure: sparingWarning(log, { source: `queue ${name}`, message: NOT_ADDED }),
   });
   return { queue, adder };
-}
-
-async function addJobs(queue: BullQueue, jobs: readonly NewJob[]): Promise<void> {
-  const [first] = jobs;
-  // On PostgreSQL a bulk of one costs several times a single add.
-  if (jobs.length === 1 && first !== undefined) {
-    await queue.add(queue.name, { ...first.data }, { jobId: first.id });
-    return;
-  }
-  await queue.addBulk(jobs.map(({ id, data }) => ({ name: queue.name, data: { ...data }, opts: { jobId: id } })));
 }
 
 /** Several processes may upsert at once: one then meets a deadlock, or slots that another has just filled. */
