@@ -1,18 +1,33 @@
 // Jobs of a queue on PostgreSQL, many in one statement and so in one commit, on BullMQ's tables and as its functions do
 // it for each job: a test compares what both leave.
 
+import type { JobsOptions } from 'bullmq';
 import type pg from 'pg';
-import type { BullQueue } from './queue-backend.ts';
 import { type Exchange, type ExchangeOptions, type NewJob, readJobData, type TakenJob } from './queue-job.ts';
 
-export async function addJobs(queue: BullQueue, jobs: readonly NewJob[]): Promise<void> {
-  const [first] = jobs;
-  // A bulk of one costs several times a single add.
-  if (jobs.length === 1 && first !== undefined) {
-    await queue.add(queue.name, { ...first.data }, { jobId: first.id });
-    return;
-  }
-  await queue.addBulk(jobs.map(({ id, data }) => ({ name: queue.name, data: { ...data }, opts: { jobId: id } })));
+/** Those whose id is there already, done or not, stay as they are. Workers that wait are told. */
+const ADD = `
+  WITH added AS (
+    INSERT INTO job (queue, id, seq, name, state, data, opts, max_attempts, added_at_ms)
+    SELECT $1, u.id, nextval('job_seq'), $1, 'waiting', u.data::jsonb, $4::jsonb || jsonb_build_object('jobId', u.id),
+           ($4::jsonb ->> 'attempts')::integer, $5
+    FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS u (id, data, place) ORDER BY u.place
+    ON CONFLICT (queue, id) DO NOTHING RETURNING id, seq
+  ), told AS (
+    INSERT INTO event (queue, event, data, created_at_ms)
+    SELECT $1, e.event, e.data, $5 FROM added, LATERAL (VALUES
+      ('added', jsonb_build_object('jobId', added.id, 'name', $1)),
+      ('waiting', jsonb_build_object('jobId', added.id))) AS e (event, data) ORDER BY added.seq
+  )
+  SELECT pg_notify('bullmq_jobs', $1) WHERE EXISTS (SELECT FROM added)`;
+
+export async function addJobs(
+  pool: pg.Pool,
+  { queue, options, jobs }: { queue: string; options: JobsOptions; jobs: readonly NewJob[] },
+): Promise<void> {
+  const ids = jobs.map(({ id }) => id);
+  const data = jobs.map((job) => JSON.stringify(job.data));
+  await pool.query({ name: 'queue-add', text: ADD, values: [queue, ids, data, JSON.stringify(options), Date.now()] });
 }
 
 /**

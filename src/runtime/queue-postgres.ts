@@ -55,7 +55,7 @@ export async function connectPostgres(options: { url: string; log: QueueLog; poo
     // Each is a transaction: fewer and larger ones cost less than waiting saves.
     addsUnderwayMax: 1,
     producerConnection: {},
-    add: addJobs,
+    add: (queue, jobs) => addJobs(pool, { queue: queue.name, options: queue.defaultJobOptions, jobs }),
     exchange: (queue, exchange) => exchangeJobs(pool, { queue, ...exchange }),
     connectWorker() {
       pool.options.max += POOL_PER_WORKER;
