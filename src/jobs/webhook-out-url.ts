@@ -44,7 +44,8 @@ export function createUrlCheck(options: {
     }
     // One private address among several is enough to refuse: any of them may be tried.
     if (!isExempt && !addresses.every(isPublic)) {
-      return refused('The host has an address that is not public. Use a host that the internet can reach.');
+      const notPublic = 'The host has an address that is not public. Use a host that the internet can reach';
+      return refused(orExempt(notPublic, url));
     }
     return { type: 'allowed', url, addresses };
   };
@@ -86,12 +87,17 @@ function credentialsIn(url: URL): string | null {
   return has ? 'The URL holds credentials. Leave them out; the signature proves who calls.' : null;
 }
 
-const OR_ALLOW = 'or name a host of your own, with its port, in WEBHOOK_ALLOW_HOSTS and start again.';
-
 function faultOf(url: URL): string | null {
-  if (url.protocol !== 'https:') return `The URL is not https. Send an https URL, ${OR_ALLOW}`;
+  if (url.protocol === 'http:') return orExempt('The URL is not https. Send an https URL', url);
+  if (url.protocol !== 'https:') return 'The URL is not https. Send an https URL.';
   // The parser leaves the standard port out.
-  return url.port === '' ? null : `The URL names a port of its own. Use port 443, ${OR_ALLOW}`;
+  if (url.port === '') return null;
+  return orExempt('The URL names a port of its own. Use https on its standard port, 443', url);
+}
+
+/** Who tries it out on their own machine has no other way. */
+function orExempt(fault: string, url: URL): string {
+  return `${fault}; or start remit with WEBHOOK_ALLOW_HOSTS=${placeOf(url)} if this host is your own.`;
 }
 
 function placeOf(url: URL): string {

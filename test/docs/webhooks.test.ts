@@ -1,10 +1,16 @@
 // The page about webhooks says what the program does: its types, its pauses, and lines that really verify.
 
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { startDemoProcess } from '../../src/cli/demo-process.ts';
 import { EVENT_TYPES, RETRY_LADDER_MS } from '../../src/domain/outgoing.ts';
 import { newSecret, showSecret, signedHeaders } from '../../src/jobs/webhook-out-signature.ts';
 
@@ -49,3 +55,32 @@ test('the lines that verify a message believe ours and nobody else', async () =>
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+test('who pastes the first commands hears of the first transfer', async () => {
+  expect(page).toContain('WEBHOOK_ALLOW_HOSTS=127.0.0.1:4000 npm start');
+  const port = await freePort();
+  const [receiver = '', commands = ''] = [...page.matchAll(/```sh\n([^`]*)```/g)].map(([, text = '']) =>
+    text.replaceAll('4000', String(port)),
+  );
+  const listener = spawn('bash', ['-ec', receiver], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const remit = startDemoProcess({ webhookHosts: [`127.0.0.1:${port}`] });
+  try {
+    const { apiUrl, key } = await remit.ready;
+    await promisify(execFile)('bash', ['-euc', commands], { env: { ...process.env, API: apiUrl, KEY: key } });
+    const [line] = await once(createInterface({ input: listener.stdout }), 'line');
+    expect(String(line)).toMatch(/^[0-9a-f-]{36} \{"type":"transfer.succeeded","sequence":1,.*"first-message"/);
+  } finally {
+    listener.kill();
+    await remit.stop();
+  }
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('There is no free port.');
+  return address.port;
+}

@@ -91,6 +91,17 @@ describe('a webhook URL', () => {
     expect(await verdictOf('https://inside.example.com/', { lookup: answering(...addresses) })).toBe('url_not_allowed');
   });
 
+  test.each([
+    ['http://127.0.0.1:4000/hook', '127.0.0.1:4000'],
+    ['http://shop.example/hook', 'shop.example:80'],
+    ['https://shop.example:8443/hook', 'shop.example:8443'],
+    ['https://10.0.0.7/hook', '10.0.0.7:443'],
+  ])('such as %s is told the setting that lets messages go there, and with it may be called', async (url, place) => {
+    const checked = await createUrlCheck({ allowHosts: [], lookup: answering(PUBLIC) })(url);
+    expect(checked).toMatchObject({ detail: expect.stringContaining(`WEBHOOK_ALLOW_HOSTS=${place} `) });
+    expect(await verdictOf(url, { allowHosts: [place] })).not.toMatch(/dns|allowed/);
+  });
+
   test('whose name has no address, or whose resolver fails, may not be called', async () => {
     expect(await verdictOf('https://nowhere.example.com/', { lookup: answering() })).toBe('dns');
     const failing = () => Promise.reject(new Error('SERVFAIL'));
