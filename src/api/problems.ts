@@ -14,16 +14,6 @@ export interface Problem {
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
 }
 
-/** A conflict with something that exists: the answer says where it is. */
-export class ConflictError extends PaymentError {
-  readonly location: string;
-
-  constructor(detail: string, location: string) {
-    super('invalid-state', { detail });
-    this.location = location;
-  }
-}
-
 /** What 429 and 503 say when nobody knows better. */
 const RETRY_AFTER_DEFAULT_MS = 1000;
 const PROBLEM_TYPE = 'application/problem+json';
@@ -62,7 +52,7 @@ export function problemOf(error: PaymentError, requestId: string): Problem {
 export function problemResponse(error: PaymentError, requestId: string): Response {
   const problem = problemOf(error, requestId);
   const headers = new Headers({ 'Content-Type': PROBLEM_TYPE });
-  if (error instanceof ConflictError) headers.set('Location', error.location);
+  if (error.location !== undefined) headers.set('Location', error.location);
   if (problem.status === 401) headers.set('WWW-Authenticate', 'Bearer realm="remit"');
   if (problem.status === 429 || problem.status === 503) {
     headers.set('Retry-After', String(Math.ceil((error.retryAfterMs ?? RETRY_AFTER_DEFAULT_MS) / 1000)));

@@ -243,6 +243,8 @@ interface ErrorOptions {
   /** Only logged. */
   readonly cause?: unknown;
   readonly errors?: readonly FieldError[];
+  /** The address of what exists already and stands in the way. */
+  readonly location?: string;
   /** For 429 and 503, and for providers that say when to come back. */
   readonly retryAfterMs?: number;
   /** Set by provider adapters only. */
@@ -256,6 +258,7 @@ export class PaymentError extends Error {
   readonly status: number;
   readonly detail: string;
   readonly errors: readonly FieldError[] | undefined;
+  readonly location: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly surprise: Surprise | undefined;
 
@@ -267,6 +270,7 @@ export class PaymentError extends Error {
     this.status = row.status;
     this.detail = options.detail ?? `${row.explanation} ${row.wayOut}`;
     this.errors = options.errors;
+    this.location = options.location;
     this.retryAfterMs = options.retryAfterMs;
     this.surprise = options.surprise;
   }

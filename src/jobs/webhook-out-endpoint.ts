@@ -8,7 +8,7 @@ import type { Delivery } from '../entities/delivery.ts';
 import type { RecordedEvent } from '../entities/outgoing-event.ts';
 import type { WebhookEndpoint } from '../entities/webhook-endpoint.ts';
 import { parseRow, tableOf } from '../ledger/table.ts';
-import type { Db } from '../runtime/db.ts';
+import type { Db, Tx } from '../runtime/db.ts';
 import { newSecret, showSecret } from './webhook-out-signature.ts';
 import { createUrlCheck, type Lookup } from './webhook-out-url.ts';
 
@@ -86,15 +86,23 @@ export function createWebhookEndpoints(options: {
     find,
     findDelivery,
 
+    /** A repeat whose answer was lost must not have every event told twice, so it is told of the first one. */
     async create(request: { url: string; events: readonly string[] }): Promise<WithSecret> {
       const url = await refuseUrl(request.url);
       const endpointId = randomUUID();
       const secret = newSecret();
-      const { rows } = await sql`
-        INSERT INTO webhook_endpoint (endpoint_id, url, events, status, secret, created_at, updated_at)
-        SELECT ${endpointId}::uuid, ${url}, ${JSON.stringify(request.events)}::jsonb, 'enabled', ${secret}::bytea, t, t
-        FROM date_trunc('milliseconds', clock_timestamp()) t WHERE ${hasRoom} RETURNING 1`.execute(db.sql);
-      if (rows.length === 0) throw tooMany();
+      await db.transaction(async (tx) => {
+        const twin = await lockAndFindTwin(tx, { url, events: request.events });
+        // It is this one, by a try whose COMMIT was answered to nobody.
+        if (twin === endpointId) return;
+        if (twin !== null) throw registeredAlready(twin);
+        const events = JSON.stringify(request.events);
+        const { rows } = await sql`
+          INSERT INTO webhook_endpoint (endpoint_id, url, events, status, secret, created_at, updated_at)
+          SELECT ${endpointId}::uuid, ${url}, ${events}::jsonb, 'enabled', ${secret}::bytea, t, t
+          FROM date_trunc('milliseconds', clock_timestamp()) t WHERE ${hasRoom} RETURNING 1`.execute(tx);
+        if (rows.length === 0) throw tooMany();
+      });
       return { endpoint: await openFrom(endpointId), secret: showSecret(secret) };
     },
 
@@ -120,11 +128,15 @@ export function createWebhookEndpoints(options: {
       const before = await find(endpointId);
       if (before.status === 'disabled') {
         await refuseUrl(before.url);
-        const { numAffectedRows } = await sql`
-          UPDATE webhook_endpoint SET status = 'enabled', disabled_reason = NULL,
-            updated_at = date_trunc('milliseconds', clock_timestamp())
-          WHERE endpoint_id = ${endpointId}::uuid AND (status = 'enabled' OR ${hasRoom})`.execute(db.sql);
-        if (numAffectedRows === 0n) throw tooMany();
+        await db.transaction(async (tx) => {
+          const twin = await lockAndFindTwin(tx, before);
+          if (twin !== null && twin !== endpointId) throw registeredAlready(twin);
+          const { numAffectedRows } = await sql`
+            UPDATE webhook_endpoint SET status = 'enabled', disabled_reason = NULL,
+              updated_at = date_trunc('milliseconds', clock_timestamp())
+            WHERE endpoint_id = ${endpointId}::uuid AND (status = 'enabled' OR ${hasRoom})`.execute(tx);
+          if (numAffectedRows === 0n) throw tooMany();
+        });
       }
       return openFrom(endpointId);
     },
@@ -166,7 +178,31 @@ interface WithSecret {
   readonly secret: string;
 }
 
-/** Two at once may exceed the bound by one, which does no harm. */
+/**
+ * The endpoint that is enabled with this URL and these events, in whatever order. Until this commit nobody else
+ * registers or enables one; deliveries, which only point at these rows, go on.
+ */
+async function lockAndFindTwin(
+  tx: Tx,
+  { url, events }: { readonly url: string; readonly events: readonly string[] },
+): Promise<string | null> {
+  await sql`LOCK TABLE webhook_endpoint IN SHARE ROW EXCLUSIVE MODE`.execute(tx);
+  const patterns = JSON.stringify(events);
+  const { rows } = await sql<{ endpoint_id: string }>`
+    SELECT endpoint_id FROM webhook_endpoint
+    WHERE status = 'enabled' AND url = ${url} AND events @> ${patterns}::jsonb AND events <@ ${patterns}::jsonb
+    ORDER BY created_at LIMIT 1`.execute(tx);
+  return rows[0]?.endpoint_id ?? null;
+}
+
+function registeredAlready(endpointId: string): PaymentError {
+  const location = `/v1/webhook-endpoints/${endpointId}`;
+  const detail =
+    `The endpoint ${endpointId} is enabled and has this URL and these events already. ` +
+    `Use that one; without its secret, POST ${location}/rotate shows a new one.`;
+  return new PaymentError('invalid-state', { detail, location });
+}
+
 const hasRoom = sql`
   (SELECT count(*) FROM webhook_endpoint o WHERE o.status = 'enabled') < ${sql.lit(ENABLED_ENDPOINTS_MAX)}`;
 

@@ -125,6 +125,37 @@ describe('an endpoint', () => {
     expect(rowsOf(await get(`${PATH}?status=disabled`)).map((row) => row.endpoint_id)).not.toContain(id);
   });
 
+  it('is made once however often it is registered, and the repeat says how to get a new secret', async () => {
+    const url = 'https://example.com/lost-answer';
+    const events = [
+      ['payout.*', 'transfer.failed'],
+      ['transfer.failed', 'payout.*'],
+    ];
+    const answers = await Promise.all([...events, ...events].map((each) => post(PATH, { url, events: each })));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409]);
+    const id = String(answers.find(({ status }) => status === 201)?.json.endpoint_id);
+    for (const answer of answers.filter(({ status }) => status === 409)) {
+      expect(isErrorOf(answer)).toEqual({ status: 409, code: 'invalid-state' });
+      expect(answer.headers.get('Location')).toBe(`${PATH}/${id}`);
+      expect(answer.json.detail).toContain(`POST ${PATH}/${id}/rotate`);
+    }
+    expect(rowsOf(await get(`${PATH}?limit=500`)).filter((row) => row.url === url)).toHaveLength(1);
+    expect((await post(`${PATH}/${id}/rotate`)).json.secret).toMatch(/^whsec_/);
+  });
+
+  it('may share its URL with one of other events or one that is off, which cannot be enabled beside it', async () => {
+    const url = 'https://example.com/shared';
+    const { id: first } = await register(url, ['payout.*']);
+    await register(url, ['payout.*', 'refund.*']);
+    await post(`${PATH}/${first}/disable`);
+    const { id: second } = await register(url, ['payout.*']);
+    const refused = await post(`${PATH}/${first}/enable`);
+    expect(isErrorOf(refused)).toEqual({ status: 409, code: 'invalid-state' });
+    expect(refused.headers.get('Location')).toBe(`${PATH}/${second}`);
+    await post(`${PATH}/${second}/disable`);
+    expect((await post(`${PATH}/${first}/enable`)).json.status).toBe('enabled');
+  });
+
   it.each(['', '/deliveries', `/deliveries/${NOBODY}`])('that is not there is 404: %s', async (path) => {
     expect(isErrorOf(await get(`${PATH}/${NOBODY}${path}`))).toEqual({ status: 404, code: 'not-found' });
     expect(isErrorOf(await get(`${PATH}/nobody${path}`))).toEqual({ status: 404, code: 'not-found' });

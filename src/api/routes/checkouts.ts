@@ -14,7 +14,6 @@ import { createdQuery, given, pageOf, pageQuery, readPage } from '../pages.ts';
 import { payBody, payRequestOf } from '../payin-request.ts';
 import { locationOf, payinDoor, viewAfter } from '../payment-doors.ts';
 import { waiting } from '../payment-endpoints.ts';
-import { ConflictError } from '../problems.ts';
 import { type CheckoutView, checkoutStatusSql, checkoutView, presentCheckouts } from '../views/checkout.ts';
 import { payinView } from '../views/payin.ts';
 
@@ -70,7 +69,7 @@ const pay = endpoint({
           ? 'It is paid; open another checkout for another purchase.'
           : 'Follow that one; a new one is possible once it failed.';
       const detail = `The checkout has the pay-in "${semanticKey}", which is ${status}. ${wayOut}`;
-      throw new ConflictError(detail, locationOf(payinDoor, intake.row));
+      throw new PaymentError('invalid-state', { detail, location: locationOf(payinDoor, intake.row) });
     }
     const { row, isReplayed } = taken(intake);
     // What rests would only be waited for in vain.

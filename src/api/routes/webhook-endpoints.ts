@@ -39,6 +39,7 @@ const create = endpoint({
       events: eventPatterns,
     })
     .openapi('NewWebhookEndpoint'),
+  isConflictLocated: true,
   answer: webhookEndpointWithSecretView,
   statuses: { 201: 'Registered. The secret is shown only here.' },
   errors: ['url-not-allowed', 'invalid-state'],
@@ -128,6 +129,7 @@ const enable = endpoint({
   params,
   query: none,
   body: noBody,
+  isConflictLocated: true,
   answer: webhookEndpointView,
   statuses: { 200: 'Enabled. It gets what happens from now on.' },
   errors: ['not-found', 'url-not-allowed', 'invalid-state'],
