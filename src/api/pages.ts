@@ -81,16 +81,19 @@ export function readPage<Row extends { readonly createdAt: Date }>(
   client: Sql,
   options: PageOptions<Row>,
 ): Promise<Page<Row>> {
-  return readPageBy(client, { ...options, time: { column: 'created_at', of: (row) => row.createdAt } });
+  return readPageBy(client, { ...options, time: { at: sql.ref('created_at'), of: (row) => row.createdAt } });
 }
 
-/** The same for a table whose rows have another time by which they are new. */
+/**
+ * The same for a table whose rows have another time by which they are new. `at` is in milliseconds, as cursors are: a
+ * page would skip what is finer.
+ */
 export async function readPageBy<Row extends object>(
   client: Sql,
-  options: PageOptions<Row> & { readonly time: { readonly column: string; of(row: Row): Date } },
+  options: PageOptions<Row> & { readonly time: { readonly at: RawBuilder<unknown>; of(row: Row): Date } },
 ): Promise<Page<Row>> {
   const { table, id, where, page, time: newness } = options;
-  const at = sql.ref(newness.column);
+  const { at } = newness;
   const column = table.columns.find(({ property }) => property === id);
   if (column === undefined) throw new TypeError(`${table.name} has no property ${id}.`);
   const order = sql.ref(column.name);

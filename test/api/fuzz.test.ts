@@ -69,6 +69,7 @@ describe('an address', () => {
     '/v1/refunds',
     '/v1/disputes',
     '/v1/unapplied',
+    '/v1/discrepancies',
     '/v1/wallets',
     '/v1/payouts',
     '/v1/transfers',
@@ -108,7 +109,7 @@ describe('an address', () => {
   it('with any id is answered without a defect', async () => {
     const kinds = fc.constantFrom(
       ...['wallets', 'payouts', 'transfers', 'payees', 'postings', 'adjustments', 'treasury'],
-      ...['checkouts', 'orders', 'payins', 'refunds', 'disputes', 'unapplied'],
+      ...['checkouts', 'orders', 'payins', 'refunds', 'disputes', 'unapplied', 'discrepancies'],
     );
     await fc.assert(
       fc.asyncProperty(kinds, text, async (kind, id) => {

@@ -213,6 +213,7 @@ const LISTS = {
   '/v1/refunds': 'refund',
   '/v1/disputes': 'dispute',
   '/v1/unapplied': 'unapplied',
+  '/v1/discrepancies': 'discrepancy',
   '/v1/webhook-endpoints': 'webhook_endpoint',
 } as const;
 

@@ -60,7 +60,7 @@ const list = endpoint({
       query.provider && sql`provider = ${query.provider}`,
       query.currency && sql`currency = ${query.currency}`,
     ]);
-    const time = { column: 'opened_at', of: (row: Unapplied) => row.openedAt };
+    const time = { at: sql.ref('opened_at'), of: (row: Unapplied) => row.openedAt };
     const page = await readPageBy(api.db.sql, {
       table: api.tables.unapplied,
       id: 'unappliedId',
