@@ -12,6 +12,8 @@ RUN mkdir /data && chown node:node /data
 COPY --from=packages /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY src ./src
+# The console shows it.
+COPY docs/runbook.md ./docs/
 USER node
 VOLUME /data
 EXPOSE 3000

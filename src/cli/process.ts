@@ -4,9 +4,11 @@ import { sql } from 'kysely';
 import type { Listener } from '../api/listen.ts';
 import type { Readiness } from '../api/options.ts';
 import { createApi } from '../api/server.ts';
+import { readTimeline } from '../api/views/timeline.ts';
 import { type App, openApp, registerGauges } from '../app.ts';
 import { createBoard } from '../console/board.ts';
 import { createHome } from '../console/home.ts';
+import type { Pkid } from '../domain/id.ts';
 import { HEARTBEAT_PERIODS_MAX } from '../jobs/reconcile.ts';
 import { AUDIT_JOB, RECONCILE_JOB, startWorkers } from '../jobs/worker.ts';
 import { refuseMissingGuards } from '../ledger/audit.ts';
@@ -79,7 +81,8 @@ export function addApi(app: App, { listener, shutdown }: { listener: Listener; s
   const readiness = () => readReadiness(app, { isEnding });
   const board = createBoard({ queues: app.queues, basePath: '/admin/queues' });
   const providers = [...app.providers.values()];
-  const home = createHome({ attention: app.reviews.attention, readiness, providers });
+  const timeline = (pkid: Pkid) => readTimeline(app.db, pkid);
+  const home = createHome({ attention: app.reviews.attention, timeline, readiness, providers });
   const api = createApi({ ...app, readiness, board, console: home });
   listener.serve((request, env) => api.fetch(request, Object(env)));
   shutdown.add('http', async () => {

@@ -5,9 +5,10 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Listener, listen } from '../../src/api/listen.ts';
 import { createApi } from '../../src/api/server.ts';
+import { readTimeline } from '../../src/api/views/timeline.ts';
 import { createBoard } from '../../src/console/board.ts';
 import { createHome } from '../../src/console/home.ts';
-import { pkidOf } from '../../src/domain/id.ts';
+import { type Pkid, pkidOf } from '../../src/domain/id.ts';
 import { createApiKey } from '../../src/jobs/api-key.ts';
 import { startRemit, type TestRemit } from '../harness/app.ts';
 import { browserPath, openBrowser } from '../harness/browser.ts';
@@ -47,7 +48,13 @@ describe.skipIf(executablePath === null)('the pages', () => {
     listener = await listen({ host: '127.0.0.1', port: 0, portAsked: false });
     const readiness = async () => ({ ok: true, checks: { database: { ok: true, detail: 'answers' } } });
     const board = createBoard({ queues: app.queues, basePath: '/admin/queues' });
-    const home = createHome({ attention: app.reviews.attention, readiness, providers: [...app.providers.values()] });
+    const timeline = (pkid: Pkid) => readTimeline(app.db, pkid);
+    const home = createHome({
+      attention: app.reviews.attention,
+      timeline,
+      readiness,
+      providers: [...app.providers.values()],
+    });
     const api = createApi({ ...app, readiness, board, console: home });
     listener.serve((request) => api.fetch(request));
     origin = `http://127.0.0.1:${listener.port}`;
@@ -68,6 +75,12 @@ describe.skipIf(executablePath === null)('the pages', () => {
                                 detail, opened_at)
        VALUES (gen_random_uuid(), 'not_compensated', 'tipalti', 'refund', ?, ?, 99999999999999999, 'USD', ?, now())`,
       [pkidOf('refund', LONG_KEY), LONG_KEY, `Nobody knows "${LONG_KEY}" here. ${'Look at the provider. '.repeat(8)}`],
+    );
+    // As a review opens one: for the record, and closed with it.
+    await app.db.em().execute(
+      `INSERT INTO discrepancy (discrepancy_id, reason, operation_kind, pkid, semantic_key, detail, opened_at)
+       VALUES (gen_random_uuid(), 'key_expired', 'payout', ?, 'page:stuck', 'It may have been paid.', now())`,
+      [pkidOf('payout', 'page:stuck')],
     );
     browser = await openBrowser(executablePath ?? '');
   });
@@ -96,6 +109,49 @@ describe.skipIf(executablePath === null)('the pages', () => {
     expect(text).toContain('40.00 USD');
     expect(await page.locator('header').innerText()).toContain('stripe: sandbox');
     expect(hosts()).toEqual([new URL(origin).host]);
+  });
+
+  test('the console counts what is in review once, and shows the ids that closing a discrepancy takes', async () => {
+    const { page } = await visit('/');
+    expect(await page.title()).toBe('remit: 2 need attention');
+    const text = await page.locator('main').innerText();
+    expect(text).toContain('2 things need a person.');
+    expect(text).not.toContain('It may have been paid.');
+    expect(text).toMatch(/discrepancy_id [0-9a-f-]{36}/);
+    expect(text).toContain(`pkid ${pkidOf('refund', LONG_KEY)}`);
+  });
+
+  test('a key leads to its timeline, and what needs a person to the runbook', async () => {
+    const { page, problems } = await visit('/');
+    await page.getByRole('link', { name: 'page:stuck' }).first().click();
+    await page.getByText('provider_call').first().waitFor();
+    expect(await page.locator('h1').innerText()).toBe('payout page:stuck');
+    expect(await page.locator('main').innerText()).toContain('from initialized, to in_process');
+    expect((await page.goto(`${origin}/timeline/payout/nobody`))?.status()).toBe(404);
+    await page.goto(`${origin}/`);
+    await page.getByRole('link', { name: 'runbook', exact: true }).click();
+    await page.getByText('# Runbook').waitFor();
+    expect(problems()).toEqual([]);
+  });
+
+  test('the figures are read anew, but nothing moves while somebody points at it or selects it', async () => {
+    const page = await (await signedIn(operateKey)).newPage();
+    await page.clock.install();
+    await page.goto(`${origin}/`);
+    await page.evaluate(`document.querySelector('main').append('as it was')`);
+    const isStill = () => page.getByText('as it was').isVisible();
+    const later = () => page.clock.runFor(6_000);
+    await page.hover('main p');
+    await later();
+    expect(await isStill()).toBe(true);
+    await page.mouse.move(0, 0);
+    await page.evaluate(`getSelection().selectAllChildren(document.querySelector('main p'))`);
+    await later();
+    expect(await isStill()).toBe(true);
+    await page.evaluate(`getSelection().removeAllRanges()`);
+    await later();
+    await page.getByText('as it was').waitFor({ state: 'detached' });
+    await page.getByText('page:stuck').first().waitFor();
   });
 
   test.each([

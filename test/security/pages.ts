@@ -2,8 +2,10 @@
 
 import type { Hono } from 'hono';
 import type { ContextEnv } from '../../src/api/request-context.ts';
+import { readTimeline } from '../../src/api/views/timeline.ts';
 import { createBoard } from '../../src/console/board.ts';
 import { createHome } from '../../src/console/home.ts';
+import type { Pkid } from '../../src/domain/id.ts';
 import type { Rig } from '../api/rig.ts';
 
 export type Server = Hono<ContextEnv>;
@@ -20,7 +22,8 @@ export function withPages(rig: Rig): Server {
   const readiness = async () => ({ ok: true, checks: {} });
   const board = createBoard({ queues: app.queues, basePath: BOARD });
   const providers = [...app.providers.values()];
-  const home = createHome({ attention: app.reviews.attention, readiness, providers });
+  const timeline = (pkid: Pkid) => readTimeline(app.db, pkid);
+  const home = createHome({ attention: app.reviews.attention, timeline, readiness, providers });
   return rig.with({ board, console: home, readiness, metrics: app.metrics });
 }
 
