@@ -76,16 +76,20 @@ function unheardEndpoints(): RawBuilder<Record<string, unknown>> {
     ORDER BY f.since LIMIT ${ROWS_MAX}`;
 }
 
+/** What waits for its buyer is nobody's to look after until the time that the buyer was given is over. */
 function oldestUnfinished(): RawBuilder<{ kind: string; age_seconds: number; count: number }> {
   const payments = ofEachKind(
-    (kind) => sql`SELECT ${sql.lit(kind)} AS kind, confirmed_at AS since FROM ${sql.table(kind)}
+    (kind) => sql`SELECT ${sql.lit(kind)} AS kind,
+        ${kind === 'payin' ? SINCE_OF_PAYIN : sql`confirmed_at`} AS since FROM ${sql.table(kind)}
       WHERE due_at IS NOT NULL AND confirmed_at IS NOT NULL`,
   );
   return sql`
     SELECT kind, floor(extract(epoch FROM now() - min(since)))::int AS age_seconds, count(*)::int AS count
     FROM (${payments} UNION ALL SELECT 'transfer', created_at FROM transfer_due JOIN transfer USING (pkid)) unfinished
-    GROUP BY kind ORDER BY kind`;
+    WHERE since <= now() GROUP BY kind ORDER BY kind`;
 }
+
+const SINCE_OF_PAYIN = sql`CASE WHEN next_action IS NULL THEN confirmed_at ELSE coalesce(expires_at, confirmed_at) END`;
 
 function waitingLong(providers: Iterable<Provider>): RawBuilder<Record<string, unknown>> {
   const usual = [...providers].flatMap((provider) =>

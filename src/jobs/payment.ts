@@ -194,12 +194,14 @@ const NO_COMPANIONS: Companions = { walletIds: [], orderPkids: [], unappliedId: 
 
 function reportOf(before: Payment, after: Payment, verdict: string | null): RunReport {
   const isWaiting = !isFinal(after.status);
+  // A buyer takes their time, and nothing is wrong. Of any other verdict the action is only what was known before.
+  const isBuyersTurn = isWaiting && verdict === 'pending' && 'nextAction' in after && Boolean(after.nextAction);
   return {
     semanticKey: after.semanticKey,
     attempt: after.attempt,
     from: before.status,
     to: after.status,
-    reason: after.failureCode ?? after.reviewReason ?? verdict,
-    level: after.reviewReason !== null ? 'error' : isWaiting ? 'warn' : 'info',
+    reason: after.failureCode ?? after.reviewReason ?? (isBuyersTurn ? 'waits_for_buyer' : verdict),
+    level: after.reviewReason !== null ? 'error' : isWaiting && !isBuyersTurn ? 'warn' : 'info',
   };
 }

@@ -14,7 +14,7 @@ export interface RunReport {
   readonly to: Status;
   /** The failure, the review reason, or what is waited for. */
   readonly reason: string | null;
-  /** info: moved. warn: it is tried again. error: a person must look. */
+  /** info: moved, or waits for its buyer. warn: it is tried again. error: a person must look. */
   readonly level: 'info' | 'warn' | 'error';
 }
 
