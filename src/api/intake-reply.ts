@@ -4,8 +4,14 @@ import { PaymentError } from '../domain/errors.ts';
 import type { Intake } from '../ledger/step.ts';
 import type { Reply } from './endpoint.ts';
 
-export function taken<Row>(intake: Intake<Row>): { row: Row; isReplayed: boolean } {
-  if (intake.type === 'key_reused') throw new PaymentError('key-reused');
+/** `addressOf` is where the row is read: whoever uses its key for something else is told. */
+export function taken<Row>(intake: Intake<Row>, addressOf: (row: Row) => string): { row: Row; isReplayed: boolean } {
+  if (intake.type === 'key_reused') {
+    const detail =
+      'The key was used with other fields before, and nothing was changed. ' +
+      `GET ${addressOf(intake.row)} shows what it made. For something new, choose a new key.`;
+    throw new PaymentError('key-reused', { detail });
+  }
   if (intake.type === 'taken') throw new PaymentError('invalid-state');
   return { row: intake.row, isReplayed: intake.type === 'replayed' };
 }

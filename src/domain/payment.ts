@@ -131,10 +131,13 @@ export function cancelPayment(payment: Payment, now: Date, { cancelable }: { can
     return { type: 'requested', patch: { cancelRequestedAt: now, ...hintPatch(payment, now) } };
   }
   const detail = isFinal(payment.status)
-    ? `It is final: ${payment.status}. Nothing is left to cancel; take back what was paid by a payment of its own.`
+    ? `It is final: ${payment.status}. ${payment.status === 'succeeded' ? MONEY_MOVED : NO_MONEY_MOVED}`
     : 'The money may already be on its way. Wait for the final status, and take it back then.';
   throw new PaymentError('invalid-state', { detail });
 }
+
+const MONEY_MOVED = 'Give the money back by an operation of its own, or have it reversed at the provider.';
+const NO_MONEY_MOVED = 'Nothing is left to cancel, and what was held is free again.';
 
 /** What of a provider's "taken back" is to be booked: never more than was paid. */
 export function returnedOf(payment: Payment, reversedMinor: bigint): bigint {

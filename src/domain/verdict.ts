@@ -200,7 +200,8 @@ function judgeNotFound(evidence: Evidence): Verdict {
   }
   if (!isInsideWindow) {
     const detail =
-      'Nothing was found at the provider, and it may have forgotten our key, so sending again could pay twice.';
+      'Nothing was found at the provider, and it may have forgotten our key, so sending again could pay twice. ' +
+      'Search there for the amount, the account and the day, then resolve it with what you found.';
     return { type: 'review', reason: 'key_expired', detail, success: null };
   }
   if (evidence.inReview) return { type: 'unknown', notBefore: null };

@@ -45,10 +45,9 @@ export function resolvePayment<Row extends Payment>(
   refuseUnresolvable(row, rules.kind, now);
   const { verdict, reason, externPaymentId, actor } = resolution;
   if (verdict === 'succeeded' && externPaymentId === null && row.externPaymentId === null) {
-    throw new PaymentError('validation-failed', {
-      detail: "Proof of success needs the provider's id of the payment. Send extern_payment_id.",
-      errors: [{ pointer: '/extern_payment_id', detail: 'required, because no id is on file' }],
-    });
+    const detail =
+      "Proof of success needs the provider's id of the payment, and none is on file. Send extern_payment_id.";
+    throw new PaymentError('validation-failed', { detail, errors: [{ pointer: '/extern_payment_id', detail }] });
   }
   const isKept = row.reviewReason === 'success_differs' || held.seen.unapplied !== null;
   if (verdict === 'succeeded' && rules.direction === 'in' && isKept) {
@@ -79,9 +78,10 @@ function isResolvedAs(row: Payment, { verdict, externPaymentId }: Resolution): b
 
 function refuseUnresolvable(row: Payment, kind: PaymentKind, now: Date): void {
   if (isFinal(row.status)) {
-    throw new PaymentError('invalid-state', {
-      detail: `The ${kind} is final: ${row.status}. Nothing is left to resolve; GET its timeline to see why.`,
-    });
+    const detail =
+      `The ${kind} is final: ${row.status}. Nothing is left to resolve; its timeline says why. If its provider shows ` +
+      'otherwise, book the difference with POST /v1/adjustments and POST /v1/treasury.';
+    throw new PaymentError('invalid-state', { detail });
   }
   if (row.status === 'initialized') {
     throw new PaymentError('invalid-state', { detail: `Nothing was sent yet. Cancel the ${kind} instead.` });

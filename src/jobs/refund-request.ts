@@ -219,7 +219,7 @@ function refuseDelivered({ deliveredAt }: Order): void {
 
 export function noSuchOrder(orderId: string): PaymentError {
   return new PaymentError('not-found', {
-    detail: `There is no order "${orderId}". Check the id, as it was given when its checkout was made.`,
+    detail: `There is no order "${orderId}". Check the id: GET /v1/orders lists them.`,
   });
 }
 

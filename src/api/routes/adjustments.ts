@@ -66,9 +66,9 @@ const create = endpoint({
         reason: body.reason,
         actor: caller.keyId,
       }),
+      addressOf,
     );
-    const location = `/v1/adjustments/${row.semanticKey}`;
-    return intakeReply({ isReplayed, created: 201, location, body: present(row) });
+    return intakeReply({ isReplayed, created: 201, location: addressOf(row), body: present(row) });
   },
 });
 
@@ -105,4 +105,8 @@ function present(row: Adjustment): z.input<typeof adjustmentView> {
     actor: row.actor,
     created_at: row.createdAt.toISOString(),
   };
+}
+
+function addressOf({ semanticKey: key }: { readonly semanticKey: string }): string {
+  return `/v1/adjustments/${key}`;
 }

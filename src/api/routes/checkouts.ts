@@ -40,7 +40,7 @@ const create = endpoint({
     'invalid-state',
   ],
   async handle({ body }, api) {
-    const { row, isReplayed } = taken(await api.checkouts.request(checkoutRequestOf(body)));
+    const { row, isReplayed } = taken(await api.checkouts.request(checkoutRequestOf(body)), addressOf);
     return intakeReply({ isReplayed, created: 201, location: addressOf(row), body: await viewOf(row, api) });
   },
 });
@@ -71,7 +71,7 @@ const pay = endpoint({
       const detail = `The checkout has the pay-in "${semanticKey}", which is ${status}. ${wayOut}`;
       throw new PaymentError('invalid-state', { detail, location: locationOf(payinDoor, intake.row) });
     }
-    const { row, isReplayed } = taken(intake);
+    const { row, isReplayed } = taken(intake, (payin) => locationOf(payinDoor, payin));
     // What rests would only be waited for in vain.
     const waitMs = row.confirmedAt === null ? undefined : query.wait;
     return intakeReply({

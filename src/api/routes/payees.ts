@@ -40,8 +40,9 @@ const create = endpoint({
         account: body.account,
         metadata: body.metadata,
       }),
+      addressOf,
     );
-    return intakeReply({ isReplayed, created: 201, location: `/v1/payees/${row.payeeId}`, body: presentPayee(row) });
+    return intakeReply({ isReplayed, created: 201, location: addressOf(row), body: presentPayee(row) });
   },
 });
 
@@ -99,3 +100,7 @@ const list = endpoint({
 });
 
 export const payeeRoutes = [create, get, list];
+
+function addressOf({ payeeId }: { readonly payeeId: string }): string {
+  return `/v1/payees/${payeeId}`;
+}

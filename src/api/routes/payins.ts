@@ -33,7 +33,7 @@ const create = endpoint({
   ],
   async handle({ body, query, caller, traceparent }, api) {
     const request = await payinRequestOf(body, { caller, traceparent, api });
-    const { row, isReplayed } = taken(await api.payins.request(request));
+    const { row, isReplayed } = taken(await api.payins.request(request), (payin) => locationOf(payinDoor, payin));
     // What rests would only be waited for in vain.
     const waitMs = row.confirmedAt === null ? undefined : query.wait;
     return intakeReply({

@@ -35,13 +35,13 @@ const create = endpoint({
   ],
   async handle({ body, query, caller, traceparent }, api) {
     const request = await payoutRequestOf(body, { caller, traceparent, api });
-    const { row, isReplayed } = taken(await api.payouts.request(request));
+    const { row, isReplayed } = taken(await api.payouts.request(request), addressOf);
     // What rests would only be waited for in vain.
     const waitMs = row.confirmedAt === null ? undefined : query.wait;
     return intakeReply({
       isReplayed,
       created: body.confirm ? 202 : 201,
-      location: locationOf(payoutDoor, row),
+      location: addressOf(row),
       body: await viewAfter(payoutDoor, { row, waitMs }, api),
     });
   },
@@ -66,7 +66,7 @@ const createMany = endpoint({
       log: api.log,
       async take(item) {
         const request = await payoutRequestOf(parseItem(payoutBody, item), { caller, traceparent, api });
-        return taken(await api.payouts.request(request)).row;
+        return taken(await api.payouts.request(request), addressOf).row;
       },
     });
     return { status: 202, body: results };
@@ -105,3 +105,7 @@ const list = endpoint({
 });
 
 export const payoutRoutes = [create, createMany, confirmOf(payoutDoor), cancelOf(payoutDoor), getOf(payoutDoor), list];
+
+function addressOf(named: { readonly semanticKey: string }): string {
+  return locationOf(payoutDoor, named);
+}

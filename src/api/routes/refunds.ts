@@ -65,6 +65,7 @@ const create = endpoint({
         metadata: body.metadata,
         traceparent,
       }),
+      (refund) => locationOf(refundDoor, refund),
     );
     return intakeReply({
       isReplayed,

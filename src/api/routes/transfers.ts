@@ -48,10 +48,9 @@ const create = endpoint({
   statuses: { 202: 'Accepted; it is done at once or ends as failed.', 200: 'A replay: the transfer as it is now.' },
   errors: [...REQUEST_ERRORS],
   async handle({ body, query, traceparent }, api) {
-    const { row, isReplayed } = taken(await api.transfers.request(requestOf(body, traceparent)));
+    const { row, isReplayed } = taken(await api.transfers.request(requestOf(body, traceparent)), addressOf);
     const transfer = await waited(row, query.wait, api);
-    const location = `/v1/transfers/${row.semanticKey}`;
-    return intakeReply({ isReplayed, created: 202, location, body: presentTransfer(transfer) });
+    return intakeReply({ isReplayed, created: 202, location: addressOf(row), body: presentTransfer(transfer) });
   },
 });
 
@@ -73,7 +72,8 @@ const createMany = endpoint({
       requestId,
       log: api.log,
       async take(item) {
-        return taken(await api.transfers.request(requestOf(parseItem(transferBody, item), traceparent))).row;
+        const request = requestOf(parseItem(transferBody, item), traceparent);
+        return taken(await api.transfers.request(request), addressOf).row;
       },
     });
     return { status: 202, body: results };
@@ -143,4 +143,8 @@ async function waited(transfer: Transfer, waitMs: number | undefined, api: Api):
   if (waitMs === undefined || isFinal(transfer.status)) return transfer;
   const end = await api.waiter.wait({ kind: 'transfer', pkid: transfer.pkid }, waitMs);
   return end === null ? findTransfer(transfer.semanticKey, api) : endedTransfer(transfer, end);
+}
+
+function addressOf({ semanticKey: key }: { readonly semanticKey: string }): string {
+  return `/v1/transfers/${key}`;
 }

@@ -64,9 +64,9 @@ const create = endpoint({
         reference: body.reference,
         actor: caller.keyId,
       }),
+      addressOf,
     );
-    const location = `/v1/treasury/${row.semanticKey}`;
-    return intakeReply({ isReplayed, created: 201, location, body: present(row) });
+    return intakeReply({ isReplayed, created: 201, location: addressOf(row), body: present(row) });
   },
 });
 
@@ -104,4 +104,8 @@ function present(row: Treasury): z.input<typeof treasuryView> {
     actor: row.actor,
     created_at: row.createdAt.toISOString(),
   };
+}
+
+function addressOf({ semanticKey: key }: { readonly semanticKey: string }): string {
+  return `/v1/treasury/${key}`;
 }

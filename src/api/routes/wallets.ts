@@ -43,9 +43,9 @@ const create = endpoint({
         currency: body.currency,
         metadata: body.metadata,
       }),
+      addressOf,
     );
-    const location = `/v1/wallets/${row.walletId}`;
-    return intakeReply({ isReplayed, created: 201, location, body: await readOne(row.walletId, api) });
+    return intakeReply({ isReplayed, created: 201, location: addressOf(row), body: await readOne(row.walletId, api) });
   },
 });
 
@@ -155,4 +155,8 @@ async function requireWallet(id: string, api: Api) {
 
 function noSuchWallet(): PaymentError {
   return new PaymentError('not-found', { detail: 'There is no such wallet. Check the id, or list GET /v1/wallets.' });
+}
+
+function addressOf({ walletId: id }: { readonly walletId: string }): string {
+  return `/v1/wallets/${id}`;
 }
