@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { endpoints } from '../../src/api/routes/all.ts';
 import type { ReviewReason } from '../../src/domain/verdict.ts';
 import type { Attention } from '../../src/jobs/attention.ts';
 
@@ -49,6 +50,21 @@ test('every list of what needs attention and every metric is explained, and each
   const sections = [...page.matchAll(/^## (.+)$/gm)].map(([, title = '']) => anchorOf(title));
   const links = [...page.matchAll(/\]\(#([^)]+)\)/g)].map(([, target = '']) => target);
   expect(links.filter((target) => !sections.includes(target))).toEqual([]);
+});
+
+test('every body that a command of the runbook sends is one that its route takes', () => {
+  const commands = [
+    ...page.matchAll(/curl -X POST "\$API(\/[^"]+)"[^']*(?:'Content-Type: application\/json' \\?\s*)-d '([^']+)'/g),
+  ];
+  expect(commands.length).toBe(4);
+  for (const [command, address = '', body = ''] of commands) {
+    const path = address.replace(/\$([A-Z_]+)/g, (_name, id: string) => `{${id.toLowerCase()}}`);
+    const route = endpoints.find((one) => one.method === 'post' && one.path === path);
+    expect(route?.body.safeParse(JSON.parse(body)).error?.issues ?? [], command).toEqual(
+      route === undefined ? [path] : [],
+    );
+  }
+  expect(page).not.toContain('localhost:3000/');
 });
 
 function anchorOf(title: string): string {

@@ -19,7 +19,7 @@ const transferBody = z
   .strictObject({
     semantic_key: semanticKey,
     from_wallet: personsWallet,
-    to_wallet: personsWallet,
+    to_wallet: personsWallet.openapi({ example: 'buyer-9' }),
     amount,
     currency,
     metadata,

@@ -47,7 +47,14 @@ const create = endpoint({
   params: none,
   query: none,
   body: z
-    .strictObject({ semantic_key: semanticKey, from: side, to: side, amount, currency, reference: text })
+    .strictObject({
+      semantic_key: semanticKey,
+      from: side,
+      to: side.openapi({ example: '@bank:USD' }),
+      amount,
+      currency,
+      reference: text,
+    })
     .openapi('NewTreasury'),
   isNamed: true,
   answer: treasuryView,
