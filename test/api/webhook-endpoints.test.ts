@@ -22,7 +22,8 @@ let receiver: Receiver;
 let api: Rig['api'];
 beforeAll(async () => {
   receiver = await startReceiver();
-  rig = await startRig();
+  // The test's own sender delivers, and nobody takes it away from it.
+  rig = await startRig({}, { withWorkers: false });
   const webhookEndpoints = createWebhookEndpoints({
     db: rig.remit.app.db,
     allowHosts: [`127.0.0.1:${receiver.port}`],
