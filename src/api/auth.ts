@@ -21,7 +21,7 @@ const BELIEVED_MS = 1000;
 /** Unknown keys are remembered too; the bound keeps guesses from filling the memory. */
 const REMEMBERED_MAX = 10_000;
 /** The grammar of bootstrap keys; ours are 43 characters of it. */
-const KEY_GRAMMAR = /^[A-Za-z0-9_-]{1,128}$/;
+export const KEY_GRAMMAR = /^[A-Za-z0-9_-]{1,128}$/;
 const BEARER = /^Bearer +(\S+) *$/i;
 
 export function createKeyRing(db: Db): KeyRing {

@@ -2,9 +2,8 @@
 // wait for answers, and latency counts from the moment an operation was due, so that waiting is counted.
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { ConfigError, readConfig } from '../runtime/config.ts';
+import { bootstrapKeyFile, readBootstrapKey } from './bootstrap-key.ts';
 import { createLoadClient, type LoadClient } from './load-client.ts';
 import { runOperation } from './load-operation.ts';
 import { arrivalOf, arrivalsIn, type LoadPlan, type Mix } from './load-plan.ts';
@@ -119,8 +118,9 @@ function showProgress(
 function keyOf(): string {
   const { bootstrapKey, dataDir } = readConfig();
   if (bootstrapKey !== null) return bootstrapKey;
-  const file = join(dataDir, 'bootstrap-key');
-  if (existsSync(file)) return readFileSync(file, 'utf8').trim();
+  const file = bootstrapKeyFile(dataDir);
+  const kept = readBootstrapKey(file);
+  if (kept !== null) return kept;
   throw new ConfigError([
     `No key: --key and REMIT_BOOTSTRAP_KEY are not given, and there is no ${file}. ` +
       'Give --key, or set REMIT_DATA_DIR to the data folder of the remit that runs.',

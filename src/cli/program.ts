@@ -104,12 +104,16 @@ function program(): Command {
     .action(async (options) => (await import('./keys.ts')).createKey(options));
   keys
     .command('list')
-    .description('list the keys by id, never their values')
-    .action(async () => (await import('./keys.ts')).listKeys());
+    .description('show every key without its value: id, times, scopes, name')
+    .option('--json', 'print JSON')
+    .action(async (options) => (await import('./keys.ts')).listKeys(options));
   keys
-    .command('revoke <key>')
-    .description('refuse a key from now on: its id, or the key itself, or - to read either from standard input')
-    .action(async (named) => (await import('./keys.ts')).revokeKey(named));
+    .command('revoke <key...>')
+    .description('refuse a key from now on: by its id, by the key itself, or by "-" and the key on the standard input')
+    // A key may begin with a dash. Taken for an option it would be said back in an error, or show this help.
+    .helpOption('--help', 'display help for command')
+    .allowUnknownOption()
+    .action(async (given) => (await import('./keys.ts')).revokeKey(given));
   remit
     .command('openapi')
     .description('print the OpenAPI document')

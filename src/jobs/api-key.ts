@@ -2,7 +2,7 @@
 // useless to whoever reads it.
 
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import { PaymentError } from '../domain/errors.ts';
 import type { Db } from '../runtime/db.ts';
 
@@ -15,6 +15,16 @@ export interface NewApiKey {
   readonly key: string;
   readonly name: string;
   readonly scopes: readonly Scope[];
+}
+
+/** What is kept of a key; the key itself is not. */
+export interface KnownApiKey {
+  readonly keyId: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly createdAt: Date;
+  /** Null while it is accepted. */
+  readonly revokedAt: Date | null;
 }
 
 const KEY_BYTES = 32;
@@ -33,52 +43,49 @@ export async function createApiKey(
   return { keyId, key, name, scopes };
 }
 
-/** From now on (one second for caches) the key is refused. `named`: its id, or itself. Null: no such key is live. */
-export async function revokeApiKey(db: Db, named: string): Promise<string | null> {
-  const { rows } = await sql<{ key_id: string }>`
+/** Oldest first, the revoked ones too: keys are made by hand, so they are few. */
+export function listApiKeys(db: Db): Promise<KnownApiKey[]> {
+  return selectKeys(db, sql`true`);
+}
+
+/** By its id, or by the key itself: who found a leaked key knows nothing else of it. Null when there never was one. */
+export async function findApiKey(db: Db, idOrKey: string): Promise<KnownApiKey | null> {
+  const isIt = sql`key_id::text = ${idOrKey.toLowerCase()} OR hash = ${hashOfKey(idOrKey)}`;
+  const [known = null] = await selectKeys(db, isIt);
+  return known;
+}
+
+/** From now on (one second for caches) the key is refused. Says whether there was such a live key. */
+export async function revokeApiKey(db: Db, keyId: string): Promise<boolean> {
+  const { numAffectedRows } = await sql`
     UPDATE api_key SET revoked_at = date_trunc('milliseconds', clock_timestamp())
-    WHERE (key_id::text = ${named} OR hash = ${hashOfKey(named)}) AND revoked_at IS NULL
-    RETURNING key_id::text`.execute(db.sql);
-  return rows[0]?.key_id ?? null;
+    WHERE key_id::text = ${keyId} AND revoked_at IS NULL`.execute(db.sql);
+  return numAffectedRows === 1n;
 }
 
-export interface ListedApiKey {
-  readonly keyId: string;
-  readonly name: string;
-  readonly scopes: readonly string[];
-  readonly createdAt: Date;
-  readonly revokedAt: Date | null;
-}
-
-/** Oldest first, the revoked ones too. */
-export async function listApiKeys(db: Db): Promise<ListedApiKey[]> {
-  const { rows } = await sql<{
-    key_id: string;
-    name: string;
-    scopes: string[];
-    created_at: string;
-    revoked_at: string | null;
-  }>`SELECT key_id::text, name, to_json(scopes) AS scopes, created_at::text, revoked_at::text
-     FROM api_key ORDER BY created_at, key_id`.execute(db.sql);
-  return rows.map(({ key_id: keyId, name, scopes, created_at: createdAt, revoked_at: revokedAt }) => ({
-    keyId,
-    name,
-    scopes,
-    createdAt: new Date(createdAt),
-    revokedAt: revokedAt === null ? null : new Date(revokedAt),
-  }));
-}
-
-/** Makes the given key known with all scopes when it is absent, and returns its id. A revoked one stays revoked. */
-export async function ensureBootstrapKey(db: Db, key: string): Promise<string> {
+/** Makes the given key known with all scopes when it is absent. A revoked one stays revoked. */
+export async function ensureBootstrapKey(db: Db, key: string): Promise<KnownApiKey> {
   await insertKey(db, { key, name: BOOTSTRAP_NAME, scopes: SCOPES });
-  const { rows } = await sql<{ key_id: string }>`
-    SELECT key_id::text FROM api_key WHERE hash = ${hashOfKey(key)}`.execute(db.sql);
-  return rows[0]?.key_id ?? '';
+  const known = await findApiKey(db, key);
+  if (known === null) throw new PaymentError('internal', { detail: 'The first key was not stored. Start again.' });
+  return known;
 }
 
 export function hashOfKey(key: string): Buffer {
   return createHash('sha256').update(key).digest();
+}
+
+async function selectKeys(db: Db, condition: RawBuilder<unknown>): Promise<KnownApiKey[]> {
+  const { rows } = await sql<{ id: string; name: string; scopes: string[]; created: string; revoked: string | null }>`
+    SELECT key_id AS id, name, scopes, created_at AS created, revoked_at AS revoked
+    FROM api_key WHERE ${condition} ORDER BY created_at, key_id`.execute(db.sql);
+  return rows.map(({ id, name, scopes, created, revoked }) => ({
+    keyId: id,
+    name,
+    scopes,
+    createdAt: new Date(created),
+    revokedAt: revoked === null ? null : new Date(revoked),
+  }));
 }
 
 async function insertKey(

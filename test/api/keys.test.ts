@@ -4,7 +4,7 @@ import { Hono } from 'hono';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endpoints } from '../../src/api/routes/all.ts';
 import { createBoard } from '../../src/console/board.ts';
-import { createApiKey, ensureBootstrapKey, listApiKeys, revokeApiKey, SCOPES } from '../../src/jobs/api-key.ts';
+import { createApiKey, ensureBootstrapKey, revokeApiKey, SCOPES } from '../../src/jobs/api-key.ts';
 import { isErrorOf, type Rig, startRig } from './rig.ts';
 
 let rig: Rig;
@@ -43,21 +43,11 @@ describe('a key', () => {
   it('is refused soon after its revocation, everywhere', async () => {
     const { key, keyId } = await createApiKey(rig.remit.app.db, { name: 'test', scopes: ['read'] });
     expect((await rig.call('GET', '/v1/wallets', { key })).status).toBe(200);
-    expect(await revokeApiKey(rig.remit.app.db, keyId)).toBe(keyId);
-    expect(await revokeApiKey(rig.remit.app.db, keyId)).toBeNull();
+    expect(await revokeApiKey(rig.remit.app.db, keyId)).toBe(true);
+    expect(await revokeApiKey(rig.remit.app.db, keyId)).toBe(false);
     await expect
       .poll(async () => isErrorOf(await rig.call('GET', '/v1/wallets', { key })), { timeout: 5000 })
       .toEqual({ status: 401, code: 'unauthorized' });
-  });
-
-  it('that has leaked is revoked by itself, and every key is listed by its id and never by its value', async () => {
-    const { db } = rig.remit.app;
-    const { key, keyId } = await createApiKey(db, { name: 'leaked', scopes: ['read', 'write'] });
-    const isListed = async () => (await listApiKeys(db)).find((one) => one.keyId === keyId);
-    expect(await isListed()).toMatchObject({ name: 'leaked', scopes: ['read', 'write'], revokedAt: null });
-    expect(await revokeApiKey(db, key)).toBe(keyId);
-    expect((await isListed())?.revokedAt).toBeInstanceOf(Date);
-    expect(JSON.stringify(await listApiKeys(db))).not.toContain(key);
   });
 
   it('is kept as a digest only', async () => {
@@ -69,8 +59,8 @@ describe('a key', () => {
 
   it('given at start has all scopes, and is made once', async () => {
     const key = 'bootstrap-key-of-the-test-0123456789';
-    const keyId = await ensureBootstrapKey(rig.remit.app.db, key);
-    expect(await ensureBootstrapKey(rig.remit.app.db, key)).toBe(keyId);
+    const known = await ensureBootstrapKey(rig.remit.app.db, key);
+    expect(await ensureBootstrapKey(rig.remit.app.db, key)).toEqual(known);
     expect((await rig.call('GET', '/v1/attention', { key })).status).toBe(200);
   });
 

@@ -21,6 +21,7 @@ test('a start says where everything is in at most six lines', () => {
   expect(lines.length).toBeLessThanOrEqual(6);
   expect(lines[0]).toMatch(/^API +http:\/\/127\.0\.0\.1:\d+/);
   expect(remit.stdout()).toContain(home.folder);
+  expect(remit.stdout()).toMatch(/^Key +as given in REMIT_BOOTSTRAP_KEY {2}\(id [0-9a-f-]{36}\)$/m);
   expect(remit.stdout() + remit.stderr()).not.toContain(home.key);
 });
 
