@@ -14,6 +14,7 @@ import { compareProviders } from './demo-providers.ts';
 import { createScreen, type Screen } from './demo-screen.ts';
 import { playShop } from './demo-shop.ts';
 import { playStory } from './demo-story.ts';
+import { whenUnread } from './unread.ts';
 
 /** For the child, which needs up to ten seconds of its own, when somebody presses Ctrl-C. */
 const STOP_GRACE_MS = 20_000;
@@ -30,6 +31,7 @@ export async function runDemo({ rows }: { rows: number }): Promise<void> {
   const remit = startDemoProcess({ webhookHosts: [listener.host] });
   shutdown.add('demo', async () => void (await remit.stop()));
   shutdown.onSignal();
+  whenUnread(() => void shutdown.run('nobody reads').finally(() => process.exit()));
   screen.progress('Starting PostgreSQL, the API, the workers and the sandbox on a throw-away folder ...');
   const place = await remit.ready;
   screen.progressEnds();

@@ -9,6 +9,7 @@ import { runOperation } from './load-operation.ts';
 import { arrivalOf, arrivalsIn, type LoadPlan, type Mix } from './load-plan.ts';
 import { createLoadTally, type LoadReport, type LoadTally, loadSummary } from './load-tally.ts';
 import { openLoadWallets } from './load-wallets.ts';
+import { whenUnread } from './unread.ts';
 
 export interface LoadOptions {
   readonly rate: number;
@@ -38,6 +39,7 @@ export async function runLoad(options: LoadOptions): Promise<void> {
     provider: options.provider,
     finalWithinMs: options.finalWithin * 1_000,
   };
+  whenUnread(() => process.exit(1));
   const report = await playLoad(plan, { url: options.url, key, screen: process.stderr });
   process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : loadSummary(report));
   if (!report.ok) process.exitCode = 1;

@@ -6,17 +6,14 @@ import { PaymentError } from '../domain/errors.ts';
 import { PAYMENT_KINDS, PROVIDERS } from '../domain/provider.ts';
 import { SCOPES, type Scope } from '../jobs/api-key.ts';
 import { ConfigError } from '../runtime/config.ts';
+import { surviveClosedTerminal } from '../runtime/shutdown.ts';
 import { parseMix } from './load-plan.ts';
 import { UsageError } from './usage-error.ts';
 
 const USAGE_EXIT = 2;
 
 export async function runProgram(argv: readonly string[]): Promise<void> {
-  // Whoever read what we print has seen enough of it, as `head` does; what is done in the meantime stays done.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit();
-  });
+  surviveClosedTerminal();
   try {
     await program().parseAsync([...argv]);
   } catch (error) {

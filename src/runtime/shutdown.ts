@@ -94,8 +94,8 @@ function listenToSignals(end: (reason: string) => void): void {
   process.on('SIGHUP', () => end('SIGHUP'));
 }
 
-/** Writing to a terminal or pipe that is gone fails; that must not cut the orderly end short. */
-function surviveClosedTerminal(): void {
+/** Writing to a terminal or pipe that is gone fails; that must cut no work and no orderly end short, nor be told. */
+export function surviveClosedTerminal(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: Error & { code?: string }) => {
       if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
