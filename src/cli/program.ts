@@ -1,7 +1,9 @@
 // The commands. Results go to stdout, everything else to stderr; exit codes are 0, 1 (found something, or could not)
 // and 2 (usage).
 
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { z } from 'zod';
 import { PaymentError } from '../domain/errors.ts';
 import { PAYMENT_KINDS, PROVIDERS } from '../domain/provider.ts';
 import { SCOPES, type Scope } from '../jobs/api-key.ts';
@@ -26,6 +28,8 @@ export async function runProgram(argv: readonly string[]): Promise<void> {
 function program(): Command {
   const remit = new Command('remit')
     .description('A payment processor: money moves exactly once.')
+    // No short form: a key may begin with it.
+    .version(readVersion(), '--version', 'print the version')
     .exitOverride()
     .showHelpAfterError('(add --help for what there is)');
   remit
@@ -116,6 +120,13 @@ function program(): Command {
     .description('print the OpenAPI document')
     .action(async () => (await import('./openapi.ts')).printOpenApi());
   return remit;
+}
+
+const manifestShape = z.object({ version: z.string() });
+
+function readVersion(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return manifestShape.parse(JSON.parse(manifest)).version;
 }
 
 function parsePort(text: string): number {
