@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { PaymentError } from '../domain/errors.ts';
-import { PAYMENT_KINDS, PROVIDERS } from '../domain/provider.ts';
+import { PROVIDERS } from '../domain/provider.ts';
+import { STATEMENT_KINDS } from '../domain/statement.ts';
 import { SCOPES, type Scope } from '../jobs/api-key.ts';
 import { ConfigError } from '../runtime/config.ts';
 import { surviveClosedTerminal } from '../runtime/shutdown.ts';
@@ -150,10 +151,10 @@ Latency counts from the moment an operation was due until it is final. Everythin
 load:<run id>:..., so runs never meet; its wallets and their money stay in the books.
 Exit code 1 when anything was refused, failed, was lost or was not final in time.`;
 
-const STATEMENT_KINDS = [...PAYMENT_KINDS, 'dispute'] as const;
 const STATEMENT_HELP = `
-The file has a payment a line: the provider's id, or the id and our reference ("po_1,5f0c..."), which payouts need to
-be told with their amount. "-" reads from the standard input.`;
+The file has a payment a line: the provider's id, or the id and our reference ("tr_1,5f0c..."), which payouts need to
+be told with their amount. "-" reads from the standard input. A list that is of another kind or provider, as far as
+the books or its ids say, is refused whole with exit code 2.`;
 
 const RATE_MAX = 100_000;
 const SECONDS_MAX = 86_400;

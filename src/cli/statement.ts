@@ -1,10 +1,19 @@
 // `remit statement`: has every payment of a provider's own list looked at. Exit code 1 when something is not here.
 
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isPkid } from '../domain/id.ts';
-import type { ProviderName } from '../domain/provider.ts';
-import { fileStatement, type Looked, readStatement, type Statement, type StatementLine } from '../jobs/statement.ts';
+import { PROVIDERS } from '../domain/provider.ts';
+import { beginningsOf, kindsListed, type StatementName } from '../domain/statement.ts';
+import {
+  fileStatement,
+  findMisfiled,
+  type Looked,
+  type Misfiled,
+  readStatement,
+  type StatementLine,
+} from '../jobs/statement.ts';
 import { readConfig } from '../runtime/config.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { joinDatabase, openAnsweringDb } from './database.ts';
@@ -15,18 +24,20 @@ const LINE = /^(?<externId>[A-Za-z0-9_-]{1,255})(?:,(?<reference>[0-9a-fA-F-]{32
 /** A file that is longer than anybody pays in a day is some other file. */
 const LINES_MAX = 100_000;
 const LOOK_AGAIN_MS = 500;
+/** A whole file of the wrong kind is told by its first lines. */
+const MISFILED_SHOWN_MAX = 5;
 
-export async function runStatement(
-  file: string,
-  options: { provider: ProviderName; kind: Statement['kind']; wait: number },
-): Promise<void> {
-  const { provider, kind, wait } = options;
-  const lines = parseStatement(readList(file));
+export async function runStatement(file: string, { wait, ...named }: StatementName & { wait: number }): Promise<void> {
+  const { provider, kind } = named;
+  refuseImpossible(named);
+  const lines = parseStatement(await readStatementFile(file));
   const config = readConfig();
   const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
   const database = await joinDatabase(config, log);
   const db = await openAnsweringDb(database.url, log);
   try {
+    const misfiled = await findMisfiled(db, { provider, kind, lines });
+    if (misfiled.length > 0) throw new UsageError(misfiledText(misfiled, named));
     const name = await fileStatement(db, { provider, kind, lines });
     const giveUpAt = performance.now() + wait * 1000;
     let looked = await readStatement(db, name);
@@ -42,26 +53,38 @@ export async function runStatement(
   }
 }
 
-function readList(file: string): string {
+function refuseImpossible({ provider, kind }: StatementName): void {
+  const kinds = kindsListed(provider);
+  if (kinds.includes(kind)) return;
+  const others = PROVIDERS.filter((name) => kindsListed(name).includes(kind));
+  throw new UsageError(
+    `${provider} has no ${kind}s, so this is another list. Give --kind ${kinds.join(' or ')}, or ` +
+      `--provider ${others.join(' or ')}.`,
+  );
+}
+
+async function readStatementFile(file: string): Promise<string> {
   try {
-    return readFileSync(file === '-' ? process.stdin.fd : file, 'utf8');
-  } catch (cause) {
-    throw new UsageError(`Cannot read ${file}. Name a file with one payment id a line, or - for standard input.`, {
-      cause,
-    });
+    return await (file === '-' ? text(process.stdin) : readFile(file, 'utf8'));
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new UsageError(
+      `The file "${file}" cannot be read (${reason}). Give one with a payment a line, or "-" for the standard input.`,
+    );
   }
 }
 
-export function parseStatement(text: string): StatementLine[] {
-  const lines = text.split('\n').map((line) => line.trim().replaceAll('"', ''));
+export function parseStatement(content: string): StatementLine[] {
+  const lines = content.split('\n').map((line) => line.trim().replaceAll('"', ''));
   const filled = lines.flatMap((line, index) => (line === '' ? [] : [{ line, number: index + 1 }]));
-  if (filled.length === 0) throw new Error('The statement is empty. Give a file with one payment id a line.');
-  if (filled.length > LINES_MAX) throw new Error(`The statement has more than ${LINES_MAX} lines. Split the file.`);
+  if (filled.length === 0) throw new UsageError('The statement is empty. Give a file with one payment id a line.');
+  if (filled.length > LINES_MAX)
+    throw new UsageError(`The statement has more than ${LINES_MAX} lines. Split the file.`);
   return filled.map(({ line, number }) => {
     const { externId, reference = null } = LINE.exec(line)?.groups ?? {};
     const pkid = reference === null ? null : dashed(reference);
     if (externId === undefined || (pkid !== null && !isPkid(pkid))) {
-      throw new Error(
+      throw new UsageError(
         `Line ${number} is not "<id of the provider>" or "<id>,<our reference>". Leave out headings and other columns.`,
       );
     }
@@ -72,6 +95,21 @@ export function parseStatement(text: string): StatementLine[] {
 function dashed(reference: string): string {
   const digits = reference.toLowerCase().replaceAll('-', '');
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+function misfiledText(misfiled: readonly Misfiled[], named: StatementName): string {
+  const shown = misfiled.slice(0, MISFILED_SHOWN_MAX).map(({ externId, is }) => {
+    if (is === 'unknown') {
+      const beginnings = beginningsOf(named).join(' or ');
+      return `${externId} is no id of a ${named.kind} at ${named.provider}: those begin with ${beginnings}.`;
+    }
+    const what = is.booked === null ? `the id of a ${is.kind}` : `the ${is.kind} "${is.booked}"`;
+    return `${externId} is ${what} at ${is.provider}: that list is --provider ${is.provider} --kind ${is.kind}.`;
+  });
+  const more = misfiled.length - shown.length;
+  const rest = more > 0 ? [`${more} more lines are misplaced too.`] : [];
+  const wayOut = 'Nothing was filed. Name the list as what it is, or take these lines out.';
+  return [...shown, ...rest, wayOut].join('\n');
 }
 
 function reportText({ open, outcomes }: Looked): string {

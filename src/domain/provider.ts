@@ -12,6 +12,19 @@ export type ProviderName = (typeof PROVIDERS)[number];
 export const PAYMENT_KINDS = ['payin', 'payout', 'refund'] as const;
 export type PaymentKind = (typeof PAYMENT_KINDS)[number];
 
+/** What each can carry out; its adapter has null for the rest. */
+export const KINDS_OF: Readonly<Record<ProviderName, readonly PaymentKind[]>> = {
+  stripe: PAYMENT_KINDS,
+  paypal: PAYMENT_KINDS,
+  square: ['payin', 'refund'],
+  tipalti: ['payout'],
+  demobank: ['payout'],
+};
+
+export function providersFor(kind: PaymentKind): ProviderName[] {
+  return PROVIDERS.filter((name) => KINDS_OF[name].includes(kind));
+}
+
 export type DeclineCode = 'declined' | 'provider_insufficient_funds' | 'expired' | 'canceled';
 
 /** When the money reaches the beneficiary's bank, where the provider tells. */

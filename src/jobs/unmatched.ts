@@ -19,6 +19,8 @@ interface Unmatched {
 interface Shown {
   readonly pkid: Pkid | null;
   readonly money: Money | null;
+  /** The provider was asked, and knows nothing of it. */
+  readonly isUnknown: boolean;
 }
 
 /** Any fixed value: one unknown payment is reported once, however many events speak of it. */
@@ -31,31 +33,36 @@ export function createUnmatched({ db, providers, timing, log }: LifeOptions) {
   async function show(event: Unmatched): Promise<Shown> {
     const { subject, externId, pkid } = event;
     const provider = providerOf(providers, event.provider);
-    if (externId === null) return { pkid, money: null };
+    if (externId === null) return { pkid, money: null, isUnknown: false };
     switch (subject) {
       case 'payin': {
         const view = await provider.findPayin?.(externId, limits);
-        return { pkid: pkid ?? view?.pkid ?? null, money: moneyIn(view?.answer) };
+        return { pkid: pkid ?? view?.pkid ?? null, money: moneyIn(view?.answer), isUnknown: view === null };
       }
       case 'refund': {
         const view = await provider.findRefund?.(externId, limits);
-        return { pkid: pkid ?? view?.pkid ?? null, money: view?.money ?? null };
+        return { pkid: pkid ?? view?.pkid ?? null, money: view?.money ?? null, isUnknown: view === null };
       }
-      case 'dispute':
-        return { pkid, money: (await provider.findDispute?.(externId, limits))?.money ?? null };
-      case 'payout':
-        return { pkid, money: await moneyOfPayout(provider, { pkid, externId }) };
+      case 'dispute': {
+        const view = await provider.findDispute?.(externId, limits);
+        return { pkid, money: view?.money ?? null, isUnknown: view === null };
+      }
+      case 'payout': {
+        const answer = await findPayout(provider, { pkid, externId });
+        return { pkid, money: moneyIn(answer), isUnknown: answer?.type === 'not_found' };
+      }
       default:
-        return { pkid, money: null };
+        return { pkid, money: null, isUnknown: false };
     }
   }
 
-  async function moneyOfPayout(
+  /** Providers that look payouts up by their own id still want to hear ours. */
+  async function findPayout(
     { payout }: Provider,
     { pkid, externId }: { pkid: Pkid | null; externId: string },
-  ): Promise<Money | null> {
-    if (payout === null || pkid === null) return null;
-    return moneyIn(await payout.find({ pkid, externId, key: pkid, payinExternId: null }, limits));
+  ): Promise<Answer | undefined> {
+    if (payout === null || pkid === null) return undefined;
+    return payout.find({ pkid, externId, key: pkid, payinExternId: null }, limits);
   }
 
   return {
@@ -64,13 +71,17 @@ export function createUnmatched({ db, providers, timing, log }: LifeOptions) {
       const { provider, eventId, subject, externId } = event;
       log.error({ provider, reason: 'unmatched_event' }, 'a provider event matches no operation');
       // What is not shown is told without its amount: that it is there is what matters.
-      const { pkid, money } = await show(event).catch(() => ({ pkid: event.pkid, money: null }));
+      const unseen: Shown = { pkid: event.pkid, money: null, isUnknown: false };
+      const { pkid, money, isUnknown } = await show(event).catch(() => unseen);
       const kind = subject === 'dispute' || subject === 'payee' ? null : subject;
+      const unknown = isUnknown
+        ? 'It knew nothing under this id either when it was asked: is there a slip in it? '
+        : '';
       const detail =
         `The event ${eventId} speaks of ${externId ?? 'a payment'}, of which nothing was sent as far as the books ` +
-        `say. Look it up at ${provider}. If it was asked for here and is gone, as after a restored backup, have the ` +
-        'request repeated under its key: that finds the payment. If somebody paid it out by hand, record it with ' +
-        'POST /v1/treasury. Then close this.';
+        `say. Look it up at ${provider}. ${unknown}If it was asked for here and is gone, as after a restored backup, ` +
+        'have the request repeated under its key: that finds the payment. If somebody paid it out by hand, record it ' +
+        'with POST /v1/treasury. Then close this.';
       await sql`
         INSERT INTO discrepancy (discrepancy_id, reason, provider, operation_kind, pkid, extern_payment_id, amount,
                                  currency, detail, opened_at)
