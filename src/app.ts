@@ -186,8 +186,14 @@ function attemptsByQueue(): Record<QueueName, number> {
   };
 }
 
-/** Gauges of what the database and the queue hold right now. */
-export function registerGauges({ db, metrics, queues, reconcileAge: readAge, reviews }: GaugeSources): void {
+/** Gauges of what the database and the queue hold right now, and of where money is real. */
+export function registerGauges({ db, metrics, queues, providers, reconcileAge: readAge, reviews }: GaugeSources): void {
+  metrics.gauge(
+    'remit_provider_live',
+    '1 where a provider moves real money, 0 at the sandbox.',
+    ['provider'],
+    async () => [...providers.values()].map(({ name, live }) => ({ labels: { provider: name }, value: live ? 1 : 0 })),
+  );
   metrics.gauge('remit_queue_depth', 'Jobs by queue and state.', ['queue', 'state'], async () =>
     Object.entries(await queues.counts()).flatMap(([queue, { waiting, active, delayed, failed }]) =>
       Object.entries({ waiting, active, delayed, failed }).map(([state, value]) => ({
@@ -228,4 +234,6 @@ export function registerGauges({ db, metrics, queues, reconcileAge: readAge, rev
   });
 }
 
-type GaugeSources = Pick<App, 'db' | 'metrics' | 'reconcileAge' | 'reviews'> & { queues: Queues<QueueName> };
+type GaugeSources = Pick<App, 'db' | 'metrics' | 'providers' | 'reconcileAge' | 'reviews'> & {
+  queues: Queues<QueueName>;
+};

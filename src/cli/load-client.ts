@@ -3,6 +3,7 @@
 
 import http from 'node:http';
 import https from 'node:https';
+import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 
 export interface LoadReply {
@@ -13,6 +14,8 @@ export interface LoadReply {
 
 export interface LoadClient {
   send(method: 'GET' | 'POST', path: string, options?: { body?: object; timeoutMs?: number }): Promise<LoadReply>;
+  /** What is no JSON, as it came. */
+  read(path: string): Promise<{ readonly status: number; readonly text: string }>;
   close(): void;
 }
 
@@ -25,42 +28,60 @@ const loadBody = z.object({
 });
 type LoadBody = z.infer<typeof loadBody>;
 
-const TIMEOUT_MS = 10_000;
+interface ClientOptions {
+  readonly url: string;
+  readonly key: string;
+  /** The longest wait for an answer that is not asked to wait itself. */
+  readonly patienceMs?: number;
+}
+
+const PATIENCE_MS = 10_000;
 /** One for each operation that waits for its end; more wait for a connection, and are measured waiting. */
 const SOCKETS_MAX = 2_048;
 
-export function createLoadClient({ url, key }: { url: string; key: string }): LoadClient {
+export function createLoadClient({ url, key, patienceMs = PATIENCE_MS }: ClientOptions): LoadClient {
   const base = url.replace(/\/+$/, '');
   const transport = base.startsWith('https:') ? https : http;
   const agent = new transport.Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
 
+  async function exchange(
+    method: 'GET' | 'POST',
+    path: string,
+    { body, timeoutMs = patienceMs }: { body?: object; timeoutMs?: number } = {},
+  ): Promise<http.IncomingMessage> {
+    const content = body === undefined ? null : Buffer.from(JSON.stringify(body));
+    const headers = {
+      authorization: `Bearer ${key}`,
+      ...(content === null ? {} : { 'content-type': 'application/json', 'content-length': content.length }),
+    };
+    const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+    const request = transport.request(`${base}${path}`, { method, headers, agent, timeout: timeoutMs }, resolve);
+    request.on('error', reject);
+    request.on('timeout', () => request.destroy(Object.assign(new Error('no answer in time'), { code: 'TIMEOUT' })));
+    request.end(content);
+    return promise;
+  }
+
   return {
-    async send(method, path, { body, timeoutMs = TIMEOUT_MS } = {}) {
-      const content = body === undefined ? null : Buffer.from(JSON.stringify(body));
-      const headers = {
-        authorization: `Bearer ${key}`,
-        ...(content === null ? {} : { 'content-type': 'application/json', 'content-length': content.length }),
-      };
-      const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
-      const request = transport.request(`${base}${path}`, { method, headers, agent, timeout: timeoutMs }, resolve);
-      request.on('error', reject);
-      request.on('timeout', () => request.destroy(Object.assign(new Error('no answer in time'), { code: 'TIMEOUT' })));
-      request.end(content);
-      const response = await promise;
+    async send(method, path, options) {
+      const response = await exchange(method, path, options);
       return { status: response.statusCode ?? 0, body: await readBody(response), retryAfterMs: retryAfterOf(response) };
+    },
+    async read(path) {
+      const response = await exchange('GET', path);
+      return { status: response.statusCode ?? 0, text: await text(response) };
     },
     close: () => agent.destroy(),
   };
 }
 
 async function readBody(response: http.IncomingMessage): Promise<LoadBody> {
-  const pieces: Buffer[] = [];
-  for await (const piece of response) pieces.push(Buffer.from(piece));
-  const text = Buffer.concat(pieces).toString('utf8');
+  const content = await text(response);
   try {
-    return loadBody.parse(JSON.parse(text));
+    return loadBody.parse(JSON.parse(content));
   } catch (cause) {
-    throw new Error(`What answered is no remit: ${response.statusCode} ${text.slice(0, 100)}`, { cause });
+    const said = `${response.statusCode} ${content.slice(0, 100)}`;
+    throw new Error(`What answered is no remit: ${said}. Give its address with --url.`, { cause });
   }
 }
 

@@ -25,10 +25,16 @@ export interface LoadReport {
   /** From the first arrival until the last end, and the ends a second in it. */
   readonly elapsed_seconds: number;
   readonly finals_per_second: number;
+  /** Whether the last ended about when the sending did; if not, what came in waited. */
+  readonly rate_reached: boolean;
   readonly kinds: Partial<Record<LoadKind, KindReport>>;
   /** How often each was seen, of what was tried again and of what it ended with. */
   readonly errors: Readonly<Record<string, number>>;
 }
+
+/** An operation may take this long without anybody having waited, and a tenth of the run more. */
+const TAIL_SECONDS = 1;
+const TAIL_SHARE = 0.1;
 
 type Counts = Record<Outcome['type'] | 'sent', number> & { readonly latency: Latency };
 
@@ -76,6 +82,7 @@ export function createLoadTally(): LoadTally {
         seconds,
         elapsed_seconds: Math.round(elapsedMs) / 1_000,
         finals_per_second: Math.round((sum('succeeded') + sum('failed')) / (elapsedMs / 1_000)),
+        rate_reached: elapsedMs <= (seconds * (1 + TAIL_SHARE) + TAIL_SECONDS) * 1_000,
         kinds: Object.fromEntries(present.map((kind) => [kind, kindReport(byKind[kind])])),
         errors: Object.fromEntries([...errors].toSorted(([, one], [, other]) => other - one)),
       };
@@ -93,14 +100,22 @@ export function loadSummary(report: LoadReport): string {
   ]);
   const said = Object.entries(errors).map(([code, count]) => `  ${count} x ${code}`);
   return [
-    `Load ${run}: ${rate}/s asked for, ${finals}/s final in ${elapsed.toFixed(1)} s. Latency is from due to final.`,
+    `Load ${run}: ${rate}/s asked for, ${finals}/s reached in ${elapsed.toFixed(1)} s. Latency is from due to final.`,
     ...[head, ...rows].map((cells) =>
       cells.map((cell, at) => (at === 0 ? cell.padEnd(10) : cell.padStart(10))).join(''),
     ),
     ...(said.length === 0 ? ['No errors.'] : ['Errors:', ...said]),
     report.ok ? 'Everything that was sent succeeded.' : 'Not everything succeeded.',
+    ...(report.rate_reached ? [] : [lateText(report)]),
     '',
   ].join('\n');
+}
+
+function lateText({ rate, seconds, elapsed_seconds: elapsed, finals_per_second: finals }: LoadReport): string {
+  return (
+    `The rate was NOT reached: ${finals}/s instead of ${rate}/s. The last operation was final ` +
+    `${(elapsed - seconds).toFixed(1)} s after the sending had ended. Ask for less with --rate, or start more workers.`
+  );
 }
 
 function newCounts(): Counts {

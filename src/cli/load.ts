@@ -2,12 +2,15 @@
 // wait for answers, and latency counts from the moment an operation was due, so that waiting is counted.
 
 import { randomBytes } from 'node:crypto';
+import { equityWalletId } from '../domain/chart.ts';
+import { formatMoney, parseCurrency } from '../domain/money.ts';
 import { ConfigError, readConfig } from '../runtime/config.ts';
 import { bootstrapKeyFile, readBootstrapKey } from './bootstrap-key.ts';
 import { createLoadClient, type LoadClient } from './load-client.ts';
 import { runOperation } from './load-operation.ts';
-import { arrivalOf, arrivalsIn, type LoadPlan, type Mix } from './load-plan.ts';
+import { arrivalOf, arrivalsIn, fundsOf, LOAD_CURRENCY, type LoadPlan, type Mix, walletIn } from './load-plan.ts';
 import { createLoadTally, type LoadReport, type LoadTally, loadSummary } from './load-tally.ts';
+import { accountsText, type LoadTarget, lookAtTarget, refuseTarget } from './load-target.ts';
 import { openLoadWallets } from './load-wallets.ts';
 import { whenUnread } from './unread.ts';
 
@@ -20,6 +23,7 @@ export interface LoadOptions {
   readonly wallets: number;
   readonly provider: string;
   readonly finalWithin: number;
+  readonly yes?: boolean;
   readonly json?: boolean;
 }
 
@@ -40,7 +44,8 @@ export async function runLoad(options: LoadOptions): Promise<void> {
     finalWithinMs: options.finalWithin * 1_000,
   };
   whenUnread(() => process.exit(1));
-  const report = await playLoad(plan, { url: options.url, key, screen: process.stderr });
+  const { url, yes: isLiveMeant = false } = options;
+  const report = await playLoad(plan, { url, key, screen: process.stderr, isLiveMeant });
   process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : loadSummary(report));
   if (!report.ok) process.exitCode = 1;
 }
@@ -50,24 +55,35 @@ export interface LoadScreen {
   write(text: string): unknown;
 }
 
-/** The whole load; throws with the way out when it cannot begin. */
+/** The whole load; throws with the way out, and before anything is made, when it cannot or should not begin. */
 export async function playLoad(
   plan: LoadPlan,
-  { url, key, screen }: { url: string; key: string; screen: LoadScreen },
+  { url, key, screen, isLiveMeant = false }: { url: string; key: string; screen: LoadScreen; isLiveMeant?: boolean },
 ): Promise<LoadReport> {
   const client = createLoadClient({ url, key });
   try {
-    screen.write(`load ${plan.runId}: makes and funds ${plan.wallets} wallets at ${url}\n`);
+    const target = await lookAtTarget(client, url);
+    refuseTarget(target, { plan, url, isLiveMeant });
+    screen.write(announcement(plan, { url, target }));
     await openLoadWallets(client, plan);
     return await drive(client, plan, screen);
-  } catch (error) {
-    if (!isRefused(error)) throw error;
-    throw new Error(`Nothing answers at ${url}. Start remit with "npm start", or give its address with --url.`, {
-      cause: error,
-    });
   } finally {
     client.close();
   }
+}
+
+function announcement(plan: LoadPlan, { url, target }: { url: string; target: LoadTarget }): string {
+  const { runId, wallets, seconds, provider, mix } = plan;
+  const currency = parseCurrency(LOAD_CURRENCY);
+  const funds = formatMoney({ amountMinor: BigInt(fundsOf(plan)), currency });
+  const source = equityWalletId(currency);
+  const paidBy = mix.payouts > 0 ? `, payouts through ${provider}` : '';
+  return [
+    `load ${runId} at ${url}, which ${accountsText(target)}:`,
+    `- makes ${wallets} wallets, ${walletIn(plan, 0)} and so on, and funds each with ${funds} from ${source}`,
+    `- sends ${arrivalsIn(plan)} operations in ${seconds} s${paidBy}; all of it stays in the books there`,
+    '',
+  ].join('\n');
 }
 
 async function drive(client: LoadClient, plan: LoadPlan, screen: LoadScreen): Promise<LoadReport> {
@@ -127,8 +143,4 @@ function keyOf(): string {
     `No key: --key and REMIT_BOOTSTRAP_KEY are not given, and there is no ${file}. ` +
       'Give --key, or set REMIT_DATA_DIR to the data folder of the remit that runs.',
   ]);
-}
-
-function isRefused(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED';
 }

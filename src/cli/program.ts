@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { PaymentError } from '../domain/errors.ts';
-import { PROVIDERS } from '../domain/provider.ts';
+import { PROVIDERS, providersFor } from '../domain/provider.ts';
 import { STATEMENT_KINDS } from '../domain/statement.ts';
 import { SCOPES, type Scope } from '../jobs/api-key.ts';
 import { ConfigError } from '../runtime/config.ts';
@@ -90,10 +90,11 @@ function program(): Command {
     .option('--wallets <count>', 'wallets that the run makes and funds', parseWallets, 100)
     .addOption(
       new Option('--provider <provider>', 'who pays payouts out; demobank never moves real money')
-        .choices(PROVIDERS)
+        .choices(providersFor('payout'))
         .default('demobank'),
     )
     .option('--final-within <seconds>', 'what takes longer is late', parseSeconds, 60)
+    .option('--yes', 'also where real accounts are in use')
     .option('--json', 'print JSON')
     .addHelpText('after', LOAD_HELP)
     .action(async (options) => (await import('./load.ts')).runLoad(options));
@@ -148,7 +149,8 @@ function parseRows(text: string): number {
 const LOAD_MIX_DEFAULT = 'transfers=0.7,payouts=0.3';
 const LOAD_HELP = `
 Latency counts from the moment an operation was due until it is final. Everything that a run makes is named
-load:<run id>:..., so runs never meet; its wallets and their money stay in the books.
+load:<run id>:..., so runs never meet; its wallets and their money stay in the books, which is why a remit with live
+accounts is loaded only with --yes.
 Exit code 1 when anything was refused, failed, was lost or was not final in time.`;
 
 const STATEMENT_HELP = `
