@@ -15,7 +15,7 @@ import { parseRow, tableOf } from '../ledger/table.ts';
 import { insertNew } from '../ledger/table-writes.ts';
 import type { Db } from '../runtime/db.ts';
 import { statementsOf } from '../runtime/statements.ts';
-import { chooseAble, providerOf, unavailable } from './provider-of.ts';
+import { choiceFor, providerOf, unavailable } from './provider-of.ts';
 
 export interface PayeeRequest {
   readonly payeeId: string;
@@ -40,7 +40,7 @@ export function createPayeeLife(options: {
     async request(request: PayeeRequest): Promise<Intake<Payee>> {
       const provider = providerOf(providers, request.provider);
       if (provider.payout === null) {
-        const detail = `${request.provider} cannot pay out. ${chooseAble(providers, 'payout')}`;
+        const detail = `${request.provider} cannot pay out. ${choiceFor('payout', providers)}`;
         throw new PaymentError('provider-not-able', { detail });
       }
       const askedAt = await readClock(statementsOf(db.sql));

@@ -24,7 +24,7 @@ import { readOrders } from './order-rows.ts';
 import { createPaymentLife } from './payment.ts';
 import { discrepancyOf, untouched } from './payment-records.ts';
 import { type Effects, eventOf, type Held, headOf, type PaymentRules } from './payment-rules.ts';
-import { chooseAble, providerOf } from './provider-of.ts';
+import { choiceFor, providerOf } from './provider-of.ts';
 import { noSuchWallet, otherCurrency } from './transfer.ts';
 import { strayMoney, unappliedRow } from './unapplied-money.ts';
 
@@ -288,7 +288,7 @@ export function refuseUnable(
   providers: LifeOptions['providers'],
 ): void {
   const { payin } = providerOf(providers, provider);
-  const refusal = payin === null ? `It takes no payments. ${chooseAble(providers, 'payin')}` : payin.refusalOf(money);
+  const refusal = payin === null ? `It takes no payments. ${choiceFor('payin', providers)}` : payin.refusalOf(money);
   if (refusal !== null) throw new PaymentError('provider-not-able', { detail: `${provider}: ${refusal}` });
 }
 

@@ -17,7 +17,7 @@ import { obstacleOfPayee } from './payee.ts';
 import { createPaymentLife } from './payment.ts';
 import { untouched } from './payment-records.ts';
 import { eventOf, headOf, NO_EFFECTS, type PaymentRules } from './payment-rules.ts';
-import { chooseAble, providerOf } from './provider-of.ts';
+import { choiceFor, providerOf } from './provider-of.ts';
 import { noSuchWallet, otherCurrency } from './transfer.ts';
 
 export interface PayoutRequest {
@@ -144,7 +144,7 @@ async function approvedBeneficiary(request: PayoutRequest, { db, wallets, provid
   if (wallet === null) throw noSuchWallet(walletId);
   if (wallet.currency !== currency) throw otherCurrency(wallet);
   const { payout } = providerOf(providers, request.provider);
-  const refusal = payout === null ? `It cannot pay out. ${chooseAble(providers, 'payout')}` : payout.refusalOf(request);
+  const refusal = payout === null ? `It cannot pay out. ${choiceFor('payout', providers)}` : payout.refusalOf(request);
   if (refusal !== null) throw new PaymentError('provider-not-able', { detail: `${request.provider}: ${refusal}` });
   if (payeeId === null) return destination ?? '';
   const payee = await db.em().findOne(PayeeEntity, { payeeId });

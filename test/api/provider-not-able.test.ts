@@ -131,6 +131,17 @@ describe('paying a checkout by other means than it was made for', () => {
   });
 });
 
+it('whoever chose a provider that does no such payments is told which do', async () => {
+  const [taken, paid] = ['stripe, paypal, square', 'stripe, paypal, tipalti, demobank'];
+  const payin = await rig.post('/v1/payins', payinOf(row('tipalti', '100', 'USD'), '100'));
+  expect(payin.json.detail).toBe(`tipalti: It takes no payments. Choose another provider: ${taken}.`);
+  const payout = await rig.post('/v1/payouts', payoutOf(row('square', '100', 'USD'), '100'));
+  expect(payout.json.detail).toBe(`square: It cannot pay out. Choose another provider: ${paid}.`);
+  const payee = { payee_id: 'able-payee', owner_id: 'able', provider: 'square', account: 'acct_1' };
+  const { json } = await rig.post('/v1/payees', payee);
+  expect(json.detail).toBe(`square cannot pay out. Choose another provider: ${paid}.`);
+});
+
 it('a batch of payouts is told of each item that its provider cannot pay', async () => {
   const asked = OUTGOING.map((one) => ({ ...payoutOf(one, one.amount), semantic_key: `many-${name(one)}` }));
   const { status, json } = await rig.post('/v1/payouts/batch', { payouts: asked });
