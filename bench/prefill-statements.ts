@@ -12,6 +12,9 @@ interface Range {
 
 const WALLET = (number: string) => `'bench-' || lpad((${number})::text, 5, '0')`;
 const UUID = (text: string) => `md5(${text})::uuid`;
+/** As remit makes it: first the milliseconds of the transfer's time. */
+const TIMED_UUID = (text: string, at: string) =>
+  `(lpad(to_hex((extract(epoch FROM ${at}) * 1000)::bigint), 12, '0') || '8' || substr(md5(${text}), 14))::uuid`;
 /** A millisecond a unit, the last one a minute ago. */
 const AT = (unit: string, { units }: Range) =>
   `date_trunc('milliseconds', now()) - interval '1 minute' - make_interval(secs => (${units} - ${unit}) / 1000.0)`;
@@ -39,7 +42,7 @@ export const PREFILL_SOURCES: readonly ((range: Range) => string)[] = [
     FROM happened_checkout c CROSS JOIN generate_series(1, 2) part`,
   () => `
     CREATE TEMP TABLE happened_line ON COMMIT DROP AS
-    SELECT 0 AS stage, n, ${UUID("'posting-' || t.pkid")} AS posting_id, 'transfer' AS event, 'transfer' AS kind,
+    SELECT 0 AS stage, n, ${TIMED_UUID("'posting-' || t.pkid", 't.at')} AS posting_id, 'transfer' AS event, 'transfer' AS kind,
            pkid, key, side.wallet_id, side.amount, at
     FROM happened_transfer t
     CROSS JOIN LATERAL (VALUES (from_wallet, -amount), (to_wallet, amount)) side (wallet_id, amount)

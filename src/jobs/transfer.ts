@@ -3,7 +3,7 @@
 
 import { PaymentError } from '../domain/errors.ts';
 import { fingerprintOf } from '../domain/fingerprint.ts';
-import { type Pkid, pkidOf, postingIdOf } from '../domain/id.ts';
+import { type Pkid, pkidOf, timedPostingIdOf } from '../domain/id.ts';
 import type { Currency } from '../domain/money.ts';
 import type { Movement } from '../domain/movements.ts';
 import { isFinal } from '../domain/state-machine.ts';
@@ -127,11 +127,11 @@ function reportOf(row: MovingTransfer, patch: ReturnType<typeof endTransfer>): R
 }
 
 function movementOf(transfer: MovingTransfer): Movement {
-  const { pkid, semanticKey, fromWallet, toWallet } = transfer;
+  const { pkid, semanticKey, fromWallet, toWallet, createdAt } = transfer;
   return {
     type: 'transfer',
     posting: {
-      postingId: postingIdOf(pkid, 'settle'),
+      postingId: timedPostingIdOf(pkid, 'settle', createdAt),
       event: 'transfer',
       kind: 'transfer',
       pkid,

@@ -9,6 +9,7 @@ import {
   pkidOf,
   postingIdOf,
   stepKeyOf,
+  timedPostingIdOf,
   uuidV5,
 } from '../../src/domain/id.ts';
 
@@ -36,6 +37,16 @@ test('posting ids and step keys are what they have always been, and all differen
   expect(stepKeyOf(pkid, 'confirm')).toBe('e9ade8a8-44e3-5a09-b37a-c2516a285400');
   const all = [pkid, postingIdOf(pkid, 'settle'), postingIdOf(pkid, 'confirm'), stepKeyOf(pkid, 'confirm')];
   expect(new Set([...all, stepKeyOf(pkid, 'settle')]).size).toBe(5);
+});
+
+test('the id of a posting of which there are many begins with the time of its operation and is the same each time', () => {
+  const pkid = pkidOf('transfer', 'order:42');
+  const at = new Date('2026-11-27T09:00:00.123Z');
+  expect(timedPostingIdOf(pkid, 'settle', at)).toBe('01a21c3b-a2fb-86db-ae16-cd550adf0576');
+  const later = timedPostingIdOf(pkid, 'settle', new Date(at.getTime() + 1));
+  expect(later > timedPostingIdOf(pkid, 'settle', at)).toBe(true);
+  expect(timedPostingIdOf(pkid, 'other', at)).not.toBe(timedPostingIdOf(pkid, 'settle', at));
+  expect(isPkid(later)).toBe(true);
 });
 
 test('one semantic key names a different operation in each kind, and case matters', () => {
