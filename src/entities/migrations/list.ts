@@ -11,6 +11,7 @@ const NAMES = [
   '0004-external-payments',
   '0005-lean-transfers',
   '0006-lists',
+  '0007-due-by-key',
 ] as const;
 
 export const migrations = NAMES.map((name) => ({ name, class: migrationOf(name) }));
