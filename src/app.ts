@@ -24,7 +24,7 @@ import { createWaiter } from './jobs/waiter.ts';
 import { createWebhookIn } from './jobs/webhook-in.ts';
 import { createWebhookOut } from './jobs/webhook-out.ts';
 import { createWebhookEndpoints, deliveryJobId } from './jobs/webhook-out-endpoint.ts';
-import { audit } from './ledger/audit.ts';
+import { AUDIT_CHECKS, audit } from './ledger/audit.ts';
 import { createJournal } from './ledger/journal.ts';
 import { createWalletDirectory } from './ledger/wallet-directory.ts';
 import { tablesOf } from './ledger/writes.ts';
@@ -136,7 +136,7 @@ export async function openApp(options: AppOptions) {
     reconcile: createReconcile({ db, runner, events, checkouts, deliveries, periodMs, holder, log, at }),
     waiter: createWaiter({ db, journal }),
     reviews: createReviews(life, byKind),
-    audit: () => audit(db),
+    audit: (lanes: 1 | 2 = 2) => audit(db, AUDIT_CHECKS, lanes),
     reconcileAge: () => reconcileAge(db),
   };
 }

@@ -33,7 +33,7 @@ export async function startWorkers(options: {
   events: Pick<WebhookInLife, 'apply'>;
   deliveries: Pick<WebhookOut, 'deliver'>;
   reconcile: Pick<Reconcile, 'round'>;
-  audit: () => Promise<Audit>;
+  audit: (lanes: 1) => Promise<Audit>;
   config: Pick<Config, 'concurrency' | 'providerTimeoutMs'>;
   log: Logger;
   onRun: (run: { queue: QueueName; outcome: 'done' | 'error'; durationMs: number; queuedMs: number }) => void;
@@ -41,9 +41,12 @@ export async function startWorkers(options: {
   at?: AtCrashPoint | undefined;
 }): Promise<Workers> {
   const { queues, runner, events, deliveries, reconcile, audit, config, log, onRun, at } = options;
-  /** Books that are wrong are an alarm; what is wrong is told by whoever runs the audit then. */
+  /**
+   * In one lane, because it runs beside the hour's work. Books that are wrong are an alarm; what is wrong is told by
+   * whoever runs the audit then.
+   */
   async function runAudit(): Promise<void> {
-    const { checks } = await audit();
+    const { checks } = await audit(1);
     const broken = checks.filter((check) => check.violations.length > 0);
     for (const { id, violations } of broken)
       log.error({ code: id, count: violations.length }, 'the audit found something');

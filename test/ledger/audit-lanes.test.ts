@@ -110,3 +110,13 @@ test('a process with one free connection audits with one lane', async () => {
   for (const { release } of taken) release();
   await Promise.all(taken.map(({ ended }) => ended));
 });
+
+test('one lane does everything when that is what is asked for', async () => {
+  await gatekeeper.query('SELECT pg_advisory_lock(1), pg_advisory_lock(2)');
+  const running = audit(ledger.db, [gated(1), gated(2)], 1);
+  await lanesAtGates(1);
+  expect(await openLanes()).toBe(1);
+  await gatekeeper.query('SELECT pg_advisory_unlock_all()');
+  const { checks } = await running;
+  expect(new Set(checks.map(({ violations }) => violations[0]?.lane)).size).toBe(1);
+});
