@@ -42,8 +42,8 @@ export const PREFILL_SOURCES: readonly ((range: Range) => string)[] = [
     FROM happened_checkout c CROSS JOIN generate_series(1, 2) part`,
   () => `
     CREATE TEMP TABLE happened_line ON COMMIT DROP AS
-    SELECT 0 AS stage, n, ${TIMED_UUID("'posting-' || t.pkid", 't.at')} AS posting_id, 'transfer' AS event, 'transfer' AS kind,
-           pkid, key, side.wallet_id, side.amount, at
+    SELECT 0 AS stage, n, ${TIMED_UUID("'posting-' || t.pkid", 't.at')} AS posting_id,
+           'transfer' AS event, 'transfer' AS kind, pkid, key, side.wallet_id, side.amount, at
     FROM happened_transfer t
     CROSS JOIN LATERAL (VALUES (from_wallet, -amount), (to_wallet, amount)) side (wallet_id, amount)
     UNION ALL

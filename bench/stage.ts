@@ -76,6 +76,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       if (first !== undefined) return first;
       const started = await startProcessor({ command: 'all', folder, env, nodeArguments });
       running = [started];
+      await books.calm();
       return started;
     },
     async workers(count) {
@@ -85,6 +86,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
         startProcessor({ command: 'worker', folder, env: alone, nodeArguments }),
       );
       running = await Promise.all(starting);
+      await books.calm();
       return running;
     },
     async stopProcessor() {

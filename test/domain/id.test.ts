@@ -39,7 +39,7 @@ test('posting ids and step keys are what they have always been, and all differen
   expect(new Set([...all, stepKeyOf(pkid, 'settle')]).size).toBe(5);
 });
 
-test('the id of a posting of which there are many begins with the time of its operation and is the same each time', () => {
+test('the id of a posting of a kind of many begins with the time of the operation and never differs', () => {
   const pkid = pkidOf('transfer', 'order:42');
   const at = new Date('2026-11-27T09:00:00.123Z');
   expect(timedPostingIdOf(pkid, 'settle', at)).toBe('01a21c3b-a2fb-86db-ae16-cd550adf0576');
