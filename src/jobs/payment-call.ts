@@ -38,6 +38,8 @@ export async function callProvider<Row extends Payment>(
     latencyMs: 0,
   });
 
+  // The gaps lie outside the admission: what dies at one would never give it back, and the process may live on.
+  if (at) await at(`${rules.kind}: before ${call.step} call`, call.row.pkid);
   // Before the pace: a call that the breaker stops takes nobody's turn.
   const admission = isMoneyStep ? options.breakers.get(provider.name)?.admit() : undefined;
   if (admission === null) return refused('circuit_open', BREAKER_RETRY_MS);
@@ -47,12 +49,11 @@ export async function callProvider<Row extends Payment>(
     return refused(obstacle.reason, obstacle.retryAfterMs);
   }
 
-  if (at) await at(`${rules.kind}: before ${call.step} call`, call.row.pkid);
   const sentAt = performance.now();
   const answer = await answerOf(call, context, leftMs);
   const latencyMs = performance.now() - sentAt;
-  if (at) await at(`${rules.kind}: after ${call.step} call`, call.row.pkid);
   admission?.record(isUsable(answer) ? 'answered' : 'no_answer');
+  if (at) await at(`${rules.kind}: after ${call.step} call`, call.row.pkid);
   if (answer.type === 'surprise' && answer.retryAfterMs !== null && answer.surprise.type === 'not_taken') {
     options.paces.get(provider.name)?.pause(answer.retryAfterMs);
   }
