@@ -7,7 +7,7 @@ import { PaymentError } from '../../src/domain/errors.ts';
 import { type Pkid, pkidOf } from '../../src/domain/id.ts';
 import { isRetryable } from '../../src/runtime/db.ts';
 import { createFate, type Doom, type Fate, type Place } from './fates.ts';
-import type { Flow } from './flows.ts';
+import { endAs, type Flow } from './flows.ts';
 import type { Ground } from './ground.ts';
 import type { Mortal } from './mortal.ts';
 import { createRoster } from './roster.ts';
@@ -224,8 +224,10 @@ async function endDeliveryLeases({ db }: App): Promise<void> {
 /** It has come to rest as it may end, and what the provider does afterwards has been done and heard of. */
 function isCalm({ flow, pkid, client }: Named, standing: Standing | null, open: Open): boolean {
   const isAnswered = client.answered === flow.requests.length && client.askingAt === null;
-  if (!isAnswered || standing?.isResting !== true || open.pkids.has(pkid)) return false;
-  const end = flow.ends.find(({ status }) => status === standing.status);
+  if (!isAnswered || standing === null || open.pkids.has(pkid)) return false;
+  const end = endAs(flow, standing.status);
+  if (end?.status === 'in_process' && end.review !== undefined) return standing.reviewReason === end.review;
+  if (!standing.isResting) return false;
   if (standing.status === 'in_process') return end !== undefined || standing.reviewReason !== null;
   if (end?.status !== 'succeeded' || end.after === undefined) return true;
   return standing.isReturned || standing.refunds.length > 0 || open.decided.has(pkid);

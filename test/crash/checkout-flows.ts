@@ -55,8 +55,7 @@ export function refunds(provider: ProviderName, word: Word): Flow {
     name: `a refund at ${provider}, "${word}"`,
     kind: 'refund',
     word,
-    ends: [endOf(word, { kind: 'refund', provider })],
-    ...(word === 'bounce' ? { reports: 'refund_returned' } : {}),
+    ends: word === 'bounce' ? BOUNCED : [endOf(word, { kind: 'refund', provider })],
     prepare: (clerk, key) => openPaid(clerk, { key, provider, token: `tok_refund_${word}_1`, payKey: `pay-${key}` }),
     requests: [
       (app, key) =>
@@ -73,15 +72,25 @@ export function refunds(provider: ProviderName, word: Word): Flow {
   };
 }
 
+/**
+ * A lease takes nearly as long as the way back. Who looks only then is shown a refund that failed, and none here has
+ * seen that it was paid: the money is back, and it fails. Where the first had lost its claim when it heard of the
+ * success, and the next one hears of the failure, both were heard, and a person decides.
+ */
+const BOUNCED: Flow['ends'] = [
+  { status: 'succeeded', after: ['return'], reports: 'refund_returned' },
+  { status: 'failed', code: 'declined', moved: ['refund', 'return'] },
+  { status: 'in_process', review: 'success_and_decline', moved: ['refund', 'return'], reports: 'success_and_decline' },
+];
+
 /** It was paid, and is cancelled: its order is refunded, as the word says of refunds. */
 export function compensations(provider: ProviderName, word: 'ok' | 'decline' | 'paid_then_500'): Flow {
   const isGivenBack = word !== 'decline';
   return {
     name: `a paid checkout at ${provider}, cancelled, its refund "${word}"`,
     kind: 'payin',
-    ends: [isGivenBack ? GIVEN_BACK : PAID],
+    ends: [isGivenBack ? GIVEN_BACK : { ...PAID, reports: 'not_compensated' }],
     aliases: compensationNames,
-    ...(isGivenBack ? {} : { reports: 'not_compensated' }),
     prepare: (clerk, key) => openPaid(clerk, { key, provider, token: `tok_refund_${word}_1`, payKey: key }),
     requests: [(app, key) => app.checkouts.cancel(key)],
   };

@@ -5,18 +5,24 @@ import type { App } from '../../src/app.ts';
 import { type OperationKind, pkidOf } from '../../src/domain/id.ts';
 import type { ProviderName } from '../../src/domain/provider.ts';
 import type { FailureCode } from '../../src/domain/state-machine.ts';
+import type { ReviewReason } from '../../src/domain/verdict.ts';
 import type { CrashPoint } from '../../src/runtime/crash-point.ts';
 import type { Word } from '../../src/sandbox/behaviour.ts';
+import type { Direction } from '../../src/sandbox/payment.ts';
 import { adjust, openWallets, USD } from '../harness/ledger.ts';
 
 export const AMOUNT = 1_000n;
 
 /** `after` is what becomes of the money after it was paid: at the provider, or because somebody gives it back. */
-export type End =
+export type End = (
   | { readonly status: 'succeeded'; readonly after?: readonly ('return' | 'dispute' | 'dispute_won' | 'refund')[] }
-  | { readonly status: 'failed'; readonly code: FailureCode }
-  /** It waits for a provider that never decides. */
-  | { readonly status: 'in_process' };
+  | { readonly status: 'failed'; readonly code: FailureCode; readonly moved?: readonly Direction[] }
+  /** It waits for a provider that never decides, or for a person. */
+  | { readonly status: 'in_process'; readonly review?: ReviewReason; readonly moved?: readonly Direction[] }
+) & {
+  /** Of what is told to people for it, the reason; else nothing may be told. */
+  readonly reports?: string;
+};
 
 export const PAID: End = { status: 'succeeded' };
 const DECLINED: End = { status: 'failed', code: 'declined' };
@@ -63,20 +69,23 @@ export interface Flow {
   readonly kind: OperationKind;
   /** What the provider is told to do; a flow without one is a story of its own. */
   readonly word?: Word;
-  /** How it may end; what it ends as without a crash comes first. */
+  /** How it may end, each status once; what it ends as without a crash comes first. */
   readonly ends: readonly [End, ...End[]];
   /** The buyer has to approve it. */
   readonly isApproved?: boolean;
   /** The ids, besides its own, of what is done for it before the database knows whose it is. */
   readonly aliases?: (key: string) => readonly string[];
-  /** Of what is told to people for it, the reason; else nothing may be told. */
-  readonly reports?: string;
   /** What must be there before the operation of this key can be asked for. */
   prepare(clerk: App, key: string): Promise<void>;
   /** What the client asks for, one after the other, each again until it is answered. */
   readonly requests: readonly ((app: App, key: string, sandboxUrl: string) => Promise<unknown>)[];
   /** The client asks for this while the operation passes a gap. */
   readonly meanwhile?: { readonly point: CrashPoint; readonly act: (app: App, key: string) => Promise<unknown> };
+}
+
+/** The end of this status; undefined where it may not end so. */
+export function endAs({ ends }: Flow, status: string | undefined): End | undefined {
+  return ends.find((end) => end.status === status);
 }
 
 export const NOTHING = { metadata: {}, traceparent: null, expiresAt: null } as const;

@@ -8,7 +8,7 @@ import type { Direction } from '../../src/sandbox/payment.ts';
 import { USD } from '../harness/ledger.ts';
 import { providerDifferences } from '../harness/shop.ts';
 import type { Outcome } from './cases.ts';
-import { AMOUNT, walletOf } from './flows.ts';
+import { AMOUNT, endAs, walletOf } from './flows.ts';
 import type { Ground } from './ground.ts';
 
 /** Each line names a case, where it died, and what is wrong. */
@@ -55,14 +55,14 @@ const MOVES = { payin: 'in', payout: 'out', refund: 'refund' } as const;
 function wrongEnd({ flow, standing }: Outcome, moved: readonly Direction[]): string | null {
   if (standing === null) return 'is lost';
   const { status, failureCode, reviewReason } = standing;
-  if (reviewReason !== null) return `is in review: ${reviewReason}`;
+  const end = endAs(flow, status);
+  const review = end?.status === 'in_process' ? (end.review ?? null) : null;
+  if (reviewReason !== review) return `is in review: ${reviewReason}`;
   const seen = { status, failureCode, moved: moved.toSorted().join(' ') };
-  const isMeant = flow.ends.some((end) => {
-    const direction = flow.kind === 'transfer' ? [] : [MOVES[flow.kind]];
-    const expected = end.status === 'succeeded' ? [...direction, ...(end.after ?? [])] : [];
-    const code = end.status === 'failed' ? end.code : null;
-    return seen.status === end.status && seen.failureCode === code && seen.moved === expected.toSorted().join(' ');
-  });
+  const direction = flow.kind === 'transfer' ? [] : [MOVES[flow.kind]];
+  const expected = end?.status === 'succeeded' ? [...direction, ...(end.after ?? [])] : (end?.moved ?? []);
+  const code = end?.status === 'failed' ? end.code : null;
+  const isMeant = end !== undefined && failureCode === code && seen.moved === expected.toSorted().join(' ');
   return isMeant ? null : `ended as ${JSON.stringify(seen)}, and not as one of ${JSON.stringify(flow.ends)}`;
 }
 
@@ -122,10 +122,13 @@ async function readReports({ db }: App): Promise<ReadonlyMap<string, readonly st
   return new Map([...byPkid].map(([pkid, found]) => [pkid, found.map(({ reason }) => reason)]));
 }
 
-function wrongReports({ flow, pkid }: Outcome, reports: ReadonlyMap<string, readonly string[]>): string | null {
-  const told = reports.get(pkid) ?? [];
-  const isMeant = told.join() === (flow.reports ?? '');
-  return isMeant ? null : `people are told: [${told.join()}], and not [${flow.reports ?? ''}]`;
+function wrongReports(
+  { flow, pkid, standing }: Outcome,
+  reports: ReadonlyMap<string, readonly string[]>,
+): string | null {
+  const told = (reports.get(pkid) ?? []).join();
+  const meant = endAs(flow, standing?.status)?.reports ?? '';
+  return told === meant ? null : `people are told: [${told}], and not [${meant}]`;
 }
 
 /** Deliveries that have not come to their end, or of which the platform has heard nothing. */
