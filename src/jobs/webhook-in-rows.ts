@@ -75,9 +75,13 @@ export function createInbox({ db, log, leaseMs }: { db: Db; log: Logger; leaseMs
       await endings.load(event);
     },
 
-    /** Not finished: it is looked at again after a rest. */
-    async postpone({ provider, eventId }: StoredEvent, restMs: number): Promise<void> {
-      await sql`UPDATE provider_event SET due_at = clock_timestamp() + make_interval(secs => ${restMs / 1000})
+    /** Not finished: it is looked at again after a rest, and not before that time of the database's. */
+    async postpone(
+      { provider, eventId }: StoredEvent,
+      { restMs, notBefore }: { restMs: number; notBefore: Date | null },
+    ): Promise<void> {
+      await sql`UPDATE provider_event
+        SET due_at = greatest(clock_timestamp() + make_interval(secs => ${restMs / 1000}), ${notBefore}::timestamptz)
         WHERE provider = ${provider} AND event_id = ${eventId} AND processed_at IS NULL`.execute(db.sql);
     },
   };

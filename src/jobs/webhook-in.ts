@@ -111,10 +111,20 @@ export function createWebhookIn(
     const seen = await life.find(pkid);
     // Nothing of it was ever sent from here, and yet the provider has it: the books are older than that.
     if (seen?.status === 'initialized' && seen.confirmedAt === null) return 'unmatched';
+    // What can be asked for under our key alone may have been answered with what the key has kept since the first time.
+    const isBlind = hinted.externPaymentId === null && providers.get(provider)?.[kind]?.canFindByKey === false;
+    if (isBlind && seen !== null && isFinal(seen.status)) return lookAgain(kind, pkid);
     // The claim that ran meanwhile may have asked before this event, and end the payment without what the event tells,
     // such as a return. Only a call that began after the hint has seen it.
-    const isSeen = seen !== null && (seen.calls > hinted.calls || seen.status === 'initialized');
+    const isSeen = seen !== null && ((seen.calls > hinted.calls && !isBlind) || seen.status === 'initialized');
     return isSeen ? 'hinted' : 'too_early';
+  }
+
+  /** A provider that has not answered yet is not asked more often because an event waits for its answer. */
+  async function nextLookAt({ subject }: ClaimedEvent, pkid: Pkid | null): Promise<Date | null> {
+    if (pkid === null || subject === null || subject === 'dispute' || subject === 'payee') return null;
+    const row = await lives[subject].find(pkid);
+    return row !== null && row.externPaymentId === null && !row.leased ? row.dueAt : null;
   }
 
   /** A buyer may pay twice, in two tabs; the second payment carries our id, and is not the one on file. */
@@ -174,7 +184,7 @@ export function createWebhookIn(
       const { outcome, pkid: found } = await effectOf(event);
       if (at) await at('webhook-in: before settle commit', eventId);
       if (outcome === 'too_early') {
-        await inbox.postpone(event, TOO_EARLY_RETRY_MS);
+        await inbox.postpone(event, { restMs: TOO_EARLY_RETRY_MS, notBefore: await nextLookAt(event, found) });
         return;
       }
       const isMatched = found !== null && (outcome === 'no_effect' || outcome === 'applied');
