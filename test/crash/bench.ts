@@ -7,14 +7,14 @@ import { type Case, type Outcome, runCases } from './cases.ts';
 import type { Flow } from './flows.ts';
 import { type Ground, openGround } from './ground.ts';
 import { judge } from './judge.ts';
-import { deathsOf, playedOf, secondDeathsOf, undied, unpassed } from './plan.ts';
+import { deathsOf, playedOf, secondDeathsOf, undied, unpassed, unreached } from './plan.ts';
 
 export interface Bench {
   /** Once the hooks have run. */
   stage(): { readonly ground: Ground; readonly unharmed: readonly Outcome[] };
   /** Of the flows that nobody has harmed, and of gaps that none of them passed. */
   unharmed(): Promise<string[]>;
-  /** Of one death for each gap that was passed, and of gaps where nobody died. */
+  /** Of one death for each gap that was passed, of gaps where nobody died, and of flows that all ended another way. */
   killedOnce(): Promise<string[]>;
   /** Of a second death behind each of those. */
   killedTwice(): Promise<string[]>;
@@ -62,7 +62,7 @@ export function openBench({ flows, points }: { flows: readonly Flow[]; points: r
       const { played, note } = deathsOf(unharmed);
       process.stdout.write(`${note}\n`);
       killed = await run(played);
-      return [...(await judge(here, killed)), ...undied(killed, points)];
+      return [...(await judge(here, killed)), ...undied(killed, points), ...unreached(killed)];
     },
     async killedTwice() {
       const { played, note } = playedOf(secondDeathsOf(killed));

@@ -6,7 +6,7 @@ import { WORDS } from '../../src/sandbox/behaviour.ts';
 import { LIMIT_MS, openBench } from './bench.ts';
 import { canceledPayins, payins } from './checkout-flows.ts';
 import { judge } from './judge.ts';
-import { pointsOf, undied, unpassed } from './plan.ts';
+import { pointsOf, undied, unpassed, unreached } from './plan.ts';
 
 const FLOWS = (['stripe', 'square', 'paypal'] as const).flatMap((provider) =>
   WORDS.map((word) => payins(provider, word)),
@@ -32,6 +32,8 @@ test('an end that the word does not mean, and a wallet that does not fit it, are
     { ...declined, standing: paid.standing },
   ];
   expect(await judge(ground, swapped)).toHaveLength(4);
+  expect(unreached(swapped)).toHaveLength(2);
+  expect(unreached([...swapped, paid, declined])).toEqual([]);
 });
 
 test('a gap that nobody passes, or where nobody dies, and too many who are spared, are complaints', () => {

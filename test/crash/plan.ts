@@ -108,3 +108,12 @@ export function undied(outcomes: readonly Outcome[], points: readonly CrashPoint
     ...(isTooMany ? [`${spared} of ${outcomes.length} cases were spared`] : []),
   ];
 }
+
+/** Flows that may end in more than one way, and of which nobody ended as it does without a crash. */
+export function unreached(outcomes: readonly Outcome[]): string[] {
+  return [...Map.groupBy(outcomes, ({ flow }) => flow)].flatMap(([flow, ofIt]) => {
+    const { status } = flow.ends[0];
+    const isReached = ofIt.some(({ standing }) => standing?.status === status);
+    return isReached ? [] : [`${flow.name}: nobody ended as ${status}`];
+  });
+}

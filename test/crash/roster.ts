@@ -5,6 +5,7 @@ import { sql } from 'kysely';
 import type { App } from '../../src/app.ts';
 import { PROVIDERS } from '../../src/domain/provider.ts';
 import { createLoader } from '../../src/ledger/loader.ts';
+import { pkidOfRefCode } from '../../src/providers/tipalti-reference.ts';
 import type { Fate } from './fates.ts';
 
 export interface Roster {
@@ -31,8 +32,8 @@ export function createRoster(fates: ReadonlyMap<string, Fate>, db: App['db']): R
   return {
     fateOf: async (subject) => fates.get(subject) ?? fates.get(await ownerOf(subject)),
     async spokenOf(event) {
-      const names = [...new Set(event.match(UUID) ?? [])];
-      const named = names.flatMap((pkid) => fates.get(pkid) ?? []);
+      const names = [...new Set((event.match(PKID) ?? []).map((name) => pkidOfRefCode(name.replaceAll('-', ''))))];
+      const named = names.flatMap((pkid) => fates.get(pkid ?? '') ?? []);
       if (named.length > 0) return named;
       const ids = [...new Set(event.match(EXTERN_ID) ?? [])];
       const owned = (await Promise.all(ids.map(ownerOf))).filter((owner) => fates.has(owner));
@@ -44,8 +45,9 @@ export function createRoster(fates: ReadonlyMap<string, Fate>, db: App['db']): R
   };
 }
 
-const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
-const IS_UUID = new RegExp(`^${UUID.source}$`);
+/** One provider shows it without its dashes. */
+const PKID = /[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}/g;
+const IS_UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Where the ids of providers have a prefix; others name us. */
 const EXTERN_ID = /\b(?:evt|pi|re|du|dp|ch)_[A-Za-z0-9]+/g;
 
