@@ -63,8 +63,14 @@ export async function startBatchWorker(
     const first = await fetchFirst(token);
     if (first === undefined) return [];
     lookAt = performance.now() + LOOK_EVERY_MS;
-    const { taken } = await exchange({ token, done: [], wanted: options.batchMax - 1 });
-    return [takenJob(first), ...taken];
+    try {
+      const { taken } = await exchange({ token, done: [], wanted: options.batchMax - 1 });
+      return [takenJob(first), ...taken];
+    } catch (error) {
+      // Those that the queue refused for now must not lose the one that it has handed out.
+      tell(error);
+      return [takenJob(first)];
+    }
   }
 
   async function exchange(jobs: { token: string; done: readonly string[]; wanted: number }): Promise<Exchange> {
@@ -122,6 +128,7 @@ export async function startBatchWorker(
       for (const { id } of jobs) held.delete(id);
     }
   }
+
   /** To be tried again, or dead. */
   async function fail(taken: TakenJob, { token, result }: { token: string; result: Result | undefined }) {
     try {

@@ -42,7 +42,7 @@ describe('config', () => {
       keyRetentionMs: null,
       isRestored: false,
       unsafeDurability: false,
-      concurrency: { payout: 128, transfer: 512, webhookIn: 32, maintenance: 2 },
+      concurrency: { payout: 128, transfer: 1536, webhookIn: 32, maintenance: 2 },
     });
   });
 
