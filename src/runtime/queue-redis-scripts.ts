@@ -8,12 +8,14 @@ type Values = readonly (string | number)[];
 export type Script = (redis: Redis, keys: readonly string[], values: Values) => Promise<unknown>;
 
 /** BullMQ trims the stream of events to about this length, at whole blocks. */
-const APPEND = "'MAXLEN', '~', redis.call('HGET', meta, 'opts.maxLenEvents') or 10000, '*', 'event'";
+const READ_EVENTS_MAX = "local events_max = redis.call('HGET', meta, 'opts.maxLenEvents') or 10000";
+const APPEND = "'MAXLEN', '~', events_max, '*', 'event'";
 
 /** Adds jobs to those that wait, in order. One whose id is there already, done or not, stays as it is. */
 export const addScript = script(`
   local wait, meta, events, marker, counter = unpack(KEYS)
   local prefix, name, options, now = unpack(ARGV, 1, 4)
+  ${READ_EVENTS_MAX}
   local added = 0
   for i = 5, #ARGV, 2 do
     local id, data = ARGV[i], ARGV[i + 1]
@@ -41,6 +43,7 @@ export const addScript = script(`
 export const exchangeScript = script(`
   local wait, active, meta, events, marker, completed, stalled = unpack(KEYS)
   local prefix, token, lock_ms, now, wanted, kept_count, kept_seconds = unpack(ARGV, 1, 7)
+  ${READ_EVENTS_MAX}
 
   local refused, ended, locks, scores = {}, {}, {}, {}
   for i = 8, #ARGV do
