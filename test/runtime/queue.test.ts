@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { jobIdOf } from '../../src/domain/id.ts';
 import { BACKENDS, idsOf, jobOf, LOCK_MS, POLL, queueBench } from './queue-bench.ts';
 
+const CONCURRENCY = 64;
+
 describe.each(BACKENDS)('the queue on %s, jobs taken %s', (_kind, way, start) => {
   const { openHere, work, closeLater } = queueBench(start, way);
 
@@ -74,13 +76,13 @@ describe.each(BACKENDS)('the queue on %s, jobs taken %s', (_kind, way, start) =>
     const ids = Array.from({ length: 1100 }, (_, index) => `transfer-${index}`);
     expect(await queues.add('transfer', ids.slice(0, 550).map(jobOf))).toBe(true);
     expect(await queues.add('transfer', ids.slice(550).map(jobOf))).toBe(true);
-    const seen = await work(queues, 'transfer', { concurrency: 64 });
+    const seen = await work(queues, 'transfer', { concurrency: CONCURRENCY });
     const board = queues.board().find(({ name }) => name === 'transfer');
     await expect
       .poll(() => board?.getJobCountByTypes('completed', 'waiting', 'active'), POLL)
       .toBeLessThanOrEqual(1000);
-    // Those of the same millisecond go or stay together.
-    expect(await board?.getCompletedCount()).toBeGreaterThan(950);
+    // Those of the same millisecond go or stay together, which may be all that run at once.
+    expect(await board?.getCompletedCount()).toBeGreaterThanOrEqual(1000 - 2 * CONCURRENCY);
     expect(idsOf(seen)).toEqual([...ids].sort());
   });
 
