@@ -112,7 +112,7 @@ const JOBS_LOST = `
   SELECT count(*)::int AS count FROM (
     SELECT pkid, confirmed_at AS since FROM payout UNION ALL SELECT pkid, confirmed_at FROM payin
     UNION ALL SELECT pkid, confirmed_at FROM refund UNION ALL SELECT pkid, created_at FROM transfer) o
-  JOIN status_change s ON s.pkid = o.pkid AND s.number = 2
+  JOIN LATERAL (SELECT min(created_at) AS created_at FROM status_change WHERE pkid = o.pkid AND number > 1) s ON true
   WHERE s.created_at - o.since >= make_interval(secs => $1)`;
 const UNANSWERED = 'SELECT pkid, intent_at AS at FROM provider_call WHERE answered_at IS NULL AND step <> $1';
 

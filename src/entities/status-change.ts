@@ -1,4 +1,5 @@
-// One move of an operation, kept for ever.
+// One move of an operation, kept for ever. A transfer passes in_process inside the commit that ends it: of these two
+// moves the second alone is kept.
 
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 import type { OperationKind, Pkid } from '../domain/id.ts';

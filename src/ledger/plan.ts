@@ -156,7 +156,10 @@ function finalOperation(kind: OperationKind, row: OperationRow, finalAt: Date): 
   return { kind, pkid, status, acceptedAt: row.confirmedAt ?? row.createdAt, finalAt, failureCode, failureDetail };
 }
 
-/** One status change for each status that was passed; `move` refuses what the table of moves does not allow. */
+/**
+ * One status change for each status that was passed; `move` refuses what the table of moves does not allow. A transfer
+ * passes in_process inside the commit that ends it: of its two moves the last is written, and tells of both.
+ */
 function statusChangesOf(step: {
   table: OperationKind;
   before: OperationRow;
@@ -168,12 +171,13 @@ function statusChangesOf(step: {
   const end = conclusion.path.at(-1) ?? before.status;
   if (end !== after.status) throw new PaymentError('internal', { detail: `A ${table} ends as ${end}, not as told.` });
   let from = before.status;
-  return conclusion.path.map((status) => {
+  const changes = conclusion.path.map((status) => {
     const to = move(from, status);
     const change = statusChangeOf({ row: after, table, from, to, cause: conclusion.cause, now });
     from = to;
     return change;
   });
+  return table === 'transfer' ? changes.slice(-1) : changes;
 }
 
 /** The place in the chain follows from where it starts, so a second change of the same step meets the primary key. */

@@ -214,9 +214,7 @@ export const VIOLATIONS: readonly Plant[] = [
   {
     violation: 'an operation skips a state',
     statements: `ALTER TABLE status_change DROP CONSTRAINT status_change_allowed;
-      DELETE FROM status_change WHERE number = 3
-        AND pkid = (SELECT pkid FROM transfer WHERE semantic_key = 'transfer:0');
-      UPDATE status_change SET to_status = 'succeeded' WHERE number = 2
+      UPDATE status_change SET number = 2, from_status = 'initialized' WHERE number = 3
         AND pkid = (SELECT pkid FROM transfer WHERE semantic_key = 'transfer:0');`,
     check: 'A10',
     alsoNoticedBy: ['A13'],
@@ -224,7 +222,7 @@ export const VIOLATIONS: readonly Plant[] = [
   {
     violation: 'a status change is missing from the middle',
     statements: `DELETE FROM status_change WHERE number = 2
-      AND pkid = (SELECT pkid FROM transfer WHERE semantic_key = 'transfer:0')`,
+      AND pkid = (SELECT pkid FROM payout WHERE semantic_key = 'stripe:ok:0')`,
     check: 'A11',
     alsoNoticedBy: [],
   },

@@ -73,7 +73,7 @@ export async function readTimeline(db: Db, pkid: Pkid): Promise<z.input<typeof t
     em.fork().find(ReviewActionEntity, { pkid }, { orderBy: { createdAt: 'asc' } }),
   ]);
   const items = [
-    ...changes.map(presentChange),
+    ...changes.flatMap(withWhatItPassed).map(presentChange),
     ...calls.map(presentCall),
     ...events.map(presentEvent),
     ...(await presentPostings(postings, db.sql)).map(presentPosting),
@@ -91,6 +91,12 @@ function inOrder(left: Item, right: Item): number {
 function rankOf(item: Item): number {
   if (item.type === 'status_change') return { initialized: 0, in_process: 1, succeeded: 6, failed: 6 }[item.to];
   return { provider_call: 2, provider_event: 3, review_action: 4, posting: 5 }[item.type];
+}
+
+/** A transfer passes in_process inside the commit that ends it; books of before wrote that move apart. */
+function withWhatItPassed(change: StatusChange, index: number, changes: readonly StatusChange[]): StatusChange[] {
+  const isPassed = change.fromStatus === 'in_process' && changes[index - 1]?.toStatus === 'initialized';
+  return isPassed ? [{ ...change, fromStatus: 'initialized', toStatus: 'in_process' }, change] : [change];
 }
 
 function presentChange(change: StatusChange): Item {
