@@ -1,10 +1,10 @@
 // The fingerprint of a request: equal for equal fields in any order, so that a replay can be told from a reuse.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** SHA-256 over the fields with their defaults filled in; the caller leaves out semantic_key and confirm. */
 export function fingerprintOf(fields: Readonly<Record<string, unknown>>): Buffer {
-  return createHash('sha256').update(canonical(fields)).digest();
+  return hash('sha256', canonical(fields), 'buffer');
 }
 
 /** JSON with sorted member names and without undefined members. */

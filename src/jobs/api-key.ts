@@ -1,7 +1,7 @@
 // API keys: 32 random bytes, shown once. The database keeps their SHA-256, which is enough to recognise them and
 // useless to whoever reads it.
 
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { hash, randomBytes, randomUUID } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import { PaymentError } from '../domain/errors.ts';
 import type { Db } from '../runtime/db.ts';
@@ -72,7 +72,7 @@ export async function ensureBootstrapKey(db: Db, key: string): Promise<KnownApiK
 }
 
 export function hashOfKey(key: string): Buffer {
-  return createHash('sha256').update(key).digest();
+  return hash('sha256', key, 'buffer');
 }
 
 async function selectKeys(db: Db, condition: RawBuilder<unknown>): Promise<KnownApiKey[]> {
