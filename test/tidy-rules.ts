@@ -112,6 +112,27 @@ export const fencedOff: Rule = (files) =>
     return [...used, ...brought].map((place) => `${place} (${what} has no place here)`);
   });
 
+/** What the logger's list does not name is dropped in silence, and the line says less than whoever wrote it meant. */
+export const unlisted: Rule = (files) => {
+  const logger = files.find(({ path }) => path === 'src/runtime/logger.ts')?.text ?? '';
+  const [, list = ''] = /allowedFields[^[]*\[([^\]]*)\]/.exec(logger) ?? [];
+  const listed = new Set(['err', ...[...list.matchAll(/'(\w+)'/g)].map(([, name]) => name)]);
+  const ours = files.filter(({ path }) => path.startsWith('src/') && !path.startsWith('src/sandbox/'));
+  return ours.flatMap(({ path, text }) =>
+    [...text.matchAll(logCall)].flatMap(([, fields = '']) =>
+      fieldNames(fields).flatMap((name) => (listed.has(name) ? [] : [`${path} logs ${name}, which the logger drops`])),
+    ),
+  );
+};
+
+const logCall = /\blog(?:\.\w+|\[[^\]]+\])\(\s*\{([^{}]*(?:\$\{[^}]*\}[^{}]*)*)\}/g;
+
+/** Of an object as it is written, without what is spread into it. */
+function fieldNames(fields: string): string[] {
+  const outermost = fields.replaceAll(/`[^`]*`|\([^()]*(?:\([^()]*\)[^()]*)*\)/g, '');
+  return outermost.split(',').flatMap((field) => /^\s*(\w+)/.exec(field)?.[1] ?? []);
+}
+
 /** The npm client drops platform packages from the lockfile in silence; then a clean install fails elsewhere. */
 export function missingFromLock(project: { manifest: Manifest; lock: Lock }): string[] {
   const { manifest, lock } = project;

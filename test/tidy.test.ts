@@ -13,6 +13,7 @@ import {
   oversized,
   type Rule,
   type SourceFile,
+  unlisted,
   wrongDirections,
 } from './tidy-rules.ts';
 
@@ -94,6 +95,16 @@ const promises: readonly Promise[] = [
       { path: 'src/domain/e.ts', text: "import { sql } from 'kysely';" },
     ],
     found: /api\/a.ts[\s\S]*jobs\/b.ts[\s\S]*domain\/e.ts[\s\S]*jobs\/c.ts:1[\s\S]*jobs\/d.ts:1/,
+  },
+  {
+    name: 'what is logged is on the list of what the logger writes',
+    rule: unlisted,
+    planted: [
+      { path: 'src/runtime/logger.ts', text: "const allowedFields: ReadonlySet<string> = new Set(['queue']);" },
+      { path: 'src/jobs/a.ts', text: "log.warn({ queue, err: error, source: told(1, 2) }, 'trouble');" },
+      { path: 'src/jobs/b.ts', text: "log[level](\n  { queue: one, held },\n  'trouble',\n);" },
+    ],
+    found: /^src\/jobs\/a.ts logs source,.*\nsrc\/jobs\/b.ts logs held,.*$/,
   },
 ];
 

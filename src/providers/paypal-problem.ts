@@ -73,7 +73,7 @@ export function declinedBy(answer: HttpAnswer, externId: string | null, log: Pro
   const issue = fault?.code ?? '';
   const isMalformed = status === 400 && MALFORMED_NAMES.has(fault?.type ?? '');
   if (!isMalformed && !FINAL.has(issue) && !SHORT_OF_MONEY.has(issue)) {
-    log.warn({ provider: PROVIDER, status, issue: providerText(issue) }, 'PayPal refuses in a way not known here.');
+    log.warn({ provider: PROVIDER, status, code: providerText(issue) }, 'PayPal refuses in a way not known here.');
     throw uncertain({ provider: PROVIDER, reason: 'unexpected_error', httpStatus: status });
   }
   const code = SHORT_OF_MONEY.has(issue) ? 'provider_insufficient_funds' : 'declined';

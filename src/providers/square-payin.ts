@@ -205,7 +205,10 @@ function saidBy(payment: Payment, log: ProviderLog): Answer {
     case 'FAILED':
       return wasTaken(payment) ? succeeded(payment, notRefunded(payment)) : declinedAs(payment);
     default:
-      log.warn({ provider: PROVIDER, externId, status: providerText(status) }, 'Unknown payment status, kept pending.');
+      log.warn(
+        { provider: PROVIDER, extern_id: externId, status: providerText(status) },
+        'Unknown payment status, kept pending.',
+      );
       return { type: 'pending', externId, awaitsConfirm: false };
   }
 }

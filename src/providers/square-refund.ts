@@ -161,7 +161,7 @@ function statusOf({ id, status }: SquareRefund, log: ProviderLog): RefundView['s
       return 'failed';
     default:
       log.warn(
-        { provider: PROVIDER, externId: id, status: providerText(status) },
+        { provider: PROVIDER, extern_id: id, status: providerText(status) },
         'Unknown refund status, kept as pending.',
       );
       return 'pending';

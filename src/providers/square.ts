@@ -86,12 +86,18 @@ async function findDispute({ line, log, externId, limits }: DisputeCall): Promis
   }
   const { id, state, amountMoney, dueAt, disputedPayment } = value.dispute;
   if (INQUIRY.test(state)) {
-    log.warn({ provider: PROVIDER, externId, state }, 'Square reports an inquiry. Answer it in its dashboard.');
+    log.warn(
+      { provider: PROVIDER, extern_id: externId, status: state },
+      'Square reports an inquiry. Answer it in its dashboard.',
+    );
     return null;
   }
   const status = DISPUTE_STATES.get(state);
   if (status === undefined) {
-    log.warn({ provider: PROVIDER, externId, state: providerText(state) }, 'Unknown dispute state, kept as open.');
+    log.warn(
+      { provider: PROVIDER, extern_id: externId, status: providerText(state) },
+      'Unknown dispute state, kept as open.',
+    );
   }
   return {
     externId: id,

@@ -49,7 +49,10 @@ export function createDisputeLookUp({ stripe, log }: StripeAccess): NonNullable<
       // Of a charge without an intent, so of none of our pay-ins.
       if (payin === null) return null;
       if (INQUIRY.test(status)) {
-        log.warn({ provider: PROVIDER, externId, status }, 'Stripe reports an inquiry. Answer it in its dashboard.');
+        log.warn(
+          { provider: PROVIDER, extern_id: externId, status },
+          'Stripe reports an inquiry. Answer it in its dashboard.',
+        );
         return null;
       }
       const money = fromWire(dispute);

@@ -20,6 +20,7 @@ const allowedFields: ReadonlySet<string> = new Set([
   'durationMs',
   'queuedMs',
   'provider',
+  'extern_id',
   'code',
   'outcome',
   'route',

@@ -56,7 +56,7 @@ export function sparingWarning(
       suppressed += 1;
       return;
     }
-    log.warn({ source, error: reasonOf(error), suppressed }, message);
+    log.warn({ reason: `${source}: ${reasonOf(error)}`, count: suppressed }, message);
     silentUntil = performance.now() + REPEAT_LOG_MS;
     suppressed = 0;
   };

@@ -81,7 +81,7 @@ export async function startWorker(backend: Backend, options: OpenWorkerOptions &
       if (await settledWithin(graceMs, closing)) return true;
       worker.cancelAllJobs('shutdown');
       if (await settledWithin(ABORT_GRACE_MS, closing)) return true;
-      log.warn({ queue, running }, 'closed with jobs running; they are run again when their lock or lease ends');
+      log.warn({ queue, count: running }, 'closed with jobs running; they are run again when their lock or lease ends');
       return false;
     },
   };

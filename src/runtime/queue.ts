@@ -88,8 +88,10 @@ export async function openQueues<const Name extends string>(options: OpenOptions
     names,
     async add(name, jobs) {
       const target = lanes.get(name);
-      if (target !== undefined && jobs.every((job) => JOB_ID.test(job.id))) return target.adder.add(jobs);
-      log.error({ queue: name, ids: jobs.map((job) => job.id) }, 'jobs of an unknown queue or with unsafe ids refused');
+      const unsafe = jobs.find((job) => !JOB_ID.test(job.id));
+      if (target !== undefined && unsafe === undefined) return target.adder.add(jobs);
+      const refused = { queue: name, job_id: unsafe?.id ?? null, count: jobs.length };
+      log.error(refused, 'jobs of an unknown queue or with unsafe ids refused');
       return false;
     },
     async work(name, work) {

@@ -146,7 +146,7 @@ describe('the answer to a create', () => {
   test('an unknown status is warned of', async () => {
     const { payin, warnings } = squareAt(await answering(200, { payment: { ...approved, status: 'PAID' } }));
     await payin.send(order, LIMITS);
-    expect(warnings).toMatchObject([{ fields: { provider: 'square', externId: approved.id, status: 'PAID' } }]);
+    expect(warnings).toMatchObject([{ fields: { provider: 'square', extern_id: approved.id, status: 'PAID' } }]);
   });
 });
 

@@ -80,7 +80,7 @@ describe('the state of a dispute', () => {
       open.push(server);
       const { provider, warnings } = squareAt(server.url);
       expect(await provider.findDispute?.('D_1', LIMITS)).toBeNull();
-      expect(warnings).toMatchObject([{ fields: { state } }]);
+      expect(warnings).toMatchObject([{ fields: { status: state } }]);
     },
   );
 
