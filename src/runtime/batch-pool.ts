@@ -30,15 +30,18 @@ export function openBatchPool(options: {
   max: number;
   sessionOptions: string;
   connectTimeoutMs: number;
+  /** Above the server's own limit of a statement. A server that hangs, or a wire that is cut in silence, ends by it. */
+  answerTimeoutMs: number;
   log: Logger;
 }): BatchPool {
-  const { url, max, sessionOptions, connectTimeoutMs, log } = options;
+  const { url, max, sessionOptions, connectTimeoutMs, answerTimeoutMs, log } = options;
   const pool = new pg.Pool({
     connectionString: url,
     max,
     application_name: 'remit',
     options: sessionOptions,
     connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: answerTimeoutMs,
     keepAlive: true,
     pipeline: true,
     stream: gatheringSocket,

@@ -97,6 +97,8 @@ const POOL_MAX = 12;
 /** Commits in flight, and one more for the moment between two of them. */
 const BATCH_POOL_MAX = 3;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Above the server's limit of a statement. The two commits in flight would else wait for a dead wire as TCP does. */
+const ANSWER_TIMEOUT_MS = 15_000;
 /** Whole transactions are repeated at most this often. */
 const TRANSACTION_TRIES_MAX = 5;
 const RETRY_PAUSE_MAX_MS = 200;
@@ -135,6 +137,7 @@ export async function openDb(url: string, { log }: { log: Logger }): Promise<Db>
     max: BATCH_POOL_MAX,
     sessionOptions: SESSION_OPTIONS + PLANS_BY_KEY,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    answerTimeoutMs: ANSWER_TIMEOUT_MS,
     log,
   });
   let isClosed = false;
@@ -233,7 +236,7 @@ export function isDuplicateKey(error: unknown): boolean {
 const RETRYABLE_STATES = new Set(['40001', '40P01', '55P03', '57P01', '57P02', '57P03', '57014', '25P03', '53300']);
 const CONNECTION_LOST = new RegExp(
   'ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|Connection terminated' +
-    '|timeout exceeded when trying to connect|not queryable',
+    '|timeout exceeded when trying to connect|Query read timeout|not queryable',
 );
 
 function sqlStateOf(error: unknown): string | null {

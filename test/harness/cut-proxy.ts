@@ -1,5 +1,5 @@
 // A wire between the program and PostgreSQL that can be cut at the worst moment: after a COMMIT has reached the
-// server and was carried out there, before its answer has reached us.
+// server and was carried out there, before its answer has reached us. Or it falls silent, and nobody is told.
 
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -10,6 +10,8 @@ export interface CutProxy {
   readonly cuts: () => number;
   /** The next commits lose theirs, one connection each. */
   cutCommits(count: number): void;
+  /** From now on nothing gets through, either way, and every connection stays open. */
+  fallSilent(): void;
   close(): Promise<void>;
 }
 
@@ -18,6 +20,7 @@ export async function openCutProxy(url: string): Promise<CutProxy> {
   const sockets = new Set<Socket>();
   let cutsLeft = 0;
   let cuts = 0;
+  let isSilent = false;
   const server = createServer((client) => {
     const upstream = connect({ host: target.hostname, port: Number(target.port) });
     let isCommitting = false;
@@ -31,6 +34,7 @@ export async function openCutProxy(url: string): Promise<CutProxy> {
       });
     }
     client.on('data', (chunk) => {
+      if (isSilent) return;
       if (cutsLeft > 0 && /\bcommit\b/i.test(chunk.toString('latin1'))) {
         isCommitting = true;
         cutsLeft -= 1;
@@ -38,6 +42,7 @@ export async function openCutProxy(url: string): Promise<CutProxy> {
       upstream.write(chunk);
     });
     upstream.on('data', (chunk) => {
+      if (isSilent) return;
       if (!isCommitting) {
         client.write(chunk);
         return;
@@ -58,6 +63,9 @@ export async function openCutProxy(url: string): Promise<CutProxy> {
     cuts: () => cuts,
     cutCommits(count) {
       cutsLeft = count;
+    },
+    fallSilent() {
+      isSilent = true;
     },
     async close() {
       for (const socket of sockets) socket.destroy();

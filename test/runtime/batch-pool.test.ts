@@ -5,6 +5,7 @@ import { type BatchPool, openBatchPool } from '../../src/runtime/batch-pool.ts';
 import { isRetryable } from '../../src/runtime/db.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import type { Statements } from '../../src/runtime/statements.ts';
+import { openCutProxy } from '../harness/cut-proxy.ts';
 import { type Ledger, openLedger } from '../harness/ledger.ts';
 
 let ledger: Ledger;
@@ -18,6 +19,7 @@ beforeAll(async () => {
     max: 2,
     sessionOptions: '-c lock_timeout=500',
     connectTimeoutMs: 5_000,
+    answerTimeoutMs: 15_000,
     log: silentLogger(),
   });
 });
@@ -105,6 +107,25 @@ test('a connection that is cut ends its batch with an error that is tried again,
   });
   await expect(cut.catch(isRetryable)).resolves.toBe(true);
   expect(await coins()).toEqual([]);
+});
+
+test('a database that falls silent ends a batch with an error that is tried again', async () => {
+  const wire = await openCutProxy(ledger.url);
+  const options = { url: wire.url, max: 1, sessionOptions: '', connectTimeoutMs: 200, answerTimeoutMs: 200 };
+  const silenced = openBatchPool({ ...options, log: silentLogger() });
+  const putThere = (coin: number) =>
+    silenced.transaction(async (statements) => ({ underway: [], result: await put(statements, coin) }));
+  try {
+    await putThere(1);
+    wire.fallSilent();
+    await expect(putThere(2).catch(isRetryable)).resolves.toBe(true);
+    // Whoever comes next is not kept waiting by the one that was given up.
+    await expect(putThere(3).catch(isRetryable)).resolves.toBe(true);
+    expect(await coins()).toEqual([1]);
+  } finally {
+    await silenced.close();
+    await wire.close();
+  }
 });
 
 test('times and large numbers arrive as the database writes them', async () => {
