@@ -62,6 +62,7 @@ export async function startBatchWorker(
   async function fetchBatch(token: string): Promise<readonly TakenJob[]> {
     const first = await fetchFirst(token);
     if (first === undefined) return [];
+    if (isClosing) return [takenJob(first)];
     lookAt = performance.now() + LOOK_EVERY_MS;
     try {
       const { taken } = await exchange({ token, done: [], wanted: options.batchMax - 1 });
@@ -95,7 +96,12 @@ export async function startBatchWorker(
         }
         const batch = runBatch(jobs, token);
         batches.add(batch);
-        jobs = await batch.finally(() => batches.delete(batch));
+        try {
+          jobs = await batch;
+        } finally {
+          // In the turn in which the next one is added: whoever waits for all must find no gap between the two.
+          batches.delete(batch);
+        }
       } catch (error) {
         jobs = [];
         if (isClosing) return;

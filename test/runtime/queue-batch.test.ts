@@ -51,6 +51,28 @@ describe.each(SERVERS)('a batch worker on %s (%s)', (_kind, way, start) => {
       .toMatchObject({ waiting: 0, active: 0, failed: 1 });
   });
 
+  test('a worker that is told to end takes no others with the job that it was given', async () => {
+    const queues = await openHere();
+    const ids = Array.from({ length: 50 }, (_, index) => `payout-${index}`);
+    await queues.add('payout', ids.map(jobOf));
+    const taken: string[] = [];
+    const worker = await queues.workInBatches('payout', {
+      lanes: 2,
+      batchMax: 20,
+      lockDurationMs: LOCK_MS,
+      async process(jobs) {
+        taken.push(...jobs.map(({ id }) => id));
+        return Promise.allSettled(jobs.map(async () => undefined));
+      },
+    });
+    // Both lanes have asked by now, and nothing was answered.
+    expect(await worker.close(5_000)).toBe(true);
+    expect(taken.length).toBeLessThanOrEqual(2);
+    await expect
+      .poll(async () => (await queues.counts()).payout, POLL)
+      .toMatchObject({ waiting: ids.length - taken.length, active: 0 });
+  });
+
   test('the locks of a batch that takes longer than they last are renewed, so that nobody runs it again', async () => {
     const { promise: hold, resolve: release } = Promise.withResolvers<void>();
     const { batches, queues, add } = await recordBatches({ batchMax: 8, hold });
