@@ -11,6 +11,7 @@ import type { Adjustment } from '../entities/adjustment.ts';
 import type { Journal } from '../ledger/journal.ts';
 import type { Booked, Booking, Intake } from '../ledger/step.ts';
 import type { WalletDirectory } from '../ledger/wallet-directory.ts';
+import { isDuplicateKey } from '../runtime/db.ts';
 import { noSuchWallet, otherCurrency } from './transfer.ts';
 
 export interface AdjustmentRequest {
@@ -60,16 +61,11 @@ export function createAdjustmentLife({ journal, wallets }: { journal: Journal; w
  */
 export async function bookedOnce<Row>(book: () => Promise<Booked<Row>>): Promise<Intake<Row>> {
   const booked = await book().catch((error: unknown) => {
-    if (!isKeyTaken(error)) throw error;
+    if (!isDuplicateKey(error)) throw error;
     return book();
   });
   if (booked.type === 'refused') throw bookingRefused(booked.code);
   return booked;
-}
-
-/** PostgreSQL's unique_violation. */
-function isKeyTaken(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === '23505';
 }
 
 /** What the ledger says of a booking by hand, as an error for the caller. */
