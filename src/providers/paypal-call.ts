@@ -1,14 +1,10 @@
-// A call to PayPal with an access token. A token that PayPal refuses means that the call was not taken, so it is made
-// once more with a new one, and only that once.
+// A call to PayPal with an access token.
 
-import { PaymentError } from '../domain/errors.ts';
 import type { CallLimits } from '../domain/provider.ts';
+import { createAccessTokens, sendWithToken, withoutEndedTokens } from './access-token.ts';
 import { createHttp, type HttpAnswer } from './http.ts';
 import { PROVIDER, paypalFaultOf } from './paypal-problem.ts';
-import { createTokens, type SignIn } from './paypal-token.ts';
 import { notTaken, type ProviderLog } from './surprise.ts';
-
-const REFUSED_TOKEN = 'http_401';
 
 export interface PaypalCall {
   readonly path: string;
@@ -21,58 +17,55 @@ export interface PaypalCall {
 
 export type Caller = (call: PaypalCall) => Promise<HttpAnswer>;
 
+interface SignIn {
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly baseUrl: string;
+  readonly log: ProviderLog;
+}
+
+const WAY_OUT = 'Check the client id, its secret and the account at PayPal.';
+
 export function createCaller(signIn: SignIn): Caller {
   const { baseUrl, log } = signIn;
-  const tokens = createTokens(signIn);
+  const account = { provider: PROVIDER, log, wayOut: WAY_OUT } as const;
+  const tokens = createAccessTokens({ ...account, signIn: signerIn(signIn) });
   const http = createHttp({ provider: PROVIDER, baseUrl, log: withoutEndedTokens(log), faultOf: paypalFaultOf });
 
-  /** The refusal itself when the token was refused, which also forgets it. */
-  async function attempt({ path, body, key, signal }: PaypalCall): Promise<HttpAnswer | PaymentError> {
-    const token = await tokens.get(signal);
-    const headers = {
-      authorization: `Bearer ${token}`,
-      accept: 'application/json',
-      // Else PayPal answers with little more than an id.
-      prefer: 'return=representation',
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...(key === undefined ? {} : { 'paypal-request-id': key }),
-    };
-    try {
-      if (body === undefined) return await http.send({ method: 'GET', path, headers, signal });
-      return await http.send({ method: 'POST', path, headers, body: JSON.stringify(body), signal });
-    } catch (cause) {
-      if (!isRefusedToken(cause)) throw cause;
-      tokens.forget(token);
-      return cause;
-    }
-  }
+  return ({ path, body, key, signal }) =>
+    sendWithToken(
+      tokens,
+      (token) => {
+        const headers = {
+          authorization: `Bearer ${token}`,
+          accept: 'application/json',
+          // Else PayPal answers with little more than an id.
+          prefer: 'return=representation',
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(key === undefined ? {} : { 'paypal-request-id': key }),
+        };
+        if (body === undefined) return http.send({ method: 'GET', path, headers, signal });
+        return http.send({ method: 'POST', path, headers, body: JSON.stringify(body), signal });
+      },
+      { ...account, signal },
+    );
+}
 
-  return async function send(call) {
-    const first = await attempt(call);
-    if (!(first instanceof PaymentError)) return first;
-    const second = await attempt(call);
-    if (!(second instanceof PaymentError)) return second;
-    log.error({ provider: PROVIDER, reason: REFUSED_TOKEN }, 'PayPal refuses its own new token. Check the account.');
-    throw second;
-  };
+function signerIn({ clientId, clientSecret, baseUrl, log }: SignIn): (signal: AbortSignal) => Promise<HttpAnswer> {
+  const http = createHttp({ provider: PROVIDER, baseUrl, log, faultOf: paypalFaultOf });
+  const authorization = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`;
+  return (signal) =>
+    http.send({
+      method: 'POST',
+      path: '/v1/oauth2/token',
+      headers: { authorization, accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'grant_type=client_credentials',
+      signal,
+    });
 }
 
 /** One deadline for all requests that a call to the port needs. */
 export function deadlineOf({ timeoutMs }: CallLimits): AbortSignal {
   if (!(timeoutMs > 0)) throw notTaken({ provider: PROVIDER, reason: 'deadline_before_send' });
   return AbortSignal.timeout(Math.ceil(timeoutMs));
-}
-
-function isRefusedToken(cause: unknown): cause is PaymentError {
-  return cause instanceof PaymentError && cause.surprise?.reason === REFUSED_TOKEN;
-}
-
-/** A token that ends is no error; only the second refusal in a row is one. */
-function withoutEndedTokens(log: ProviderLog): ProviderLog {
-  return {
-    warn: (fields, message) => log.warn(fields, message),
-    error(fields, message) {
-      if (!('reason' in fields) || fields.reason !== REFUSED_TOKEN) log.error(fields, message);
-    },
-  };
 }

@@ -123,7 +123,7 @@ test('calls that are refused together with the same token renew it once', async 
 
 test.each<[string, number, string | object, string]>([
   ['a refusal', 400, { error: 'invalid_grant', error_description: 'Withdrawn.' }, 'not_taken:sign_in_invalid_grant'],
-  ['wrong credentials', 401, { error: 'invalid_client' }, 'not_taken:http_401'],
+  ['wrong credentials', 401, { error: 'invalid_client' }, 'not_taken:sign_in_http_401'],
   ['an outage', 503, 'away', 'not_taken:sign_in_http_503'],
   ['a rate limit', 429, { error: 'slow_down' }, 'not_taken:http_429'],
   ['another shape', 200, { token: 'x' }, 'not_taken:sign_in_unexpected_body'],

@@ -174,7 +174,7 @@ describe('nothing is sent', () => {
   });
 
   test('to nobody, or after the deadline', async () => {
-    expect(await outcomeOf(sendAt(await closedUrl()))).toBe('not_taken:refused');
+    expect(await outcomeOf(sendAt(await closedUrl()))).toBe('not_taken:sign_in_refused');
     expect(await outcomeOf(sendAt('http://127.0.0.1:9', { timeoutMs: 0 }))).toBe('not_taken:deadline_before_send');
     const nan = { timeoutMs: Number.NaN };
     expect(await outcomeOf(sendAt('http://127.0.0.1:9', nan))).toBe('not_taken:deadline_before_send');
