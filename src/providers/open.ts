@@ -10,7 +10,7 @@ import type { ProviderLog } from './surprise.ts';
 import { createTipalti } from './tipalti.ts';
 
 interface Account {
-  /** Credentials were given. */
+  /** Credentials were given, so money is real as far as we know. */
   readonly live: boolean;
   /** Null: the provider's own address when live, the sandbox otherwise. */
   readonly baseUrl: string | null;

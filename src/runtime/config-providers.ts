@@ -1,42 +1,22 @@
 // The credentials of each provider account: what is real, what is the sandbox's, and which halves do not make a whole.
 // A provider without credentials talks to the sandbox with values that everybody may know.
 
+import type { ProviderSettings } from '../providers/open.ts';
 import { type EnvironmentValues, isLocalUrl } from './config-variables.ts';
-
-/** What every provider's settings begin with. */
-interface Account {
-  /** Credentials were given, so money is real as far as we know. */
-  readonly live: boolean;
-  /** Null: the provider's own address when live, the sandbox otherwise. */
-  readonly baseUrl: string | null;
-  /** Calls a second of this process; null: no limit of ours. */
-  readonly rps: number | null;
-}
-
-export interface ProviderConfig {
-  readonly stripe: Account & { readonly secretKey: string; readonly webhookSecrets: readonly string[] };
-  readonly paypal: Account & { readonly clientId: string; readonly clientSecret: string; readonly webhookId: string };
-  readonly square: Account & {
-    readonly accessToken: string;
-    readonly signatureKeys: readonly string[];
-    /** Null: where the sandbox sends its events. */
-    readonly notificationUrl: string | null;
-    readonly locationId: string;
-  };
-  readonly tipalti: Account & {
-    readonly clientId: string;
-    readonly clientSecret: string;
-    readonly refreshToken: string;
-    readonly payer: string;
-    readonly authUrl: string | null;
-    readonly ipnUrl: string | null;
-  };
-  readonly demobank: { readonly secretKey: string; readonly webhookSecrets: readonly string[] };
-}
 
 /** Those that really exist, as the sandbox's own Demobank does not. */
 export const REAL_PROVIDERS = ['stripe', 'paypal', 'square', 'tipalti'] as const;
 type RealProvider = (typeof REAL_PROVIDERS)[number];
+
+interface Paced {
+  /** Calls a second of this process; null: no limit of ours. */
+  readonly rps: number | null;
+}
+
+/** What opens each provider, and how fast the real ones may be called. */
+export type ProviderConfig = Pick<ProviderSettings, 'demobank'> & {
+  readonly [Name in RealProvider]: ProviderSettings[Name] & Paced;
+};
 
 // Known to everyone who reads this file, so they protect nothing: they only sign what the local sandbox sends.
 const sandboxDefaults = {
@@ -118,7 +98,7 @@ export function realProviders(config: Pick<ProviderConfig, RealProvider>): RealP
   return REAL_PROVIDERS.filter((name) => isReal(config[name]));
 }
 
-function accountOf(provider: RealProvider, values: EnvironmentValues): Account {
+function accountOf(provider: RealProvider, values: EnvironmentValues) {
   const live = credentialsOf[provider].toCall.some(({ name }) => isGiven(values, name));
   const { baseUrl, rps } = addressesOf(values)[provider];
   return { live, baseUrl: baseUrl ?? null, rps: rps ?? (live ? documentedRps[provider] : null) };
