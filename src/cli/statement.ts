@@ -38,12 +38,12 @@ export async function runStatement(file: string, { wait, ...named }: StatementNa
   try {
     const misfiled = await findMisfiled(db, { provider, kind, lines });
     if (misfiled.length > 0) throw new UsageError(misfiledText(misfiled, named));
-    const name = await fileStatement(db, { provider, kind, lines });
+    const filed = await fileStatement(db, { provider, kind, lines });
     const giveUpAt = performance.now() + wait * 1000;
-    let looked = await readStatement(db, name);
+    let looked = await readStatement(db, filed);
     while (looked.open > 0 && performance.now() < giveUpAt) {
       await delay(LOOK_AGAIN_MS);
-      looked = await readStatement(db, name);
+      looked = await readStatement(db, filed);
     }
     process.stdout.write(`${reportText(looked)}\n`);
     if (looked.open > 0 || looked.outcomes.unmatched !== undefined) process.exitCode = 1;

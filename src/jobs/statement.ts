@@ -3,7 +3,7 @@
 
 import { sql } from 'kysely';
 import type { Pkid } from '../domain/id.ts';
-import { PAYMENT_KINDS, PROVIDERS } from '../domain/provider.ts';
+import { PAYMENT_KINDS, PROVIDERS, type ProviderName } from '../domain/provider.ts';
 import { beginningsOf, nameIn, type StatementName } from '../domain/statement.ts';
 import type { Db } from '../runtime/db.ts';
 
@@ -99,8 +99,15 @@ async function findBooked(db: Db, lines: readonly StatementLine[]): Promise<Book
   return rows.map(({ extern_id: externId, is_it: isIt, ...booked }) => ({ ...booked, externId, isIt }));
 }
 
-/** Returns its name in the inbox. Filed again it is looked at again, which changes nothing twice. */
-export async function fileStatement(db: Db, { provider, kind, lines }: Statement): Promise<string> {
+/** Where its lines are in the inbox. */
+interface Filed {
+  readonly provider: ProviderName;
+  /** Each line's event id begins with it. */
+  readonly name: string;
+}
+
+/** Filed again it is looked at again, which changes nothing twice. */
+export async function fileStatement(db: Db, { provider, kind, lines }: Statement): Promise<Filed> {
   const name = `${NAME_START}${new Date().toISOString()}:${kind}`;
   const once = [...new Map(lines.map((line) => [line.externId, line])).values()];
   for (let start = 0; start < once.length; start += LINES_A_STATEMENT) {
@@ -114,12 +121,14 @@ export async function fileStatement(db: Db, { provider, kind, lines }: Statement
            AS line (extern_id, pkid)
       ORDER BY extern_id`.execute(db.sql);
   }
-  return name;
+  return { provider, name };
 }
 
-export async function readStatement(db: Db, name: string): Promise<Looked> {
+export async function readStatement(db: Pick<Db, 'sql'>, { provider, name }: Filed): Promise<Looked> {
+  // By the provider too: the inbox is in the order of both.
   const { rows } = await sql<{ outcome: string | null; count: number }>`
-    SELECT outcome, count(*)::int AS count FROM provider_event WHERE starts_with(event_id, ${`${name}:`})
+    SELECT outcome, count(*)::int AS count FROM provider_event
+    WHERE provider = ${provider} AND starts_with(event_id, ${`${name}:`})
     GROUP BY outcome ORDER BY outcome`.execute(db.sql);
   const done = rows.flatMap(({ outcome, count }) => (outcome === null ? [] : [[outcome, count] as const]));
   return { open: rows.find(({ outcome }) => outcome === null)?.count ?? 0, outcomes: Object.fromEntries(done) };

@@ -120,9 +120,9 @@ describe('on books that have a payout', () => {
 
   test('what the provider does not know either is told so', async () => {
     const lines = [{ externId: 'tr_nowhere', pkid: pkidOf('payout', 'nobody') }];
-    const name = await fileStatement(remit.app.db, { provider: 'stripe', kind: 'payout', lines });
+    const filed = await fileStatement(remit.app.db, { provider: 'stripe', kind: 'payout', lines });
     await until(
-      () => readStatement(remit.app.db, name),
+      () => readStatement(remit.app.db, filed),
       ({ open }) => open === 0,
     );
     const { discrepancies } = await remit.app.reviews.attention();

@@ -256,8 +256,8 @@ async function look({ provider, kind }: List): Promise<Looked> {
   const lines = linesOf((one) => one.provider === provider && one.kind === kind);
   // Only a payout has to be told what we call it.
   const given = kind === 'payout' ? lines : lines.map(({ externId }) => ({ externId, pkid: null }));
-  const name = await fileStatement(db, { provider, kind, lines: given });
-  return until('every line was looked at', async () => isDone(await readStatement(db, name)), WITHIN_MS);
+  const filed = await fileStatement(db, { provider, kind, lines: given });
+  return until('every line was looked at', async () => isDone(await readStatement(db, filed)), WITHIN_MS);
 }
 
 const isDone = (looked: Looked) => (looked.open === 0 ? looked : null);
