@@ -68,6 +68,7 @@ export interface AttentionView {
   readonly unapplied: readonly unknown[];
   readonly disputes: readonly unknown[];
   readonly webhook_endpoints: readonly unknown[];
+  readonly provider_events: readonly unknown[];
   readonly oldest_unfinished: readonly {
     readonly kind: string;
     readonly age_seconds: number;

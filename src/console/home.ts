@@ -23,6 +23,7 @@ const DISCREPANCY_COLUMNS = ['kind', 'semantic_key', 'amount', 'provider', 'reas
 const UNAPPLIED_COLUMNS = ['kind', 'semantic_key', 'amount', 'provider', 'reason', 'age_seconds', 'unapplied_id'];
 const DISPUTE_COLUMNS = ['dispute_id', 'order_id', 'amount', 'provider', 'age_seconds', 'evidence_due'];
 const ENDPOINT_COLUMNS = ['url', 'status', 'reason', 'failed', 'age_seconds'];
+const EVENT_COLUMNS = ['provider', 'type', 'extern_payment_id', 'age_seconds', 'next_look_at'];
 const STALE_COLUMNS = ['kind', 'semantic_key', 'amount', 'provider', 'age_seconds', 'attempts', 'next_look_at'];
 const RUNBOOK = new URL('../../docs/runbook.md', import.meta.url);
 const HEADERS = {
@@ -58,11 +59,12 @@ function page(facts: {
   const { attention, readiness, providers } = facts;
   const { review, unapplied, disputes, stale } = attention;
   const discrepancies = beside(attention);
-  const { oldest_unfinished: unfinished, webhook_endpoints: endpoints } = attention;
+  const { oldest_unfinished: unfinished, webhook_endpoints: endpoints, provider_events: events } = attention;
   const unfinishedRows = unfinished.map((row) => ({ ...row }));
   const checks = Object.entries(readiness.checks);
   const checkRows = checks.map(([check, { ok, detail }]) => ({ check, state: ok ? 'ok' : 'NOT OK', detail }));
-  const needs = [review, discrepancies, unapplied, disputes, endpoints].reduce((sum, rows) => sum + rows.length, 0);
+  const lists = [review, discrepancies, unapplied, disputes, endpoints, events];
+  const needs = lists.reduce((sum, rows) => sum + rows.length, 0);
   return html`<!doctype html>
 <html lang="en">
   <head>
@@ -84,6 +86,7 @@ function page(facts: {
       ${table('In review', review, REVIEW_COLUMNS)} ${table('Discrepancies', discrepancies, DISCREPANCY_COLUMNS)}
       ${table('Unapplied money', unapplied, UNAPPLIED_COLUMNS)} ${table('Open disputes', disputes, DISPUTE_COLUMNS)}
       ${table('Endpoints that were not told', endpoints, ENDPOINT_COLUMNS)}
+      ${table('Events that could not be applied', events, EVENT_COLUMNS)}
       ${table('Waiting longer than usual', stale, STALE_COLUMNS)}
       ${table('Unfinished', unfinishedRows, ['kind', 'count', 'age_seconds'])}
       ${table('Process', checkRows, ['check', 'state', 'detail'])}

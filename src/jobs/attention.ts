@@ -1,5 +1,6 @@
 // Everything that needs a person, in one place, with money and age: operations in review, open discrepancies, money
-// that fits nothing, disputes to answer, endpoints that hear nothing, and operations that wait for longer than usual.
+// that fits nothing, disputes to answer, endpoints that hear nothing, events of providers that could not be applied,
+// and operations that wait for longer than usual.
 
 import { type RawBuilder, sql } from 'kysely';
 import { PAYMENT_KINDS, type PaymentKind, type Provider } from '../domain/provider.ts';
@@ -14,26 +15,39 @@ export interface Attention {
   readonly unapplied: Rows;
   readonly disputes: Rows;
   readonly webhook_endpoints: Rows;
+  readonly provider_events: Rows;
   readonly oldest_unfinished: readonly { kind: string; age_seconds: number; count: number }[];
   readonly stale: Rows;
 }
 
 /** What a page can show; the oldest come first, so nothing is hidden for ever. */
 const ROWS_MAX = 200;
+/** An event is applied within seconds. A provider that was away for so long has told nobody what it is about. */
+const EVENT_WAITS_MAX_S = 3_600;
 
 export async function readAttention(db: Db, providers: Iterable<Provider>): Promise<Attention> {
   const read = async (query: RawBuilder<Record<string, unknown>>) => (await query.execute(db.sql)).rows.map(withTimes);
-  const [review, discrepancies, unapplied, disputes, endpoints, unfinished, stale] = await Promise.all([
+  const [review, discrepancies, unapplied, disputes, endpoints, events, unfinished, stale] = await Promise.all([
     read(inReview()),
     read(openDiscrepancies()),
     read(openUnapplied()),
     read(openDisputes()),
     read(unheardEndpoints()),
+    read(unappliedEvents()),
     oldestUnfinished().execute(db.sql),
     read(waitingLong(providers)),
   ]);
   const oldest = unfinished.rows;
-  return { review, discrepancies, unapplied, disputes, webhook_endpoints: endpoints, oldest_unfinished: oldest, stale };
+  return {
+    review,
+    discrepancies,
+    unapplied,
+    disputes,
+    webhook_endpoints: endpoints,
+    provider_events: events,
+    oldest_unfinished: oldest,
+    stale,
+  };
 }
 
 function inReview(): RawBuilder<Record<string, unknown>> {
@@ -74,6 +88,16 @@ function unheardEndpoints(): RawBuilder<Record<string, unknown>> {
     JOIN (SELECT endpoint_id, count(*)::int AS failed, min(created_at) AS since FROM delivery
           WHERE status = 'failed' GROUP BY endpoint_id) f USING (endpoint_id)
     ORDER BY f.since LIMIT ${ROWS_MAX}`;
+}
+
+/** Until one is applied the books lack what it tells of, such as a dispute, and nothing else says so. */
+function unappliedEvents(): RawBuilder<Record<string, unknown>> {
+  return sql`
+    SELECT provider, event_id, type, extern_payment_id, pkid, received_at AS since, due_at AS next_look_at,
+           ${ageSince('received_at')}
+    FROM provider_event e
+    WHERE due_at IS NOT NULL AND e.received_at < now() - make_interval(secs => ${EVENT_WAITS_MAX_S})
+    ORDER BY e.received_at LIMIT ${ROWS_MAX}`;
 }
 
 /** What waits for its buyer is nobody's to look after until the time that the buyer was given is over. */

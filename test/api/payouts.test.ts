@@ -196,6 +196,7 @@ describe('an operator', () => {
       'unapplied',
       'disputes',
       'webhook_endpoints',
+      'provider_events',
       'oldest_unfinished',
       'stale',
     ]);

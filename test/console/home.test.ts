@@ -11,6 +11,7 @@ const NOTHING: Attention = {
   unapplied: [],
   disputes: [],
   webhook_endpoints: [],
+  provider_events: [],
   oldest_unfinished: [],
   stale: [],
 };

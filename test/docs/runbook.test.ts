@@ -24,6 +24,7 @@ const ATTENTION = {
   unapplied: true,
   disputes: true,
   webhook_endpoints: true,
+  provider_events: true,
   oldest_unfinished: true,
   stale: true,
 } as const satisfies Record<keyof Attention, true>;

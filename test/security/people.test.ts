@@ -46,7 +46,7 @@ describe('/v1/attention', () => {
     expect(Object.fromEntries(rows.map(({ mark, tables }) => [mark, tables]))).toEqual(MARKS);
   });
 
-  it('lists all that waits: reviews of each kind, differences, money, disputes, endpoints, what is late', async () => {
+  it('lists all that waits: reviews, differences, money, disputes, endpoints, events, what is late', async () => {
     const { db } = rig.remit.app;
     for (const [kind, key] of [
       ['payout', waiting.payouts],
@@ -63,6 +63,10 @@ describe('/v1/attention', () => {
                                    parts, uncovered, created_at, updated_at)
       VALUES ('stripe:dp_1', gen_random_uuid(), 'stripe', 'dp_1', ${pkidOf('payin', 'desk-paid')}, 10, 'USD', 0, 'open',
               '[]', 0, now(), now())`.execute(db.sql);
+    await sql`INSERT INTO provider_event (provider, event_id, type, subject, extern_payment_id, body, occurred_at,
+                                          received_at, due_at)
+      SELECT 'stripe', 'evt_' || age, 'charge.dispute.created', 'dispute', 'dp_2', '{}', now(),
+             now() - age * interval '1 minute', now() FROM unnest(ARRAY[59, 61]) age`.execute(db.sql);
     await sql`WITH endpoint AS (
         INSERT INTO webhook_endpoint (endpoint_id, url, events, secret, status, created_at, updated_at)
         VALUES (gen_random_uuid(), 'https://deaf.example/', '["*"]', decode(repeat('00', 32), 'hex'), 'enabled', now(),
@@ -85,13 +89,15 @@ describe('/v1/attention', () => {
     expect(listed('unapplied', 'unapplied_id')).toContain(waiting.unapplied);
     expect(listed('disputes', 'dispute_id')).toEqual(['stripe:dp_1']);
     expect(listed('webhook_endpoints', 'url')).toEqual(['https://deaf.example/']);
+    expect(listed('provider_events', 'event_id')).toEqual(['evt_61']);
     expect(listed('stale', 'semantic_key')).toEqual(['desk-twice']);
     expect(listed('oldest_unfinished', 'kind')).toEqual(['payin', 'payout', 'refund']);
-    for (const name of ['review', 'discrepancies', 'unapplied', 'disputes', 'webhook_endpoints', 'stale']) {
+    const { oldest_unfinished: _, ...lists } = json;
+    for (const name of Object.keys(lists)) {
       for (const row of rowsIn(json, name)) expect(row.age_seconds).toBeGreaterThanOrEqual(0);
     }
     // What was only planted goes again, so that the books can be proved at the end.
-    for (const table of ['dispute', 'delivery', 'outgoing_event', 'webhook_endpoint']) {
+    for (const table of ['dispute', 'delivery', 'outgoing_event', 'webhook_endpoint', 'provider_event']) {
       await sql`DELETE FROM ${sql.table(table)}`.execute(db.sql);
     }
     await sql`UPDATE payin SET confirmed_at = created_at`.execute(db.sql);

@@ -16,6 +16,9 @@ const attentionView = z
       .array(z.unknown())
       .openapi({ description: 'Open disputes; the one whose evidence is due first comes first.' }),
     webhook_endpoints: z.array(z.unknown()).openapi({ description: 'Endpoints with deliveries that were given up.' }),
+    provider_events: z
+      .array(z.unknown())
+      .openapi({ description: 'Events of providers that could not be applied for an hour.' }),
     oldest_unfinished: z.array(z.object({ kind: z.string(), age_seconds: z.number(), count: z.int() })),
     stale: z.array(z.unknown()).openapi({ description: 'At a provider for longer than its usual time.' }),
   })
@@ -70,6 +73,7 @@ const attention = endpoint({
         unapplied: [...unapplied],
         disputes: [...rest.disputes],
         webhook_endpoints: [...rest.webhook_endpoints],
+        provider_events: [...rest.provider_events],
         oldest_unfinished: [...oldest_unfinished],
         stale: [...stale],
       },
