@@ -82,6 +82,7 @@ export type ClaimDecision =
 
 /** Crashes in a row after which a person must look (failure model, M14). */
 const CRASHES_MAX = 5;
+
 export function moneyOf(payment: Payment): Money {
   return { amountMinor: payment.amountMinor, currency: payment.currency };
 }

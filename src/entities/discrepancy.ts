@@ -4,6 +4,19 @@ import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 import type { OperationKind, Pkid } from '../domain/id.ts';
 import type { Currency } from '../domain/money.ts';
 import type { ProviderName } from '../domain/provider.ts';
+import type { ReviewReason } from '../domain/verdict.ts';
+
+/** Every review has one of its own reason. The runbook says of each what to do. */
+export type DiscrepancyReason =
+  | ReviewReason
+  | 'paid_but_failed'
+  | 'contradicts_final'
+  | 'return_withdrawn'
+  | 'refund_returned'
+  | 'external_refund'
+  | 'external_reversed'
+  | 'not_compensated'
+  | 'unmatched_event';
 
 export const DiscrepancyEntity = defineEntity({
   name: 'Discrepancy',
@@ -12,7 +25,7 @@ export const DiscrepancyEntity = defineEntity({
     // Derived from its operation and reason, so the same one is opened once.
     discrepancyId: p.uuid().fieldName('discrepancy_id').primary(),
     // Which difference.
-    reason: p.text().fieldName('reason'),
+    reason: p.text().$type<DiscrepancyReason>().fieldName('reason'),
     // Whose books differ.
     provider: p.text().$type<ProviderName>().fieldName('provider').nullable(),
     // The kind of our operation.

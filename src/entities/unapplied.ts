@@ -43,6 +43,7 @@ export const UnappliedEntity = defineEntity({
     appliedTo: p.text().fieldName('applied_to').nullable(),
   },
 });
+
 /** What of it is still this row's. */
 export function unappliedMinor({ amountMinor, splitOffMinor }: Pick<Unapplied, 'amountMinor' | 'splitOffMinor'>) {
   return amountMinor - splitOffMinor;

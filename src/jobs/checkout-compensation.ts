@@ -9,6 +9,7 @@ import { compensationKey } from '../domain/own-key.ts';
 import type { Payin } from '../domain/payin.ts';
 import type { Refund } from '../domain/refund.ts';
 import { isFinal } from '../domain/state-machine.ts';
+import type { DiscrepancyReason } from '../entities/discrepancy.ts';
 import type { LifeOptions } from './life.ts';
 import { readOrders } from './order-rows.ts';
 import type { PayinLife } from './payin.ts';
@@ -68,14 +69,14 @@ export function createCompensation(
     { orderId, amountMinor, semanticKey }: { orderId: string; amountMinor: bigint; semanticKey: string },
     { kind, of, why }: { kind: 'payin' | 'refund'; of: Payin | Refund; why: string | null },
   ): Promise<void> {
-    const discrepancyId = uuidV5(pkidOf('refund', semanticKey), 'discrepancy:not_compensated');
+    const discrepancyId = uuidV5(pkidOf('refund', semanticKey), `discrepancy:${REASON}`);
     const detail =
       `The refund of the order "${orderId}" of a cancelled checkout failed: ${why ?? 'no reason given'} ` +
       "Refund it under a new key, or into the buyer's wallet, and close this.";
     await sql`
       INSERT INTO discrepancy (discrepancy_id, reason, provider, operation_kind, pkid, semantic_key, amount, currency,
                                detail, opened_at)
-      VALUES (${discrepancyId}::uuid, 'not_compensated', ${of.provider}, ${kind}, ${of.pkid}::uuid, ${of.semanticKey},
+      VALUES (${discrepancyId}::uuid, ${REASON}, ${of.provider}, ${kind}, ${of.pkid}::uuid, ${of.semanticKey},
               ${amountMinor.toString()}, ${of.currency}, ${detail}, clock_timestamp())
       ON CONFLICT DO NOTHING`.execute(db.sql);
   }
@@ -84,6 +85,7 @@ export function createCompensation(
 }
 
 const CANCELED = 'The checkout was cancelled.';
+const REASON = 'not_compensated' satisfies DiscrepancyReason;
 
 /** Delivered orders stay delivered; what is being refunded is on its way. */
 function isUncompensated(order: Order): boolean {

@@ -6,6 +6,7 @@ import type { Pkid } from '../domain/id.ts';
 import type { Payin } from '../domain/payin.ts';
 import type { ProviderName } from '../domain/provider.ts';
 import { isFinal } from '../domain/state-machine.ts';
+import type { DiscrepancyReason } from '../entities/discrepancy.ts';
 import type { LifeOptions } from './life.ts';
 import { findPayments, isPayment } from './payment-lookup.ts';
 import { providerOf, unavailable } from './provider-of.ts';
@@ -15,6 +16,8 @@ import type { UnappliedLife } from './unapplied.ts';
 export type Externals = ReturnType<typeof createExternals>;
 
 type Outcome = 'applied' | 'no_effect' | 'unmatched' | 'ignored';
+
+const TOLD = 'external_refund' satisfies DiscrepancyReason;
 
 export function createExternals(
   options: LifeOptions,
@@ -47,7 +50,7 @@ export function createExternals(
   async function wasToldOf(provider: ProviderName, externId: string): Promise<boolean> {
     const { rows } = await sql`
       SELECT FROM discrepancy
-      WHERE reason = 'external_refund' AND extern_payment_id = ${externId} AND provider = ${provider}`.execute(db.sql);
+      WHERE reason = ${TOLD} AND extern_payment_id = ${externId} AND provider = ${provider}`.execute(db.sql);
     return rows.length > 0;
   }
 

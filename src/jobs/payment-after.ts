@@ -5,6 +5,7 @@ import { PaymentError } from '../domain/errors.ts';
 import { moneyOf, type Payment } from '../domain/payment.ts';
 import type { Answer, Provider, Succeeded } from '../domain/provider.ts';
 import { isFinal } from '../domain/state-machine.ts';
+import type { DiscrepancyReason } from '../entities/discrepancy.ts';
 import type { Decision } from '../ledger/step.ts';
 import type { LifeOptions } from './life.ts';
 import { callProvider } from './payment-call.ts';
@@ -116,7 +117,7 @@ function withdrawnEffects<Row extends Payment>(
   const detail =
     `Of what ${provider} had taken back of it, ${amountMinor} ${currency} (minor units) seem to be paid again. ` +
     'Compare the payment there with its timeline here, book the difference as the runbook says, and close this.';
-  const found = { reason: 'return_withdrawn', detail, externId, money: { amountMinor, currency }, now };
+  const found = { reason: 'return_withdrawn', detail, externId, money: { amountMinor, currency }, now } as const;
   return { movements: [], discrepancies: [discrepancyOf(rules.kind, row, found)] };
 }
 
@@ -161,7 +162,7 @@ function contradict<Row extends Payment>(
   };
 }
 
-function contradictionIn(row: Payment, answer: Answer): { reason: string; detail: string } | null {
+function contradictionIn(row: Payment, answer: Answer): { reason: DiscrepancyReason; detail: string } | null {
   if (row.status === 'failed' && answer.type === 'succeeded' && answer.reversedMinor < answer.money.amountMinor) {
     const detail = 'The operation is failed here, but the provider shows it as paid. Have it taken back there.';
     return { reason: 'paid_but_failed', detail };

@@ -5,7 +5,7 @@ import type { Money } from '../domain/money.ts';
 import { intentPatch, moneyOf, type Payment } from '../domain/payment.ts';
 import type { PaymentKind, Succeeded } from '../domain/provider.ts';
 import type { Step as CallStep, Evidence } from '../domain/verdict.ts';
-import type { Discrepancy } from '../entities/discrepancy.ts';
+import type { Discrepancy, DiscrepancyReason } from '../entities/discrepancy.ts';
 import type { ProviderCall } from '../entities/provider-call.ts';
 import type { CallAnswer } from '../ledger/step.ts';
 
@@ -83,7 +83,7 @@ export function discrepancyOf(
   kind: PaymentKind,
   row: Payment,
   found: {
-    reason: string;
+    reason: DiscrepancyReason;
     detail: string;
     /** What the provider shows, or else is on file. */
     success?: Pick<Succeeded, 'externId' | 'money'> | null;

@@ -8,6 +8,7 @@ import { claimPayment, failedPatch, firstStep, type Payment, type Timing } from 
 import type { PaymentKind, Provider, Succeeded } from '../domain/provider.ts';
 import { isFinal, type Status } from '../domain/state-machine.ts';
 import { type Step as CallStep, type Evidence, judge } from '../domain/verdict.ts';
+import type { DiscrepancyReason } from '../entities/discrepancy.ts';
 import type { CallAnswer, Conclusion, Decision, Seen, Step } from '../ledger/step.ts';
 import { evidenceOf, learn } from './payment-evidence.ts';
 import { type Answered, answerRow, discrepancyOf, type IntendedCall, intend } from './payment-records.ts';
@@ -216,7 +217,10 @@ function keepEvidence<Row extends Payment>(
   };
 }
 
-function lateContradiction(row: Payment, answer: Evidence['answer']): { reason: string; detail: string } | null {
+function lateContradiction(
+  row: Payment,
+  answer: Evidence['answer'],
+): { reason: DiscrepancyReason; detail: string } | null {
   const { status, externPaymentId } = row;
   if (answer.type === 'succeeded' && answer.reversedMinor >= answer.money.amountMinor) return null;
   if ((status === 'failed' && answer.type === 'succeeded') || (status === 'succeeded' && answer.type === 'declined')) {

@@ -5,6 +5,7 @@ import { sql } from 'kysely';
 import { type Pkid, uuidV5 } from '../domain/id.ts';
 import type { Money } from '../domain/money.ts';
 import type { Answer, Provider, ProviderEvent, ProviderName } from '../domain/provider.ts';
+import type { DiscrepancyReason } from '../entities/discrepancy.ts';
 import type { LifeOptions } from './life.ts';
 import { providerOf } from './provider-of.ts';
 
@@ -23,6 +24,7 @@ interface Shown {
   readonly isUnknown: boolean;
 }
 
+const REASON = 'unmatched_event' satisfies DiscrepancyReason;
 /** Any fixed value: one unknown payment is reported once, however many events speak of it. */
 const UNMATCHED_NAMESPACE = '0a0f1c1e-2f0a-5d7b-9a63-5d0e8f3c7b11';
 
@@ -69,7 +71,7 @@ export function createUnmatched({ db, providers, timing, log }: LifeOptions) {
     /** Opens its discrepancy, once. Returns our id of it, which its event did not need to carry. */
     async report(event: Unmatched): Promise<Pkid | null> {
       const { provider, eventId, subject, externId } = event;
-      log.error({ provider, reason: 'unmatched_event' }, 'a provider event matches no operation');
+      log.error({ provider, reason: REASON }, 'a provider event matches no operation');
       // What is not shown is told without its amount: that it is there is what matters.
       const unseen: Shown = { pkid: event.pkid, money: null, isUnknown: false };
       const { pkid, money, isUnknown } = await show(event).catch(() => unseen);
@@ -85,7 +87,7 @@ export function createUnmatched({ db, providers, timing, log }: LifeOptions) {
       await sql`
         INSERT INTO discrepancy (discrepancy_id, reason, provider, operation_kind, pkid, extern_payment_id, amount,
                                  currency, detail, opened_at)
-        VALUES (${uuidV5(UNMATCHED_NAMESPACE, `${provider}:${externId ?? eventId}`)}::uuid, 'unmatched_event',
+        VALUES (${uuidV5(UNMATCHED_NAMESPACE, `${provider}:${externId ?? eventId}`)}::uuid, ${REASON},
                 ${provider}, ${kind}, ${pkid}::uuid, ${externId}, ${money?.amountMinor.toString() ?? null}::bigint,
                 ${money?.currency ?? null}, ${detail}, clock_timestamp())
         ON CONFLICT DO NOTHING`.execute(db.sql);
@@ -98,7 +100,7 @@ export function createUnmatched({ db, providers, timing, log }: LifeOptions) {
         UPDATE discrepancy
         SET closed_at = date_trunc('milliseconds', clock_timestamp()), closed_by = 'statement',
             closed_reason = 'Its operation is here again.'
-        WHERE reason = 'unmatched_event' AND provider = ${provider} AND extern_payment_id = ${externId}
+        WHERE reason = ${REASON} AND provider = ${provider} AND extern_payment_id = ${externId}
           AND closed_at IS NULL`.execute(db.sql);
     },
   };
