@@ -1,6 +1,7 @@
 // The page about checkouts says what the program does: its worked example to the cent, and every kind of posting.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { CHECKOUT_STATUSES } from '../../src/domain/checkout.ts';
 import { parseCurrency } from '../../src/domain/money.ts';
@@ -33,11 +34,8 @@ test('the worked example is what the ledger books, step by step', () => {
 });
 
 test('every kind of posting has its line, and every state its name', () => {
-  const files = ['domain', 'jobs'].flatMap((folder) =>
-    readdirSync(new URL(`src/${folder}/`, root)).map((file) =>
-      readFileSync(new URL(`src/${folder}/${file}`, root), 'utf8'),
-    ),
-  );
+  const paths = globSync('src/{domain,jobs}/**/*.ts', { cwd: fileURLToPath(root) });
+  const files = paths.map((path) => readFileSync(new URL(path, root), 'utf8'));
   const written = files.flatMap((text) => [...text.matchAll(/\bevent: '([a-z_.]+)'/g)].map(([, event = '']) => event));
   expect(written).toContain('order.delivered');
   expect([...new Set(written)].filter((event) => !page.includes(`\`${event}\``))).toEqual([]);
