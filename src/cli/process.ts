@@ -1,5 +1,6 @@
 // What a process of remit consists of, in the order it is built and, backwards, taken down.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Listener } from '../api/listen.ts';
 import type { Readiness } from '../api/options.ts';
@@ -25,6 +26,8 @@ const AUDIT_EVERY_MS = 3_600_000;
 
 /** A server that restarts or replays its log is mostly back by then; else a supervisor starts us again. */
 const DATABASE_WAIT_MS = 30_000;
+/** Whoever asks gives up soon after. */
+const PROBE_TIMEOUT_MS = 2_000;
 
 /** Brings the schema up to date and refuses a database that cannot keep our promises. */
 export async function prepareDatabase(url: string, config: Config, log: Logger): Promise<string[]> {
@@ -124,14 +127,14 @@ export function addStores(app: App, { shutdown }: { shutdown: Shutdown }): void 
   shutdown.add('database', () => app.db.close());
 }
 
-async function readReadiness(app: App, { isEnding }: { isEnding: boolean }): Promise<Readiness> {
+export async function readReadiness(app: App, { isEnding }: { isEnding: boolean }): Promise<Readiness> {
   const [database, queue, age] = await Promise.all([
-    sql`SELECT 1`.execute(app.db.sql).then(
-      () => true,
-      () => false,
+    answerOf(
+      sql`SELECT 1`.execute(app.db.sql).then(() => true),
+      false,
     ),
     app.queues.ping(),
-    app.reconcileAge().catch(() => null),
+    answerOf(app.reconcileAge(), null),
   ]);
   const isReconciled = age === null || age.ageMs <= age.periodMs * HEARTBEAT_PERIODS_MAX;
   const ageText = age === null ? 'no worker has reconciled yet' : `${Math.round(age.ageMs)} ms ago`;
@@ -145,4 +148,10 @@ async function readReadiness(app: App, { isEnding }: { isEnding: boolean }): Pro
     reconcile: { ok: isReconciled, detail: ageText },
   };
   return { ok: Object.values(checks).every((check) => check.ok), checks };
+}
+
+/** What stands for an answer that does not come, or is an error. */
+function answerOf<Answer>(question: Promise<Answer>, otherwise: Answer): Promise<Answer> {
+  const late = delay(PROBE_TIMEOUT_MS, otherwise, { ref: false });
+  return Promise.race([question.catch(() => otherwise), late]);
 }
