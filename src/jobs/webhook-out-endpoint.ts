@@ -180,7 +180,7 @@ interface WithSecret {
 
 /**
  * The endpoint that is enabled with this URL and these events, in whatever order. Until this commit nobody else
- * registers or enables one; deliveries, which only point at these rows, go on.
+ * registers or enables one. New deliveries, which only point at these rows, go on; the end of one waits.
  */
 async function lockAndFindTwin(
   tx: Tx,
