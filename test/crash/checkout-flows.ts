@@ -75,11 +75,12 @@ export function refunds(provider: ProviderName, word: Word): Flow {
 /**
  * A lease takes nearly as long as the way back. Who looks only then is shown a refund that failed, and none here has
  * seen that it was paid: the money is back, and it fails. Where the first had lost its claim when it heard of the
- * success, and the next one hears of the failure, both were heard, and a person decides.
+ * success, and the next one hears of the failure, both were heard, and a person decides; or is told, where it has
+ * failed by then.
  */
 const BOUNCED: Flow['ends'] = [
   { status: 'succeeded', after: ['return'], reports: 'refund_returned' },
-  { status: 'failed', code: 'declined', moved: ['refund', 'return'] },
+  { status: 'failed', code: 'declined', moved: ['refund', 'return'], reportsWhenLate: 'contradicts_final' },
   { status: 'in_process', review: 'success_and_decline', moved: ['refund', 'return'], reports: 'success_and_decline' },
 ];
 

@@ -22,6 +22,8 @@ export type End = (
 ) & {
   /** Of what is told to people for it, the reason; else nothing may be told. */
   readonly reports?: string;
+  /** The same, where a worker that had lost its claim was the last to hear of it. */
+  readonly reportsWhenLate?: string;
 };
 
 export const PAID: End = { status: 'succeeded' };

@@ -127,8 +127,9 @@ function wrongReports(
   reports: ReadonlyMap<string, readonly string[]>,
 ): string | null {
   const told = (reports.get(pkid) ?? []).join();
-  const meant = endAs(flow, standing?.status)?.reports ?? '';
-  return told === meant ? null : `people are told: [${told}], and not [${meant}]`;
+  const end = endAs(flow, standing?.status);
+  const meant = end?.reports ?? '';
+  return told === meant || told === end?.reportsWhenLate ? null : `people are told: [${told}], and not [${meant}]`;
 }
 
 /** Deliveries that have not come to their end, or of which the platform has heard nothing. */
