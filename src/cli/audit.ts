@@ -1,23 +1,12 @@
 // `remit audit`: proves the books and says what is wrong. Exit code 1 when something is.
 
 import { audit } from '../ledger/audit.ts';
-import { readConfig } from '../runtime/config.ts';
-import { createLogger } from '../runtime/logger.ts';
-import { joinDatabase, openAnsweringDb } from './database.ts';
+import { withDatabase } from './database.ts';
 
 export async function runAudit({ json = false }: { json?: boolean }): Promise<void> {
-  const config = readConfig();
-  const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
-  const database = await joinDatabase(config, log);
-  const db = await openAnsweringDb(database.url, log);
-  try {
-    const report = await audit(db);
-    process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report));
-    if (!report.ok) process.exitCode = 1;
-  } finally {
-    await db.close();
-    await database.close();
-  }
+  const report = await withDatabase(audit);
+  process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report));
+  if (!report.ok) process.exitCode = 1;
 }
 
 export function reportText({ ok, checks }: Awaited<ReturnType<typeof audit>>): string {

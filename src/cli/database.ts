@@ -2,10 +2,10 @@
 
 import { sql } from 'kysely';
 import pg from 'pg';
-import type { Config } from '../runtime/config.ts';
-import { type Db, isRetryable, openDb } from '../runtime/db.ts';
+import { type Config, readConfig } from '../runtime/config.ts';
+import { type Db, isRetryable, isSchemaMissing, openDb } from '../runtime/db.ts';
 import { findEmbeddedPostgres, startEmbeddedPostgres } from '../runtime/embedded-postgres.ts';
-import type { Logger } from '../runtime/logger.ts';
+import { createLogger, type Logger } from '../runtime/logger.ts';
 
 export interface Database {
   readonly url: string;
@@ -50,6 +50,26 @@ export async function joinDatabase(config: Config, log: Logger): Promise<Databas
   const server = await startEmbeddedPostgres({ dataDir: config.dataDir, unsafe: config.unsafeDurability, log });
   return { url: server.url, isEmbedded: true, close: () => server.stop() };
 }
+
+/** For a command that reads or writes the database once, and neither migrates it nor waits for it. */
+export async function withDatabase<Result>(work: (db: Db) => Promise<Result>): Promise<Result> {
+  const config = readConfig();
+  const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
+  const database = await joinDatabase(config, log);
+  try {
+    const db = await openAnsweringDb(database.url, log);
+    return await work(db).finally(() => db.close());
+  } catch (error) {
+    if (!isSchemaMissing(error)) throw error;
+    throw new Error(`${NOT_MIGRATED} (${reasonOf(error)})`, { cause: error });
+  } finally {
+    await database.close();
+  }
+}
+
+const NOT_MIGRATED =
+  'The database has no tables of remit, or those of an older version. Check DATABASE_URL, or bring it up to date: ' +
+  'npm run remit -- migrate';
 
 /**
  * Opened, and known to answer: a wrong address or password is told in plain words, whatever the command. One that is

@@ -2,23 +2,20 @@
 
 import { text } from 'node:stream/consumers';
 import { createApiKey, findApiKey, listApiKeys, revokeApiKey, type Scope } from '../jobs/api-key.ts';
-import { readConfig } from '../runtime/config.ts';
-import type { Db } from '../runtime/db.ts';
-import { createLogger } from '../runtime/logger.ts';
-import { joinDatabase, openAnsweringDb } from './database.ts';
+import { withDatabase } from './database.ts';
 import { UsageError } from './usage-error.ts';
 
 const REVOKE_FORM = 'Give one key id, one key, or "-" and the key on the standard input.';
 
 export async function createKey({ scopes, name }: { scopes: readonly Scope[]; name: string }): Promise<void> {
-  const made = await withDb((db) => createApiKey(db, { name, scopes }));
+  const made = await withDatabase((db) => createApiKey(db, { name, scopes }));
   process.stdout.write(`${made.key}\n`);
   const ended = `npm run remit -- keys revoke ${made.keyId}`;
   process.stderr.write(`Key ${made.keyId} (${scopes.join(', ')}). It is shown once; revoke it with: ${ended}\n`);
 }
 
 export async function listKeys({ json = false }: { json?: boolean }): Promise<void> {
-  const keys = await withDb(listApiKeys);
+  const keys = await withDatabase(listApiKeys);
   const rows = keys.map(({ keyId, name, scopes, createdAt, revokedAt }) => ({
     key_id: keyId,
     name,
@@ -35,7 +32,7 @@ export async function revokeKey(given: readonly string[]): Promise<void> {
   if (one === undefined || more.length > 0) throw new UsageError(`These are several words. ${REVOKE_FORM}`);
   const named = one === '-' ? (await text(process.stdin)).trim() : one;
   if (named === '' || /\s/.test(named)) throw new UsageError(`The input is not one key. ${REVOKE_FORM}`);
-  const answer = await withDb(async (db) => {
+  const answer = await withDatabase(async (db) => {
     const key = await findApiKey(db, named);
     if (key === null) throw new Error('There is no such key. The keys and their ids: npm run remit -- keys list');
     const said = `${key.keyId} (${visible(key.name)})`;
@@ -66,17 +63,4 @@ function tableText(rows: readonly Row[]): string {
 /** A name is anybody's text; the terminal is not to act on it. */
 function visible(name: string): string {
   return name.replaceAll(/\p{C}/gu, '?');
-}
-
-async function withDb<Result>(work: (db: Db) => Promise<Result>): Promise<Result> {
-  const config = readConfig();
-  const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
-  const database = await joinDatabase(config, log);
-  const db = await openAnsweringDb(database.url, log);
-  try {
-    return await work(db);
-  } finally {
-    await db.close();
-    await database.close();
-  }
 }

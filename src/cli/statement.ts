@@ -14,9 +14,7 @@ import {
   readStatement,
   type StatementLine,
 } from '../jobs/statement.ts';
-import { readConfig } from '../runtime/config.ts';
-import { createLogger } from '../runtime/logger.ts';
-import { joinDatabase, openAnsweringDb } from './database.ts';
+import { withDatabase } from './database.ts';
 import { UsageError } from './usage-error.ts';
 
 /** A line is the provider's id, then perhaps our reference as the provider has it, with or without its dashes. */
@@ -31,26 +29,20 @@ export async function runStatement(file: string, { wait, ...named }: StatementNa
   const { provider, kind } = named;
   refuseImpossible(named);
   const lines = parseStatement(await readStatementFile(file));
-  const config = readConfig();
-  const log = createLogger({ level: config.logLevel, format: config.logFormat, destination: process.stderr });
-  const database = await joinDatabase(config, log);
-  const db = await openAnsweringDb(database.url, log);
-  try {
+  const looked = await withDatabase(async (db) => {
     const misfiled = await findMisfiled(db, { provider, kind, lines });
     if (misfiled.length > 0) throw new UsageError(misfiledText(misfiled, named));
     const filed = await fileStatement(db, { provider, kind, lines });
     const giveUpAt = performance.now() + wait * 1000;
-    let looked = await readStatement(db, filed);
-    while (looked.open > 0 && performance.now() < giveUpAt) {
+    let seen = await readStatement(db, filed);
+    while (seen.open > 0 && performance.now() < giveUpAt) {
       await delay(LOOK_AGAIN_MS);
-      looked = await readStatement(db, filed);
+      seen = await readStatement(db, filed);
     }
-    process.stdout.write(`${reportText(looked)}\n`);
-    if (looked.open > 0 || looked.outcomes.unmatched !== undefined) process.exitCode = 1;
-  } finally {
-    await db.close();
-    await database.close();
-  }
+    return seen;
+  });
+  process.stdout.write(`${reportText(looked)}\n`);
+  if (looked.open > 0 || looked.outcomes.unmatched !== undefined) process.exitCode = 1;
 }
 
 function refuseImpossible({ provider, kind }: StatementName): void {

@@ -228,6 +228,11 @@ export function isRetryable(error: unknown): boolean {
   return error instanceof Error && CONNECTION_LOST.test(`${codeOf(error)} ${error.message}`);
 }
 
+/** A table, column or function that is asked for is not there: nobody has migrated, or to an older version only. */
+export function isSchemaMissing(error: unknown): boolean {
+  return ['42P01', '42703', '42883'].includes(sqlStateOf(error) ?? '');
+}
+
 /** Somebody else's row stands under this key; it was committed after it was looked for. */
 export function isDuplicateKey(error: unknown): boolean {
   return sqlStateOf(error) === '23505';

@@ -7,6 +7,8 @@ import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { openAnsweringDb } from '../../src/cli/database.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
+import { runCommand } from '../harness/command.ts';
+import { createEmptyDatabase } from '../harness/postgres.ts';
 import { freePort, openHome, until } from '../harness/process.ts';
 
 const LONG_MS = 20_000;
@@ -55,6 +57,25 @@ describe('a database that does not answer at the start', () => {
     expect(performance.now() - begun).toBeLessThan(LONG_MS);
     expect(lines).toEqual([]);
   });
+});
+
+test.each([
+  { args: ['keys', 'list'] },
+  { args: ['keys', 'create', '--scopes', 'read'] },
+  { args: ['keys', 'revoke', 'a-key-that-was-never-made'] },
+  { args: ['audit'] },
+  { args: ['statement', '-', '--provider', 'stripe', '--kind', 'payout'], input: 'tr_1' },
+])('$args on a database that nobody has migrated say so, and how to', async ({ args, input = '' }) => {
+  const database = await createEmptyDatabase();
+  try {
+    const { code, stderr } = await runCommand(args, { env: { DATABASE_URL: database.url }, input });
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/^The database has no tables of remit.* npm run remit -- migrate \(.*\)\n$/),
+    });
+  } finally {
+    await database.drop();
+  }
 });
 
 test('a worker that waits for its database at the start can be told to end', async () => {
