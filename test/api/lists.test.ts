@@ -19,6 +19,14 @@ beforeAll(async () => {
       currency: 'USD',
       reason: 'funds',
     });
+    await rig.post('/v1/treasury', {
+      semantic_key: `bank-${id}`,
+      from: '@provider:stripe:USD',
+      to: '@bank:USD',
+      amount: '5',
+      currency: 'USD',
+      reference: 'statement 7',
+    });
     await rig.post('/v1/payouts', {
       semantic_key: `${id}-payout`,
       wallet_id: id,
@@ -56,6 +64,8 @@ const LISTS = [
   { path: '/v1/orders', id: 'order_id' },
   { path: '/v1/payins', id: 'semantic_key' },
   { path: '/v1/refunds', id: 'semantic_key' },
+  { path: '/v1/adjustments', id: 'semantic_key' },
+  { path: '/v1/treasury', id: 'semantic_key' },
   { path: '/v1/postings', id: 'posting_id' },
   { path: '/v1/wallets/list-w-0/entries', id: 'seq' },
 ];
@@ -105,8 +115,17 @@ describe('a filter', () => {
     ['/v1/payins?order_id=list-w-3-order&status=succeeded', 'semantic_key', ['list-w-3-payin']],
     ['/v1/refunds?seller_id=list-owner-4&provider=stripe', 'semantic_key', ['list-w-4-refund']],
     ['/v1/refunds?wallet_id=list-w-4', 'semantic_key', []],
+    ['/v1/adjustments?wallet_id=list-w-5', 'semantic_key', ['fund-list-w-5']],
+    ['/v1/adjustments?wallet_id=@bank:USD', 'semantic_key', []],
+    ['/v1/treasury?wallet_id=@bank:USD&limit=1', 'semantic_key', ['bank-list-w-6']],
+    ['/v1/treasury?wallet_id=@provider:paypal:USD', 'semantic_key', []],
   ])('%s finds exactly what it says', async (path, id, ids) => {
     expect(rowsOf(await rig.get(path)).map((row) => row[id])).toEqual(ids);
+  });
+
+  it.each(['adjustments', 'treasury'])('of %s shows each as its own address does', async (name) => {
+    const [newest] = rowsOf(await rig.get(`/v1/${name}`));
+    expect((await rig.get(`/v1/${name}/${newest?.semantic_key}`)).json).toEqual(newest);
   });
 
   it('by event and wallet finds the postings with their entries', async () => {

@@ -4,9 +4,11 @@ import { z } from '@hono/zod-openapi';
 import { PaymentError } from '../../domain/errors.ts';
 import { pkidOf } from '../../domain/id.ts';
 import { type Adjustment, AdjustmentEntity } from '../../entities/adjustment.ts';
+import { readBookingPage } from '../booking-pages.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
-import { currency, personsWallet, semanticKey, signedAmount, text } from '../fields.ts';
+import { currency, personsWallet, semanticKey, signedAmount, text, walletId } from '../fields.ts';
 import { intakeReply, taken } from '../intake-reply.ts';
+import { createdQuery, mapPage, pageOf, pageQuery } from '../pages.ts';
 
 const adjustmentView = z
   .object({
@@ -91,7 +93,31 @@ const get = endpoint({
   },
 });
 
-export const adjustmentRoutes = [create, get];
+const list = endpoint({
+  method: 'get',
+  path: '/v1/adjustments',
+  tag: 'Ledger',
+  summary: 'List adjustments, newest first',
+  scope: 'read',
+  params: none,
+  query: z.strictObject({ ...pageQuery, ...createdQuery, wallet_id: walletId.optional() }),
+  body: noBody,
+  answer: pageOf(adjustmentView, 'Adjustment'),
+  statuses: { 200: 'One page.' },
+  errors: [],
+  async handle({ query }, api) {
+    const page = await readBookingPage(api.db.sql, {
+      bookings: api.tables.adjustment,
+      postings: api.tables.posting,
+      event: 'adjustment',
+      walletId: query.wallet_id,
+      page: query,
+    });
+    return { status: 200, body: mapPage(page, present) };
+  },
+});
+
+export const adjustmentRoutes = [create, get, list];
 
 function present(row: Adjustment): z.input<typeof adjustmentView> {
   return {

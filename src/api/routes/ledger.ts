@@ -1,13 +1,13 @@
 // The ledger, to be read: postings with their entries, and the trial balance.
 
 import { z } from '@hono/zod-openapi';
-import { sql } from 'kysely';
 import { PaymentError } from '../../domain/errors.ts';
 import type { PostingId } from '../../domain/id.ts';
 import { PostingEntity } from '../../entities/posting.ts';
+import { postedAs } from '../booking-pages.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
 import { currency, time, walletId } from '../fields.ts';
-import { createdQuery, given, isUuid, pageOf, pageQuery, readPage } from '../pages.ts';
+import { createdQuery, isUuid, pageOf, pageQuery, readPage } from '../pages.ts';
 import { pastTime } from '../past-time.ts';
 import { postingView, presentPostings, readTrialBalance, trialBalanceView } from '../views/posting.ts';
 
@@ -52,12 +52,7 @@ const list = endpoint({
   statuses: { 200: 'One page.' },
   errors: [],
   async handle({ query }, api) {
-    const where = given([
-      query.event && sql`event = ${query.event}`,
-      // Says the same again in the words of the index of everything but transfers.
-      query.event && query.event !== 'transfer' && sql`event <> 'transfer'`,
-      query.wallet_id && sql`posting_id IN (SELECT e.posting_id FROM entry e WHERE e.wallet_id = ${query.wallet_id})`,
-    ]);
+    const where = postedAs(query.event, query.wallet_id);
     const page = await readPage(api.db.sql, { table: api.tables.posting, id: 'postingId', where, page: query });
     return { status: 200, body: { ...page, data: await presentPostings(page.data, api.db.sql) } };
   },

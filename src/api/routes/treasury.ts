@@ -4,9 +4,11 @@ import { z } from '@hono/zod-openapi';
 import { PaymentError } from '../../domain/errors.ts';
 import { pkidOf } from '../../domain/id.ts';
 import { type Treasury, TreasuryEntity } from '../../entities/treasury.ts';
+import { readBookingPage } from '../booking-pages.ts';
 import { endpoint, noBody, none } from '../endpoint.ts';
 import { amount, currency, semanticKey, text, walletId } from '../fields.ts';
 import { intakeReply, taken } from '../intake-reply.ts';
+import { createdQuery, mapPage, pageOf, pageQuery } from '../pages.ts';
 
 const treasuryView = z
   .object({
@@ -96,7 +98,31 @@ const get = endpoint({
   },
 });
 
-export const treasuryRoutes = [create, get];
+const list = endpoint({
+  method: 'get',
+  path: '/v1/treasury',
+  tag: 'Ledger',
+  summary: 'List treasury movements, newest first',
+  scope: 'read',
+  params: none,
+  query: z.strictObject({ ...pageQuery, ...createdQuery, wallet_id: walletId.optional() }),
+  body: noBody,
+  answer: pageOf(treasuryView, 'Treasury'),
+  statuses: { 200: 'One page.' },
+  errors: [],
+  async handle({ query }, api) {
+    const page = await readBookingPage(api.db.sql, {
+      bookings: api.tables.treasury,
+      postings: api.tables.posting,
+      event: 'treasury',
+      walletId: query.wallet_id,
+      page: query,
+    });
+    return { status: 200, body: mapPage(page, present) };
+  },
+});
+
+export const treasuryRoutes = [create, get, list];
 
 function present(row: Treasury): z.input<typeof treasuryView> {
   return {
