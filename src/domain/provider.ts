@@ -214,6 +214,8 @@ export interface Provider {
   readonly refund: Payments<RefundOrder> | null;
   /** Our own balance there in minor units, or null when the provider does not tell. */
   balance(currency: Currency, limits: CallLimits): Promise<bigint | null>;
+  /** Why no account there can have this name, as advice to the caller; null when one may. Asks nobody. */
+  refusalOfAccount(account: string): string | null;
   /** Whether an account can be paid; null for an account that the provider does not know. */
   findPayee: ((account: string, limits: CallLimits) => Promise<PayeeView | null>) | null;
   findDispute: ((externId: string, limits: CallLimits) => Promise<DisputeView | null>) | null;

@@ -8,7 +8,7 @@ import { pkidOf } from '../domain/id.ts';
 import type { Currency } from '../domain/money.ts';
 import { approvalOf, moneyOf } from '../domain/payment.ts';
 import type { Payout } from '../domain/payout.ts';
-import type { ProviderName } from '../domain/provider.ts';
+import type { Provider, ProviderName } from '../domain/provider.ts';
 import { PayeeEntity } from '../entities/payee.ts';
 import { createRowLoader } from '../ledger/loader.ts';
 import type { Intake } from '../ledger/step.ts';
@@ -143,10 +143,10 @@ async function approvedBeneficiary(request: PayoutRequest, { db, wallets, provid
   const wallet = await wallets.find(walletId);
   if (wallet === null) throw noSuchWallet(walletId);
   if (wallet.currency !== currency) throw otherCurrency(wallet);
-  const { payout } = providerOf(providers, request.provider);
+  const { payout, refusalOfAccount } = providerOf(providers, request.provider);
   const refusal = payout === null ? `It cannot pay out. ${choiceFor('payout', providers)}` : payout.refusalOf(request);
   if (refusal !== null) throw new PaymentError('provider-not-able', { detail: `${request.provider}: ${refusal}` });
-  if (payeeId === null) return destination ?? '';
+  if (payeeId === null) return accountOf(destination ?? '', refusalOfAccount);
   const payee = await db.em().findOne(PayeeEntity, { payeeId });
   if (payee === null || payee.ownerId !== wallet.ownerId || payee.provider !== request.provider) {
     const detail =
@@ -155,6 +155,13 @@ async function approvedBeneficiary(request: PayoutRequest, { db, wallets, provid
     throw new PaymentError('not-found', { detail });
   }
   return payee.account;
+}
+
+/** What the provider could only refuse is told to the caller, who is still there to mend it. */
+function accountOf(destination: string, refusalOfAccount: Provider['refusalOfAccount']): string {
+  const detail = refusalOfAccount(destination);
+  if (detail === null) return destination;
+  throw new PaymentError('validation-failed', { detail, errors: [{ pointer: '/destination', detail }] });
 }
 
 function askedFor({ semanticKey: _key, confirm: _confirm, traceparent: _trace, ...asked }: PayoutRequest) {

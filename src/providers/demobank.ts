@@ -156,6 +156,7 @@ export function createDemobank({ secretKey, webhookSecrets, baseUrl, keyRetentio
       find: (reference, limits) => look(reference, deadlineOf(limits)),
     },
     refund: null,
+    refusalOfAccount: () => null,
     findPayee: null,
     findDispute: null,
     findPayin: null,

@@ -105,6 +105,11 @@ export function createPaypalPayout({ send, keyRetentionMs, log }: PayoutOptions)
   };
 }
 
+export function refusalOfReceiver(account: string): string | null {
+  if (recipientTypeOf(account) !== null) return null;
+  return 'PayPal pays an e-mail address, a phone number that begins with "+", or a PayPal id. Send one of them.';
+}
+
 /** PayPal pays whoever can be written to: without an account the receiver has 30 days to open one. */
 export async function findPaypalPayee(account: string): Promise<PayeeView | null> {
   return recipientTypeOf(account) === null ? null : { status: 'payable', blockedReason: null, onboardingUrl: null };

@@ -9,7 +9,7 @@ import { createCertificates } from './paypal-certificate.ts';
 import { createDisputeLookUp } from './paypal-dispute.ts';
 import { createPayinLookUp } from './paypal-order.ts';
 import { createPaypalPayin } from './paypal-payin.ts';
-import { createPaypalPayout, findPaypalPayee } from './paypal-payout.ts';
+import { createPaypalPayout, findPaypalPayee, refusalOfReceiver } from './paypal-payout.ts';
 import { PROVIDER } from './paypal-problem.ts';
 import { createPaypalRefund, createRefundLookUp } from './paypal-refund.ts';
 import { parsePaypalEvent } from './paypal-webhook.ts';
@@ -62,6 +62,7 @@ export function createPaypal(options: PaypalOptions): Provider {
     payin: createPaypalPayin({ send, keyRetentionMs, log }),
     payout: createPaypalPayout({ send, keyRetentionMs, log }),
     refund: createPaypalRefund({ send, keyRetentionMs, log }),
+    refusalOfAccount: refusalOfReceiver,
     findPayee: findPaypalPayee,
     findDispute: createDisputeLookUp({ send, log }),
     findPayin: createPayinLookUp({ send, log }),

@@ -60,6 +60,7 @@ export function createSquare(options: SquareOptions): Provider {
     payout: null,
     refund,
     balance: async () => null,
+    refusalOfAccount: () => null,
     findPayee: null,
     findDispute: (externId, limits) => findDispute({ line, log, externId, limits }),
     findPayin: createPayinLookUp({ line, log }),

@@ -7,8 +7,10 @@ import { parseAnswer, uncertain } from './surprise.ts';
 
 const names = z.array(z.string().max(255)).max(1000).nullish();
 
+const ACCOUNT_ID = /^acct_[A-Za-z0-9_-]{1,250}$/;
+
 const accountBody = z.object({
-  id: z.string().regex(/^acct_[A-Za-z0-9_-]{1,250}$/),
+  id: z.string().regex(ACCOUNT_ID),
   object: z.literal('account'),
   capabilities: z.object({ transfers: z.string().optional() }).nullish(),
   payouts_enabled: z.boolean(),
@@ -25,6 +27,11 @@ type Account = z.infer<typeof accountBody>;
 
 /** These are Stripe's own decisions; what else disables an account is waiting for something. */
 const BLOCKING = /^(rejected\.|listed$|platform_paused$|other$)/;
+
+export function refusalOfAccount(account: string): string | null {
+  if (ACCOUNT_ID.test(account)) return null;
+  return 'Stripe pays out to connected accounts, whose ids begin with "acct_". Send the id of one.';
+}
 
 export function createPayeeLookUp({ stripe }: StripeAccess): NonNullable<Provider['findPayee']> {
   return async (account, limits) => {

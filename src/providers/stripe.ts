@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import type { Currency } from '../domain/money.ts';
 import type { CallLimits, Provider } from '../domain/provider.ts';
-import { createPayeeLookUp } from './stripe-account.ts';
+import { createPayeeLookUp, refusalOfAccount } from './stripe-account.ts';
 import { fromWire } from './stripe-amount.ts';
 import { boundsOf, createClient, PROVIDER, type StripeAccess, surpriseOf } from './stripe-call.ts';
 import { createDisputeLookUp } from './stripe-dispute.ts';
@@ -41,6 +41,7 @@ export function createStripe(options: StripeOptions): Provider {
     payin: createPayins(access),
     payout: createTransfers(access),
     refund: createRefunds(access),
+    refusalOfAccount,
     findPayee: createPayeeLookUp(access),
     findDispute: createDisputeLookUp(access),
     findPayin: createPayinLookUp(access),

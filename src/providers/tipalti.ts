@@ -28,6 +28,7 @@ const USUAL_MS = 3 * 24 * 60 * 60 * 1000;
 const FINAL_CODES = new Set(['PayeeUnknown', 'UnknownCurrencyCode']);
 /** "Up to 64 characters, no spaces": nothing else was ever a payee there. */
 const PAYEE_ID = /^[\x21-\x7e]{1,64}$/;
+const PAYEE_SHAPE = 'A payee of Tipalti has 1 to 64 characters and no spaces.';
 
 interface TipaltiOptions {
   readonly clientId: string;
@@ -197,6 +198,7 @@ export function createTipalti(options: TipaltiOptions): Provider {
       find,
     },
     refund: null,
+    refusalOfAccount: (account) => (PAYEE_ID.test(account) ? null : `${PAYEE_SHAPE} Send the id of a payee.`),
     findPayee,
     findDispute: null,
     findPayin: null,
@@ -228,7 +230,7 @@ function nullIfForbidden(cause: unknown): null {
 
 /** Nothing is sent for such a name, whichever attempt it is. */
 function neverAPayee(): Answer {
-  const detail = 'A payee of Tipalti has 1 to 64 characters and no spaces. Make a new payout to such a payee.';
+  const detail = `${PAYEE_SHAPE} Make a new payout to such a payee.`;
   return { type: 'declined', code: 'declined', detail, externId: null, isOpen: false };
 }
 

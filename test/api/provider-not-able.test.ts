@@ -142,6 +142,44 @@ it('whoever chose a provider that does no such payments is told which do', async
   expect(json.detail).toBe(`square cannot pay out. Choose another provider: ${paid}.`);
 });
 
+describe('a destination that its provider could not even read', () => {
+  const out = (provider: string, destination: string) => ({
+    ...payoutOf(row(provider, '100', 'USD'), '100'),
+    semantic_key: `to-${provider}-${Buffer.from(destination).toString('hex').slice(0, 80)}`,
+    destination,
+  });
+
+  it.each([
+    ['stripe', 'able@example.com'],
+    ['stripe', 'acct 1'],
+    ['stripe', 'ba_1'],
+    ['paypal', 'able and able'],
+    ['paypal', 'able@example@com'],
+    ['paypal', '+49 call me'],
+    ['tipalti', 'payee 1'],
+    ['tipalti', 'p'.repeat(65)],
+  ])('is refused before anything is kept, also in a batch: %s to %s', async (provider, destination) => {
+    const body = out(provider, destination);
+    const answer = await rig.post('/v1/payouts', body);
+    expect(isErrorOf(answer)).toEqual({ status: 422, code: 'validation-failed' });
+    expect(answer.json.errors).toEqual([{ pointer: '/destination', detail: expect.stringMatching(/Send .*\.$/) }]);
+    expect((await rig.get(`/v1/payouts/${body.semantic_key}`)).status).toBe(404);
+    const batch = await rig.post('/v1/payouts/batch', { payouts: [body, out(provider, 'acct_1')] });
+    expect(batch.json.results).toMatchObject([{ problem: { code: 'validation-failed' } }, { status: 'initialized' }]);
+  });
+
+  it.each([
+    ['stripe', 'acct_1032D82eZvKYlo2C'],
+    ['paypal', 'able@example.com'],
+    ['paypal', '+49 170 12345'],
+    ['paypal', 'G83JXTJ5EHCQ2'],
+    ['tipalti', 'payee@1'],
+    ['demobank', 'any account name'],
+  ])('is not one that it could: %s to %s', async (provider, destination) => {
+    expect((await rig.post('/v1/payouts', out(provider, destination))).status).toBe(201);
+  });
+});
+
 it('a batch of payouts is told of each item that its provider cannot pay', async () => {
   const asked = OUTGOING.map((one) => ({ ...payoutOf(one, one.amount), semantic_key: `many-${name(one)}` }));
   const { status, json } = await rig.post('/v1/payouts/batch', { payouts: asked });
