@@ -46,12 +46,14 @@ interface AppOptions {
   /** Where the sandbox listens; null when every provider is real. */
   readonly sandboxUrl: string | null;
   readonly log: Logger;
+  /** How long a queue that is not up yet is waited for; not at all by default. */
+  readonly queueWaitMs?: number;
   /** Only the crash bench hands it in. */
   readonly at?: AtCrashPoint;
 }
 
 export async function openApp(options: AppOptions) {
-  const { config, databaseUrl, log, at } = options;
+  const { config, databaseUrl, log, queueWaitMs = 0, at } = options;
   if (config.isRestored) log.warn('AFTER_RESTORE=1: each payment is looked for at its provider before it is sent');
   const db = await openDb(databaseUrl, { log });
   const metrics = createMetrics();
@@ -61,6 +63,7 @@ export async function openApp(options: AppOptions) {
     databaseUrl,
     names: QUEUE_NAMES,
     attempts: attemptsByQueue(),
+    waitMs: queueWaitMs,
     log,
   });
   const life: LifeOptions = {

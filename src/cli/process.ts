@@ -24,14 +24,14 @@ const SCHEDULE_AGAIN_MS = 30_000;
 /** Often enough to be heard of the same day's work; it reads the whole journal. */
 const AUDIT_EVERY_MS = 3_600_000;
 
-/** A server that restarts or replays its log is mostly back by then; else a supervisor starts us again. */
-const DATABASE_WAIT_MS = 30_000;
+/** A PostgreSQL or Redis that restarts or reads its log is mostly back by then; else a supervisor starts us again. */
+const STORE_WAIT_MS = 30_000;
 /** Whoever asks gives up soon after. */
 const PROBE_TIMEOUT_MS = 2_000;
 
 /** Brings the schema up to date and refuses a database that cannot keep our promises. */
 export async function prepareDatabase(url: string, config: Config, log: Logger): Promise<string[]> {
-  const db = await openAnsweringDb(url, log, { waitMs: DATABASE_WAIT_MS });
+  const db = await openAnsweringDb(url, log, { waitMs: STORE_WAIT_MS });
   try {
     await refuseUnsafeDatabase(db, config);
     const applied = await migrate(db);
@@ -43,7 +43,7 @@ export async function prepareDatabase(url: string, config: Config, log: Logger):
 }
 
 export async function openReadyApp(options: Parameters<typeof openApp>[0]): Promise<App> {
-  const app = await openApp(options);
+  const app = await openApp({ ...options, queueWaitMs: STORE_WAIT_MS });
   await app.queues.ready();
   registerGauges(app);
   return app;

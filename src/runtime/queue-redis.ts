@@ -44,11 +44,11 @@ export async function connectRedis(options: { url: string; log: QueueLog; prefix
   } catch (error) {
     producer.disconnect();
     if (error instanceof EvictionError) throw error;
-    throw new Error(
-      `Cannot use Redis at ${place}: ${reasonOf(refusal ?? error)}. ` +
-        'Start it, correct REDIS_URL, or unset REDIS_URL to keep the queue in PostgreSQL.',
-      { cause: error },
-    );
+    const reason = reasonOf(refusal ?? error);
+    const text =
+      `Cannot use Redis at ${place}: ${reason}. ` +
+      'Start it, correct REDIS_URL, or unset REDIS_URL to keep the queue in PostgreSQL.';
+    throw new (MAY_COME_UP.test(reason) ? RedisAwayError : Error)(text, { cause: error });
   }
 
   const prefix = options.prefix ?? PREFIX_DEFAULT;
@@ -86,6 +86,14 @@ export async function connectRedis(options: { url: string; log: QueueLog; prefix
 class EvictionError extends Error {
   override readonly name = 'EvictionError';
 }
+
+/** It is not up, or not reached yet; a refused password or a wrong name is not cured by time. */
+export class RedisAwayError extends Error {
+  override readonly name = 'RedisAwayError';
+}
+
+const MAY_COME_UP =
+  /ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|LOADING|no answer in time|closed/;
 
 /** A Redis that evicts keys drops jobs and parts of jobs silently, so that queues stand still without any error. */
 function assertKeepsJobs(info: string): void {

@@ -8,7 +8,7 @@ import { type BatchWorkOptions, startBatchWorker } from './queue-batch-worker.ts
 import { codeOf, reasonOf } from './queue-error.ts';
 import { type JobData, KEPT_COMPLETED, KEPT_FAILED, type NewJob } from './queue-job.ts';
 import { connectPostgres } from './queue-postgres.ts';
-import { connectRedis } from './queue-redis.ts';
+import { connectRedis, RedisAwayError } from './queue-redis.ts';
 import { startTrimmer, type Trimmer } from './queue-trim.ts';
 import { BACKOFF_TYPE, startWorker, type WorkerHandle, type WorkOptions } from './queue-worker.ts';
 
@@ -48,6 +48,7 @@ const ATTEMPTS_DEFAULT = 8;
 const NOT_ADDED = 'jobs were not added in time; they are added when the queue answers, or run when their rows are due';
 /** Anything else could collide with a key of the queue itself and stop it. */
 const JOB_ID = /^[a-z][a-z-]*-[^:\p{Cc}]+$/u;
+const CONNECT_RETRY_MS = 300;
 const READY_TIMEOUT_MS = 10_000;
 const COUNTS_TIMEOUT_MS = 2000;
 const SCHEDULE_TIMEOUT_MS = 5000;
@@ -66,6 +67,8 @@ export interface OpenOptions<Name extends string> {
   readonly poolMax?: number;
   /** Only for Redis: what its keys begin with, for deployments or tests that share one server. */
   readonly prefix?: string;
+  /** Only for Redis: how long one that is not up yet is waited for. */
+  readonly waitMs?: number;
   /** How often a failing job is tried, by queue. */
   readonly attempts?: Readonly<Partial<Record<Name, number>>>;
 }
@@ -138,9 +141,19 @@ export async function openQueues<const Name extends string>(options: OpenOptions
   return queues;
 }
 
-function connect({ redisUrl, databaseUrl, log, poolMax, prefix }: OpenOptions<string>): Promise<Backend> {
+async function connect(options: OpenOptions<string>): Promise<Backend> {
+  const { redisUrl, databaseUrl, log, poolMax, prefix, waitMs = 0 } = options;
   if (redisUrl === null) return connectPostgres({ url: databaseUrl, log, ...(poolMax !== undefined && { poolMax }) });
-  return connectRedis({ url: redisUrl, log, ...(prefix !== undefined && { prefix }) });
+  const giveUpAt = performance.now() + waitMs;
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await connectRedis({ url: redisUrl, log, ...(prefix !== undefined && { prefix }) });
+    } catch (error) {
+      if (!(error instanceof RedisAwayError) || performance.now() >= giveUpAt) throw error;
+      if (tried === 1) log.warn({ error: error.message }, `Redis is waited for, ${waitMs / 1000} s at most`);
+      await new Promise((resolve) => setTimeout(resolve, CONNECT_RETRY_MS));
+    }
+  }
 }
 
 type Lane = ReturnType<typeof openLane>;

@@ -1,9 +1,12 @@
 // What is left of the queue's promises when its server hangs, restarts, forgets or is not there.
 
+import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import { createLogger } from '../../src/runtime/logger.ts';
 import { openQueues } from '../../src/runtime/queue.ts';
+import { freePort } from '../harness/process.ts';
 import { addUntilTaken, BACKENDS, idsOf, jobOf, LOCK_MS, NAMES, POLL, queueBench, redis } from './queue-bench.ts';
-import { killed, nextOutput, silent, startRedis, startVictim } from './queue-servers.ts';
+import { killed, nextOutput, relay, silent, startRedis, startVictim } from './queue-servers.ts';
 
 describe.each(BACKENDS)('in trouble, the queue on %s, jobs taken %s', (kind, way, start) => {
   const { server, openHere, work, closeLater } = queueBench(start, way);
@@ -123,4 +126,50 @@ test.skipIf(!redis)('a Redis that may evict jobs is refused with the command tha
   } finally {
     await server.stop();
   }
+});
+
+describe.skipIf(!redis)('a Redis that is not up yet', () => {
+  test('is waited for, with one line that says so, and used as soon as it is there', async () => {
+    const server = await startRedis();
+    let isUp = false;
+    const real = Number(new URL(server.options.redisUrl ?? '').port);
+    const nothing = await freePort();
+    const front = await relay(() => (isUp ? real : nothing));
+    const lines: string[] = [];
+    const destination = new PassThrough();
+    destination.on('data', (line: Buffer) => {
+      lines.push(line.toString());
+      isUp ||= line.includes('waited for');
+    });
+    const redisUrl = `redis://127.0.0.1:${front.port}`;
+    const log = createLogger({ level: 'warn', format: 'json', destination });
+    try {
+      const queues = await openQueues({ ...server.options, redisUrl, names: NAMES, log, waitMs: 20_000 });
+      expect(await queues.ping()).toBe(true);
+      await queues.close();
+      expect(lines.filter((line) => line.includes('Redis is waited for, 20 s at most'))).toHaveLength(1);
+    } finally {
+      front.server.close();
+      await server.stop();
+    }
+  }, 30_000);
+
+  test('is given up when the time is over', async () => {
+    const redisUrl = `redis://127.0.0.1:${await freePort()}`;
+    const opening = openQueues({ redisUrl, databaseUrl: '', names: NAMES, log: silent, waitMs: 400 });
+    await expect(opening).rejects.toThrow(/ECONNREFUSED.*\. Start it, correct REDIS_URL, or unset REDIS_URL/);
+  });
+
+  test('is not one that wants a password: that is told at once', async () => {
+    const server = await startRedis();
+    try {
+      await server.configure?.('requirepass', 'right-word');
+      const begun = performance.now();
+      const opening = openQueues({ ...server.options, names: NAMES, log: silent, waitMs: 20_000 });
+      await expect(opening).rejects.toThrow(/NOAUTH.*correct REDIS_URL/);
+      expect(performance.now() - begun).toBeLessThan(20_000);
+    } finally {
+      await server.stop();
+    }
+  }, 30_000);
 });

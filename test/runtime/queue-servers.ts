@@ -116,7 +116,7 @@ export async function startPostgres(): Promise<QueueServer> {
 }
 
 /** A local port that passes every connection on to whatever port is the right one by then. */
-function relay(target: () => number): Promise<{ server: Server; port: number }> {
+export function relay(target: () => number): Promise<{ server: Server; port: number }> {
   return new Promise((resolve) => {
     const server = createServer((client) => {
       const upstream = dial(target(), '127.0.0.1');
