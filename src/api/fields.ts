@@ -9,13 +9,12 @@ import { type Currency, parseAmount, parseCurrency, parseSignedAmount } from '..
 import { isOwnKey } from '../domain/own-key.ts';
 import { PROVIDERS } from '../domain/provider.ts';
 import { STATUSES } from '../domain/state-machine.ts';
-import { MISSING } from './validation.ts';
+import { KEY_HINT, MISSING } from './validation.ts';
 
 /** Long enough for a sentence or a URL, short enough for a list. */
 const TEXT_MAX = 500;
 const ACCOUNT_MAX = 255;
 const WAIT_SECONDS_MAX = 30;
-const KEY_HINT = 'Send 1 to 128 characters of A-Z a-z 0-9 . _ : - that begin with a letter or digit.';
 const KEY_SOURCE = KEY_PATTERN.source;
 /** A wallet in an address: a person's, or a platform wallet such as "@provider:stripe:USD". */
 const WALLET_PATTERN = /^@?[A-Za-z0-9][A-Za-z0-9._:-]{0,255}$/;

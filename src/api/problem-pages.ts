@@ -70,6 +70,7 @@ function page(c: Context, { title, body }: { title: string; body: ReturnType<typ
         <meta name="viewport" content="width=device-width" />
         <title>${title} · remit</title>
         <style>
+          :root { color-scheme: light dark; }
           body { font: 1rem/1.5 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem; }
         </style>
       </head>

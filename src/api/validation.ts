@@ -3,6 +3,7 @@
 
 import type { z } from '@hono/zod-openapi';
 import { ERRORS, type ErrorCode, type FieldError, PaymentError } from '../domain/errors.ts';
+import { KEY_PATTERN } from '../domain/id.ts';
 import { hasCardNumber } from './card-data.ts';
 import { refuseUnsafe } from './untrusted.ts';
 
@@ -32,7 +33,14 @@ export function withKey(body: unknown, header: string | undefined): unknown {
     const detail = 'semantic_key differs from the Idempotency-Key header. Send only one of the two.';
     throw new PaymentError('validation-failed', { detail, errors: [{ pointer: '/semantic_key', detail }] });
   }
-  return isGiven ? body : { ...body, semantic_key: header };
+  if (isGiven || header === undefined) return body;
+  if (!KEY_PATTERN.test(header)) throw badHeader();
+  return { ...body, semantic_key: header };
+}
+
+function badHeader(): PaymentError {
+  const detail = `Idempotency-Key: ${KEY_HINT} It stands there as it is, without quotes around it.`;
+  return new PaymentError('validation-failed', { detail, errors: [{ pointer: '#/header/Idempotency-Key', detail }] });
 }
 
 /** One item of a batch, by the rules of a body of its own. */
@@ -69,6 +77,7 @@ const SHAPES: Readonly<Record<string, string>> = {
   object: 'Send one JSON object.',
   record: 'Send one JSON object.',
 };
+export const KEY_HINT = 'Send 1 to 128 characters of A-Z a-z 0-9 . _ : - that begin with a letter or digit.';
 export const MISSING = 'The field is missing. Send it.';
 const OTHERWISE = 'This is not what belongs here. Compare it with the example in /docs.';
 

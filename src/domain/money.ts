@@ -61,7 +61,7 @@ export function parseAmount(text: unknown): bigint {
 
 /** As parseAmount, but the sign may be negative (adjustments). */
 export function parseSignedAmount(text: unknown): bigint {
-  if (typeof text !== 'string' || !SIGNED_AMOUNT.test(text) || text === '0') throw invalidAmount();
+  if (typeof text !== 'string' || !SIGNED_AMOUNT.test(text) || text === '0') throw invalidSignedAmount();
   return BigInt(text);
 }
 
@@ -93,5 +93,13 @@ function invalidAmount(): PaymentError {
     detail:
       'An amount is a decimal string of minor units, 1 to 18 digits, without sign, zero in front, or fraction. ' +
       'Send "1500" for 15.00 USD.',
+  });
+}
+
+function invalidSignedAmount(): PaymentError {
+  return new PaymentError('invalid-amount', {
+    detail:
+      'This amount is a decimal string of minor units, 1 to 18 digits, not zero, perhaps with a minus, without zero ' +
+      'in front or fraction. Send "1500" to add 15.00 USD, "-1500" to take them.',
   });
 }

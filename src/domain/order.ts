@@ -101,10 +101,13 @@ export function deliverOrder(order: Order, now: Date): OrderChange {
 }
 
 export function exceeds(order: Order): PaymentError {
-  const { amountMinor, currency } = order;
+  const { amountMinor, currency, orderId } = order;
+  const leftMinor = refundableMinor(order);
   const detail =
-    `Of ${amountMinor} ${currency} (minor units) at most ${refundableMinor(order)} can still be refunded. ` +
-    'Send a smaller amount.';
+    leftMinor > 0n
+      ? `Of ${amountMinor} ${currency} (minor units) at most ${leftMinor} can still be refunded. Send a smaller amount.`
+      : `Of ${amountMinor} ${currency} (minor units) nothing is left to refund: it went back, is on its way, or is ` +
+        `disputed. GET /v1/orders/${orderId} shows which.`;
   return new PaymentError('refund-exceeds-payment', { detail });
 }
 

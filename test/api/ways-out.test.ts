@@ -113,3 +113,33 @@ it('two keys for one operation are named both', async () => {
   const { json } = await rig.post('/v1/transfers', transfer('one', '1'), { 'Idempotency-Key': 'two' });
   expect(json.detail).toBe('semantic_key differs from the Idempotency-Key header. Send only one of the two.');
 });
+
+it('a key that does not fit is looked for where it was sent', async () => {
+  const { semantic_key: _key, ...rest } = transfer('one', '1');
+  const quoted = await rig.post('/v1/transfers', rest, { 'Idempotency-Key': '"one"' });
+  expect(isErrorOf(quoted)).toEqual({ status: 422, code: 'validation-failed' });
+  expect(quoted.json.detail).toMatch(/^Idempotency-Key: Send 1 to 128 .*, without quotes around it\.$/);
+  expect(quoted.json.errors).toMatchObject([{ pointer: '#/header/Idempotency-Key' }]);
+  const spaced = await rig.post('/v1/transfers', transfer('o n e', '1'));
+  expect(spaced.json.errors).toMatchObject([{ pointer: '/semantic_key' }]);
+});
+
+it('an amount with a sign is explained where a sign may stand, and only there', async () => {
+  const adjusted = await rig.post('/v1/adjustments', { ...funding, semantic_key: 'out-plus', amount: '+5' });
+  expect(adjusted.json.detail).toContain('perhaps with a minus');
+  const moved = await rig.post('/v1/transfers', transfer('out-minus', '-5'));
+  expect(moved.json.detail).toContain('without sign');
+  expect([adjusted, moved].map(isErrorOf)).toEqual(Array(2).fill({ status: 422, code: 'invalid-amount' }));
+});
+
+it('of an order that went back as a whole nothing smaller is asked for', async () => {
+  await rig.post('/v1/checkouts', cart('out-whole'));
+  await rig.post('/v1/checkouts/out-whole/pay?wait=20', { semantic_key: 'out-whole-pay' });
+  const refund = (semantic_key: string, amount: string) =>
+    rig.post('/v1/refunds', { semantic_key, order_id: 'out-whole-order', amount });
+  expect((await refund('out-more', '101')).json.detail).toContain('at most 100 can still be refunded. Send a smaller');
+  expect((await refund('out-all', '100')).status).toBe(202);
+  const { json } = await refund('out-again', '1');
+  expect(json.code).toBe('refund-exceeds-payment');
+  expect(json.detail).toMatch(/nothing is left to refund: .* GET \/v1\/orders\/out-whole-order shows which\.$/);
+});
