@@ -27,7 +27,6 @@ export async function connectRedis(options: { url: string; log: QueueLog; prefix
   const { url, log } = options;
   const place = placeOf(url);
   const producer = new Redis(url, { ...CONNECTION, enableOfflineQueue: false, maxRetriesPerRequest: 1 });
-  producer.on('error', errorListener(log, `redis ${place}`));
   // Every Queue and Worker on a shared connection listens to it.
   producer.setMaxListeners(0);
   let consumer: Redis | null = null;
@@ -40,6 +39,8 @@ export async function connectRedis(options: { url: string; log: QueueLog; prefix
   try {
     await within(CONNECT_TIMEOUT_MS, producer.connect(), 'no answer in time');
     assertKeepsJobs(await within(PING_TIMEOUT_MS, producer.info('memory'), 'no answer in time'));
+    // Trouble before this is told by the error below, once.
+    producer.on('error', errorListener(log, `redis ${place}`));
     producer.off('error', remember);
   } catch (error) {
     producer.disconnect();
