@@ -58,7 +58,10 @@ export function createTreasuryLife({ journal, providers }: TreasuryOptions) {
 /** One side is a provider's wallet, the other the bank's, both in the currency that moves. */
 function refuseOtherWallets(request: TreasuryRequest, providers: TreasuryOptions['providers']): void {
   const { fromWallet, toWallet, currency } = request;
-  if (fromWallet === toWallet) throw new PaymentError('same-wallet');
+  if (fromWallet === toWallet) {
+    const detail = 'Treasury moves money between a provider and the bank. Send one of each.';
+    throw new PaymentError('same-wallet', { detail });
+  }
   const sides = [fromWallet, toWallet].filter(isPlatformWalletId).map(parsePlatformWalletId);
   const provider = sides.find((side) => side.kind === 'provider');
   const bank = sides.find((side) => side.kind === 'bank');
