@@ -7,15 +7,24 @@ import { html } from 'hono/html';
 import { OPERATION_KINDS, type Pkid, pkidOf } from '../domain/id.ts';
 import type { Attention } from '../jobs/attention.ts';
 import { SCRIPT, STYLE } from './assets.ts';
-import { type Html, type Row, table } from './table.ts';
+import { type Html, moneyText, type Row, table } from './table.ts';
 
 export interface HomeSources {
   readonly attention: () => Promise<Attention>;
   readonly readiness: () => Promise<{ ok: boolean; checks: Readonly<Record<string, { ok: boolean; detail: string }>> }>;
   /** Everything that happened to an operation, in order; nothing when there is none. */
-  readonly timeline: (pkid: Pkid) => Promise<{ readonly data: readonly Row[] }>;
+  readonly timeline: (pkid: Pkid) => Promise<{ readonly data: readonly Happening[] }>;
   /** Provider -> whether real money moves there. */
   readonly providers: readonly { readonly name: string; readonly live: boolean }[];
+}
+
+/** One line of a timeline; a posting comes with its entries. */
+interface Happening extends Row {
+  readonly posting?: {
+    readonly event: string;
+    readonly posting_id: string;
+    readonly entries: readonly { readonly wallet_id: string; readonly amount: string; readonly currency: string }[];
+  };
 }
 
 const REVIEW_COLUMNS = ['kind', 'semantic_key', 'amount', 'provider', 'reason', 'age_seconds', 'extern_payment_id'];
@@ -110,8 +119,8 @@ function beside({ review, discrepancies }: Attention): readonly Row[] {
   return discrepancies.filter(({ pkid, reason }) => !shown.has(`${pkid} ${reason}`));
 }
 
-function timelinePage(title: string, rows: readonly Row[]): Html {
-  const shown = rows.map(({ at, type, ...facts }) => ({ at, type, facts: factsOf(facts) }));
+function timelinePage(title: string, rows: readonly Happening[]): Html {
+  const shown = rows.map((row) => ({ at: row.at, type: row.type, facts: factsOf(row) }));
   return html`<!doctype html>
 <html lang="en">
   <head>
@@ -131,7 +140,11 @@ function timelinePage(title: string, rows: readonly Row[]): Html {
 }
 
 /** What is null says nothing. */
-function factsOf(facts: Row): string {
+function factsOf({ at: _at, type: _type, posting, ...facts }: Happening): string {
+  if (posting !== undefined) {
+    const lines = posting.entries.map((entry) => `${entry.wallet_id} ${moneyText(entry.amount, entry.currency)}`);
+    return `${posting.event}: ${lines.join(', ')}, posting_id ${posting.posting_id}`;
+  }
   const known = Object.entries(facts).filter(([, value]) => value !== null);
   return known
     .map(([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : value}`)

@@ -98,7 +98,7 @@ function textOf(row: Row, column: string): string {
   return String(value);
 }
 
-function moneyText(minor: string, code: string): string {
+export function moneyText(minor: string, code: string): string {
   return isCurrency(code) ? formatMoney({ amountMinor: BigInt(minor), currency: code }) : minor;
 }
 
