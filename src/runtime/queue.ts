@@ -150,7 +150,7 @@ async function connect(options: OpenOptions<string>): Promise<Backend> {
       return await connectRedis({ url: redisUrl, log, ...(prefix !== undefined && { prefix }) });
     } catch (error) {
       if (!(error instanceof RedisAwayError) || performance.now() >= giveUpAt) throw error;
-      if (tried === 1) log.warn({ error: error.message }, `Redis is waited for, ${waitMs / 1000} s at most`);
+      if (tried === 1) log.warn({ reason: error.message }, `Redis is waited for, ${waitMs / 1000} s at most`);
       await new Promise((resolve) => setTimeout(resolve, CONNECT_RETRY_MS));
     }
   }
