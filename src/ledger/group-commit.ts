@@ -87,23 +87,28 @@ export function createGroupCommit<Item extends GroupItem>(options: {
 
   async function run(items: readonly Item[]): Promise<void> {
     const startedAt = performance.now();
+    let leftOut: readonly Item[];
     try {
-      const leftOut = await commit(items, (item) => patient.has(item));
-      for (const item of leftOut) patient.add(item);
-      waiting = [...leftOut, ...waiting];
-      onBatch({ size: items.length - leftOut.length, durationMs: performance.now() - startedAt });
+      leftOut = await commit(items, (item) => patient.has(item));
     } catch (error) {
-      const isAway = error instanceof PaymentError && error.kind === 'unavailable';
-      if (isAway || items.length === 1) {
-        if (!isAway) log.error({ err: error, pkid: items[0]?.pkid, batch: 1 }, 'the database refused an item');
-        for (const item of items) item.reject(error);
-        return;
-      }
-      log.warn({ err: error, batch: items.length }, 'a batch was refused and is halved');
-      const middle = Math.ceil(items.length / 2);
-      await run(items.slice(0, middle));
-      await run(items.slice(middle));
+      return divide(items, error);
     }
+    for (const item of leftOut) patient.add(item);
+    waiting = [...leftOut, ...waiting];
+    onBatch({ size: items.length - leftOut.length, durationMs: performance.now() - startedAt });
+  }
+
+  async function divide(items: readonly Item[], error: unknown): Promise<void> {
+    const isAway = error instanceof PaymentError && error.kind === 'unavailable';
+    if (isAway || items.length === 1) {
+      if (!isAway) log.error({ err: error, pkid: items[0]?.pkid, batch: 1 }, 'the database refused an item');
+      for (const item of items) item.reject(error);
+      return;
+    }
+    log.warn({ err: error, batch: items.length }, 'a batch was refused and is halved');
+    const middle = Math.ceil(items.length / 2);
+    await run(items.slice(0, middle));
+    await run(items.slice(middle));
   }
 
   return {

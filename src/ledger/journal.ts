@@ -175,7 +175,8 @@ async function commitBatch(
     ...planBookings(lanes.treasury, { table: 'treasury', booked: treasuries, now }),
   ];
   const movements = plans.flatMap((plan) => plan.movements);
-  const applied = apply({ wallets: balances, holds: await readHolds(statements, movements), debts }, movements);
+  const holds = await readHolds(statements, movements);
+  const applied = apply({ wallets: balances, holds, debts }, movements);
   const concluded: Concluded[] = [];
   let next = 0;
   for (const plan of plans) {
@@ -183,7 +184,7 @@ async function commitBatch(
     next += plan.movements.length;
   }
   const writes = concluded.map((one) => one.writes);
-  const { underway, deliveryIds } = await writeAll(statements, { tables, applied, writes, now, endpoints });
+  const { underway, deliveryIds } = await writeAll(statements, { tables, applied, holds, writes, now, endpoints });
   return {
     underway: [...underway, updateWallets(statements, { before: balances, after: applied.wallets })],
     result: {

@@ -33,7 +33,7 @@ import {
 import { insertOutgoing, outgoingTablesOf, planOutgoing, type Subscription } from './outgoing.ts';
 import type { CallAnswer } from './step.ts';
 import { narrowed, type Table, tableOf } from './table.ts';
-import { insertAll, insertOnce, updateAll, upsertAll } from './table-writes.ts';
+import { everyRow, insertAll, insertOnce, updateAll, upsertAll } from './table-writes.ts';
 
 export interface RowsByTable {
   readonly payin: Payin;
@@ -114,18 +114,20 @@ export async function writeAll(
   options: {
     tables: Tables;
     applied: Applied;
+    /** As they stood before. */
+    holds: Applied['holds'];
     writes: readonly Writes[];
     now: Date;
     endpoints: readonly Subscription[];
   },
 ): Promise<Writing> {
-  const { tables, applied, writes, now, endpoints } = options;
+  const { tables, applied, holds, writes, now, endpoints } = options;
   const all = <Name extends keyof Writes>(name: Name) => writes.map((one) => one[name]);
   // It may have to read first, and from then on nothing is waited for.
   const { outgoing, deliveryIds } = await planOutgoing(statements, { events: all('events').flat(), now, endpoints });
   const underway = [
     ...writePostings(statements, { tables, applied, now }),
-    ...writeHolds(statements, applied, now),
+    ...writeHolds(statements, { before: holds, after: applied.holds, now }),
     ...writeRows(statements, { tables, writes }),
     insertAll(statements, tables.statusChange, all('statusChanges').flat()),
     insertAll(statements, tables.providerCall, all('intents').flat()),
@@ -191,10 +193,13 @@ function isAnswer(property: string): property is (typeof ANSWER_CHANGES)[number]
 }
 
 /** New holds are inserted, ended ones updated; the ones that were only read stay as they are. */
-function writeHolds(statements: Statements, applied: Applied, now: Date): Promise<unknown>[] {
-  const holds = [...applied.holds.values()];
-  const placed = holds.filter((hold) => hold.status === 'active');
-  const ended = holds.filter((hold) => hold.status !== 'active');
+function writeHolds(
+  statements: Statements,
+  { before, after, now }: { before: Applied['holds']; after: Applied['holds']; now: Date },
+): Promise<unknown>[] {
+  const changed = [...after.values()].filter((hold) => hold !== before.get(hold.holdId));
+  const placed = changed.filter((hold) => hold.status === 'active');
+  const ended = changed.filter((hold) => hold.status !== 'active');
   const values = (rows: readonly Hold[]) => [
     arrayLiteral(
       'text',
@@ -216,13 +221,16 @@ function writeHolds(statements: Statements, applied: Applied, now: Date): Promis
   ];
   return [
     ...(placed.length === 0 ? [] : [statements.run(PLACE_HOLDS, values(placed))]),
-    ...(ended.length === 0 ? [] : [statements.run(END_HOLDS, values(ended))]),
+    ...(ended.length === 0 ? [] : [statements.run(END_HOLDS, [...values(ended), ended.length])]),
   ];
 }
 
 const HOLDS = 'unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[]) AS u (wallet_id, hold_id, amount, status)';
 const PLACE_HOLDS = `INSERT INTO hold (wallet_id, hold_id, amount, status, created_at)
   SELECT u.wallet_id, u.hold_id, u.amount, u.status, $5::timestamptz FROM ${HOLDS}
-  ORDER BY u.wallet_id, u.hold_id ON CONFLICT DO NOTHING`;
-const END_HOLDS = `UPDATE hold h SET status = u.status, ended_at = $5::timestamptz FROM ${HOLDS}
-  WHERE h.wallet_id = u.wallet_id AND h.hold_id = u.hold_id AND h.status = 'active'`;
+  ORDER BY u.wallet_id, u.hold_id`;
+const END_HOLDS = everyRow(
+  `UPDATE hold h SET status = u.status, ended_at = $5::timestamptz FROM ${HOLDS}
+   WHERE h.wallet_id = u.wallet_id AND h.hold_id = u.hold_id AND h.status = 'active'`,
+  5,
+);
