@@ -95,7 +95,9 @@ function rankOf(item: Item): number {
 
 /** A transfer passes in_process inside the commit that ends it; books of before wrote that move apart. */
 function withWhatItPassed(change: StatusChange, index: number, changes: readonly StatusChange[]): StatusChange[] {
-  const isPassed = change.fromStatus === 'in_process' && changes[index - 1]?.toStatus === 'initialized';
+  const { operationKind, fromStatus } = change;
+  const isSkipped = fromStatus === 'in_process' && changes[index - 1]?.toStatus === 'initialized';
+  const isPassed = operationKind === 'transfer' && isSkipped;
   return isPassed ? [{ ...change, fromStatus: 'initialized', toStatus: 'in_process' }, change] : [change];
 }
 
