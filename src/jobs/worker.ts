@@ -24,9 +24,6 @@ export interface Workers {
 export const RECONCILE_JOB = 'maintenance-reconcile';
 export const AUDIT_JOB = 'maintenance-audit';
 
-/** Batches of jobs: some are in commits, some wait to be, and some are fetched or ended meanwhile. */
-const TRANSFER_LANES = 6;
-
 export async function startWorkers(options: {
   queues: Queues<QueueName>;
   runner: Runner;
@@ -92,26 +89,17 @@ export async function startWorkers(options: {
 
   const handles: WorkerHandle[] = [];
   for (const queue of QUEUE_NAMES) {
-    const common: Omit<WorkOptions, 'concurrency' | 'process'> = {
+    const work: WorkOptions = {
       lockDurationMs: lockDurationMs(queue, config),
+      concurrency: concurrency[queue],
       // A defect does not heal by trying again; only what may pass is tried again. Reconcile runs the row anyhow.
       canRetry: (error) => !(error instanceof PaymentError) || error.kind === 'unavailable',
       onDead: (job) => log.error({ queue, job_id: job.id, reason: job.reason }, 'job is dead; reconcile goes on'),
+      process: (job) => process(queue, job),
     };
-    handles.push(
-      queue === 'transfer'
-        ? await queues.workInBatches(queue, {
-            ...common,
-            batchMax: Math.ceil(concurrency.transfer / TRANSFER_LANES),
-            lanes: TRANSFER_LANES,
-            process: (jobs) => Promise.allSettled(jobs.map((job) => process(queue, job))),
-          })
-        : await queues.work(queue, {
-            ...common,
-            concurrency: concurrency[queue],
-            process: (job) => process(queue, job),
-          }),
-    );
+    // Its jobs are few, and come from schedules.
+    const isScheduled = queue === 'maintenance';
+    handles.push(await (isScheduled ? queues.work(queue, work) : queues.workInBatches(queue, work)));
   }
   return {
     async close(graceMs) {

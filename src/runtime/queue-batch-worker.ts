@@ -1,5 +1,6 @@
-// A worker of one queue that runs its jobs many at a time: what is done together in one commit is also fetched and
-// ended together, so that hundreds of commands share one write to the socket. One waiting job still starts at once.
+// A worker of one queue whose jobs run each by itself, but are fetched and ended many at a time: what ends in one moment,
+// such as all that were in one commit, is ended by one command, and as many others come in exchange. One waiting job
+// still starts at once.
 
 import { Job, UnrecoverableError } from 'bullmq';
 import type { Backend } from './queue-backend.ts';
@@ -7,8 +8,8 @@ import { plainError } from './queue-error.ts';
 import {
   describe,
   type Exchange,
+  type ExchangeOptions,
   type JobData,
-  type RunningJob,
   report,
   type TakenJob,
   takenJob,
@@ -19,21 +20,12 @@ import {
   openWorker,
   STARTED_BEYOND_ATTEMPTS_MAX,
   settledWithin,
-  type WorkCommon,
   type WorkerHandle,
+  type WorkOptions,
 } from './queue-worker.ts';
 
-type Result = PromiseSettledResult<void>;
-
-export interface BatchWorkOptions extends WorkCommon {
-  /** Jobs of one batch at most. */
-  readonly batchMax: number;
-  /** Batches in work at once: while one commits, another is fetched or ended. */
-  readonly lanes: number;
-  /** One result for each job, in order. Never rejects. */
-  readonly process: (jobs: readonly RunningJob[]) => Promise<readonly Result[]>;
-}
-
+/** Large enough that the round trip does not matter, small enough to keep the queue answering others. */
+const EXCHANGE_MAX = 256;
 /** After an error of the connection. */
 const RETRY_PAUSE_MS = 1_000;
 /** How often BullMQ's own command is asked, which also looks for delayed jobs and knows every limit of a queue. */
@@ -43,67 +35,41 @@ const EXCHANGE_ATTEMPTS_MAX = 3;
 
 export async function startBatchWorker(
   backend: Backend,
-  options: OpenWorkerOptions & BatchWorkOptions,
+  options: OpenWorkerOptions & WorkOptions,
 ): Promise<WorkerHandle> {
-  const { queue, log, lockDurationMs: lockMs } = options;
+  const { queue, log, lockDurationMs: lockMs, concurrency } = options;
   const worker = await openWorker(backend, { ...options, processor: null, concurrency: 1 });
-  /** By id, with the lane that holds it. */
-  const held = new Map<string, string>();
-  const batches = new Set<Promise<unknown>>();
+  const token = `${worker.id}:0`;
+  /** Jobs that run, and those that are done and not ended yet. */
+  const held = new Set<string>();
   const shutdown = new AbortController();
+  let done: string[] = [];
+  let isExchangeDue = false;
+  let isExchanging = false;
+  let isFetching = false;
   let isClosing = false;
-  let resumed = Promise.withResolvers<void>();
-  resumed.resolve();
-  const tell = (error: unknown) => void worker.emit('error', error instanceof Error ? error : new Error(String(error)));
-  const fetchFirst = inTurn((token: string) => worker.getNextJob(token, { block: true }));
   let lookAt = 0;
+  let resumed = settled();
+  let room = settled();
+  let emptied = settled();
+  const tell = (error: unknown) => void worker.emit('error', error instanceof Error ? error : new Error(String(error)));
 
-  /** The first job is waited for; what else waits by then comes with it. */
-  async function fetchBatch(token: string): Promise<readonly TakenJob[]> {
-    const first = await fetchFirst(token);
-    if (first === undefined) return [];
-    if (isClosing) return [takenJob(first)];
-    lookAt = performance.now() + LOOK_EVERY_MS;
-    try {
-      const { taken } = await exchange({ token, done: [], wanted: options.batchMax - 1 });
-      return [takenJob(first), ...taken];
-    } catch (error) {
-      // Those that the queue refused for now must not lose the one that it has handed out.
-      tell(error);
-      return [takenJob(first)];
-    }
-  }
-
-  async function exchange(jobs: { token: string; done: readonly string[]; wanted: number }): Promise<Exchange> {
-    for (let attempt = 1; ; attempt += 1) {
+  /** Waits for the first of the jobs; what else waits by then is exchanged for nothing. */
+  async function fetchFirst(): Promise<void> {
+    while (!isClosing) {
       try {
-        return await backend.exchange(queue, { ...jobs, lockMs });
+        await resumed.promise;
+        while (held.size >= concurrency && !isClosing) await room.promise;
+        if (isClosing) return;
+        isFetching = true;
+        const job = await worker.getNextJob(token, { block: true }).finally(() => {
+          isFetching = false;
+        });
+        if (job === undefined) continue;
+        lookAt = performance.now() + LOOK_EVERY_MS;
+        start(takenJob(job));
+        exchangeSoon();
       } catch (error) {
-        if (attempt === EXCHANGE_ATTEMPTS_MAX) throw error;
-      }
-    }
-  }
-
-  async function lane(number: number): Promise<void> {
-    const token = `${worker.id}:${number}`;
-    let jobs: readonly TakenJob[] = [];
-    while (!isClosing || jobs.length > 0) {
-      try {
-        if (jobs.length === 0) {
-          await resumed.promise;
-          jobs = await fetchBatch(token);
-          if (jobs.length === 0) continue;
-        }
-        const batch = runBatch(jobs, token);
-        batches.add(batch);
-        try {
-          jobs = await batch;
-        } finally {
-          // In the turn in which the next one is added: whoever waits for all must find no gap between the two.
-          batches.delete(batch);
-        }
-      } catch (error) {
-        jobs = [];
         if (isClosing) return;
         tell(error);
         await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
@@ -111,43 +77,93 @@ export async function startBatchWorker(
     }
   }
 
-  /** Returns the jobs that came in exchange for the ones that are done. */
-  async function runBatch(jobs: readonly TakenJob[], token: string): Promise<readonly TakenJob[]> {
-    for (const { id } of jobs) held.set(id, token);
+  function start(job: TakenJob): void {
+    if (held.size === 0) emptied = Promise.withResolvers();
+    held.add(job.id);
+    if (held.size >= concurrency) room = Promise.withResolvers();
+    void run(job);
+  }
+
+  function release(id: string): void {
+    held.delete(id);
+    if (held.size < concurrency) room.resolve();
+    if (held.size === 0) emptied.resolve();
+  }
+
+  async function run(job: TakenJob): Promise<void> {
+    const worn = givenUp(job, options);
+    if (worn !== null) return fail(job.id, worn);
     try {
-      const fit = jobs.filter((job) => givenUp(job, options) === null);
-      const results = await options.process(fit.map((job) => ({ ...job, signal: shutdown.signal })));
-      const resultOf = new Map(fit.map(({ id }, index) => [id, results[index]]));
-      const done = fit.flatMap(({ id }) => (resultOf.get(id)?.status === 'fulfilled' ? [id] : []));
-      const isLast = isClosing || worker.isPaused() || performance.now() > lookAt;
-      const ended = exchange({ token, done, wanted: isLast ? 0 : options.batchMax });
-      const { taken, refused } = await ended.catch((reason: unknown): Exchange => {
-        // Given back, to be run again: whoever does finds final rows.
-        for (const id of done) resultOf.set(id, { status: 'rejected', reason });
-        return { taken: [], refused: [] };
-      });
+      await options.process({ ...job, signal: shutdown.signal });
+    } catch (error) {
+      return fail(job.id, plainError(error, options.canRetry?.(error) ?? true));
+    }
+    done.push(job.id);
+    exchangeSoon();
+  }
+
+  /** What ends in the same turn of the event loop goes together, and what ends while a command is under way. */
+  function exchangeSoon(): void {
+    if (isExchangeDue) return;
+    isExchangeDue = true;
+    if (!isExchanging) setImmediate(() => void exchangeAll());
+  }
+
+  async function exchangeAll(): Promise<void> {
+    isExchanging = true;
+    let isFull = false;
+    while (isExchangeDue || done.length > 0 || isFull) {
+      isExchangeDue = false;
+      const ended = done.slice(0, EXCHANGE_MAX);
+      done = done.slice(EXCHANGE_MAX);
+      const wanted = wantedFor(ended.length);
+      if (ended.length + wanted === 0) break;
+      const { taken, refused } = await exchange({ token, lockMs, done: ended, wanted }).catch(
+        async (reason: unknown) => {
+          tell(reason);
+          // Given back, to be run again: whoever does finds final rows.
+          await Promise.all(ended.map((id) => fail(id, plainError(reason, options.canRetry?.(reason) ?? true))));
+          return NOTHING;
+        },
+      );
       for (const id of refused) tellNotEnded(id, 'its lock ran out');
-      const failed = jobs.filter(({ id }) => resultOf.get(id)?.status !== 'fulfilled');
-      await Promise.all(failed.map((job) => fail(job, { token, result: resultOf.get(job.id) })));
-      return taken;
-    } finally {
-      for (const { id } of jobs) held.delete(id);
+      for (const id of ended) release(id);
+      for (const job of taken) start(job);
+      isFull = wanted > 0 && taken.length === wanted;
+    }
+    isExchanging = false;
+  }
+
+  /** A place is kept for BullMQ's own command while it is under way, and when it is due. */
+  function wantedFor(ending: number): number {
+    if (isClosing || worker.isPaused()) return 0;
+    const kept = isFetching || performance.now() > lookAt ? 1 : 0;
+    return Math.min(EXCHANGE_MAX, Math.max(0, concurrency - held.size + ending - kept));
+  }
+
+  async function exchange(jobs: ExchangeOptions): Promise<Exchange> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await backend.exchange(queue, jobs);
+      } catch (error) {
+        if (attempt === EXCHANGE_ATTEMPTS_MAX) throw error;
+      }
     }
   }
 
   /** To be tried again, or dead. */
-  async function fail(taken: TakenJob, { token, result }: { token: string; result: Result | undefined }) {
+  async function fail(id: string, error: Error): Promise<void> {
     try {
-      const reason = result?.status === 'rejected' ? result.reason : undefined;
-      const error = givenUp(taken, options) ?? plainError(reason, options.canRetry?.(reason) ?? true);
-      const job = await Job.fromId<JobData, void, string>(worker, taken.id);
-      if (job === undefined) return tellNotEnded(taken.id, 'the queue has it no more');
+      const job = await Job.fromId<JobData, void, string>(worker, id);
+      if (job === undefined) return tellNotEnded(id, 'the queue has it no more');
       await job.moveToFailed(error, token, false);
       // Set only when no further attempt follows.
       if (job.finishedOn !== undefined && options.onDead !== undefined)
         await report(options.onDead, { ...describe(job), reason: error.message });
-    } catch (error) {
-      tellNotEnded(taken.id, error);
+    } catch (cause) {
+      tellNotEnded(id, cause);
+    } finally {
+      release(id);
     }
   }
 
@@ -158,27 +174,30 @@ export async function startBatchWorker(
 
   // BullMQ renews the locks of jobs that it runs itself; these are ours to renew.
   const renewal = setInterval(() => {
-    if (held.size > 0) worker.extendJobLocks([...held.keys()], [...held.values()], lockMs).catch(tell);
+    const ids = [...held];
+    if (ids.length > 0) worker.extendJobLocks(ids, new Array(ids.length).fill(token), lockMs).catch(tell);
   }, lockMs / 2);
   await worker.startStalledCheckTimer();
-  const lanes = Promise.all(Array.from({ length: options.lanes }, (_, number) => lane(number)));
+  const fetching = fetchFirst();
 
   return {
     running: () => held.size,
     async pause() {
-      resumed = Promise.withResolvers<void>();
+      resumed = Promise.withResolvers();
       await worker.pause(true);
     },
     async resume() {
       await worker.resume();
       await worker.startStalledCheckTimer();
       resumed.resolve();
+      exchangeSoon();
     },
     async close(graceMs) {
       isClosing = true;
       resumed.resolve();
+      room.resolve();
       const ended = async () => {
-        while (batches.size > 0) await Promise.allSettled(batches);
+        while (held.size > 0) await emptied.promise;
         return true;
       };
       let isDone = await settledWithin(graceMs, ended());
@@ -187,17 +206,25 @@ export async function startBatchWorker(
         isDone = await settledWithin(ABORT_GRACE_MS, ended());
       }
       clearInterval(renewal);
-      // Cuts the wait of the lane that has nothing to do.
-      const closed = worker.close(true).then(() => lanes);
+      // Cuts the wait for a job.
+      const closed = worker.close(true).then(() => fetching);
       await settledWithin(
         ABORT_GRACE_MS,
         closed.then(() => true),
       );
       if (!isDone)
-        log.warn({ queue, count: held.size }, 'closed with jobs running; they are run again when their lock ends');
+        log.warn({ queue, running: held.size }, 'closed with jobs running; they are run again when their lock ends');
       return isDone;
     },
   };
+}
+
+const NOTHING: Exchange = { taken: [], refused: [] };
+
+function settled(): PromiseWithResolvers<void> {
+  const settle = Promise.withResolvers<void>();
+  settle.resolve();
+  return settle;
 }
 
 /** Why a job that was started or lost its lock too often is not run again; null when it is fit to run. */
@@ -205,14 +232,4 @@ function givenUp({ deferredFailure, attemptsStarted }: TakenJob, { attempts }: {
   if (deferredFailure !== null) return plainError(new Error(deferredFailure), false);
   const isWorn = attemptsStarted > attempts + STARTED_BEYOND_ATTEMPTS_MAX;
   return isWorn ? new UnrecoverableError('started more often than allowed') : null;
-}
-
-/** One call at a time; the others wait in line. */
-function inTurn<Argument, Result>(call: (argument: Argument) => Promise<Result>) {
-  let last: Promise<unknown> = Promise.resolve();
-  return (argument: Argument): Promise<Result> => {
-    const turn = last.then(() => call(argument));
-    last = turn.catch(() => undefined);
-    return turn;
-  };
 }

@@ -4,7 +4,7 @@
 import { ErrorCode, Queue } from 'bullmq';
 import { createAdder } from './queue-add.ts';
 import { type Backend, type BullQueue, errorListener, type QueueLog, sparingWarning, within } from './queue-backend.ts';
-import { type BatchWorkOptions, startBatchWorker } from './queue-batch-worker.ts';
+import { startBatchWorker } from './queue-batch-worker.ts';
 import { codeOf, reasonOf } from './queue-error.ts';
 import { type JobData, KEPT_COMPLETED, KEPT_FAILED, type NewJob } from './queue-job.ts';
 import { connectPostgres } from './queue-postgres.ts';
@@ -30,8 +30,8 @@ export interface Queues<Name extends string = string> {
   /** Best effort: never throws, answers within 500 ms, false when the queue did not take the jobs. */
   add(queue: Name, jobs: readonly NewJob[]): Promise<boolean>;
   work(queue: Name, options: WorkOptions): Promise<WorkerHandle>;
-  /** The same for jobs that are cheaper together: they are fetched, run and ended many at a time. */
-  workInBatches(queue: Name, options: BatchWorkOptions): Promise<WorkerHandle>;
+  /** The same for queues of many jobs: they are fetched and ended many at a time. Schedules need the other. */
+  workInBatches(queue: Name, options: WorkOptions): Promise<WorkerHandle>;
   /** Idempotent. Call it at every start and on a timer: a flushed queue forgets its schedules. */
   schedule(queue: Name, options: { id: string; everyMs: number; data?: JobData }): Promise<void>;
   counts(): Promise<Record<Name, QueueCounts>>;

@@ -9,41 +9,65 @@ const SERVERS = BACKENDS.filter(([, way]) => way === 'in batches');
 describe.each(SERVERS)('a batch worker on %s (%s)', (_kind, way, start) => {
   const { openHere, closeLater, server } = queueBench(start, way);
 
-  async function recordBatches(options: { batchMax: number; hold?: Promise<void>; fails?: (id: string) => boolean }) {
+  /** Jobs that begin in one turn of the event loop have come together. */
+  async function recordBatches(options: {
+    concurrency: number;
+    hold?: Promise<void>;
+    fails?: (id: string) => boolean;
+  }) {
     const queues = await openHere();
     const batches: string[][] = [];
+    let isSameTurn = false;
+    let isFirst = true;
     const worker = await queues.workInBatches('payout', {
-      lanes: 1,
-      batchMax: options.batchMax,
+      concurrency: options.concurrency,
       lockDurationMs: LOCK_MS,
       canRetry: () => false,
-      async process(jobs) {
-        batches.push(jobs.map(({ id }) => id));
-        if (batches.length === 1) await options.hold;
-        return Promise.allSettled(jobs.map(async ({ id }) => refuse(options.fails?.(id) ?? false)));
+      async process({ id }) {
+        if (isSameTurn) batches.at(-1)?.push(id);
+        else batches.push([id]);
+        isSameTurn = true;
+        setImmediate(() => {
+          isSameTurn = false;
+        });
+        const wait = isFirst ? options.hold : undefined;
+        isFirst = false;
+        await wait;
+        if (options.fails?.(id)) throw new Error('refused');
       },
     });
     closeLater(() => worker.close(1_000));
-    return { queues, batches, add: (ids: readonly string[]) => queues.add('payout', ids.map(jobOf)) };
+    return { queues, batches, worker, add: (ids: readonly string[]) => queues.add('payout', ids.map(jobOf)) };
   }
 
-  test('a backlog that grew behind a single job is worked off in few batches, none of them too large', async () => {
-    const { promise: hold, resolve: release } = Promise.withResolvers<void>();
-    const { queues, batches, add } = await recordBatches({ batchMax: 64, hold });
-    await add(['payout-first']);
-    await expect.poll(() => batches, POLL).toEqual([['payout-first']]);
-    const ids = Array.from({ length: 200 }, (_, index) => `payout-late.${index}`);
-    await add(ids);
-    release();
-    await expect.poll(() => batches.flat().length, POLL).toBe(201);
-    expect(batches.flat().toSorted()).toEqual(['payout-first', ...ids].toSorted());
+  test('a backlog is worked off in few batches, and no more run at once than may', async () => {
+    const queues = await openHere();
+    const ids = Array.from({ length: 200 }, (_, index) => `payout-${index}`);
+    await queues.add('payout', ids.map(jobOf));
+    const { batches } = await recordBatches({ concurrency: 64 });
+    await expect.poll(() => batches.flat().length, POLL).toBe(200);
+    expect(batches.flat().toSorted()).toEqual(ids.toSorted());
     expect(Math.max(...batches.map((batch) => batch.length))).toBeLessThanOrEqual(64);
     expect(batches.length).toBeLessThanOrEqual(20);
     await expect.poll(async () => (await queues.counts()).payout, POLL).toMatchObject({ waiting: 0, active: 0 });
   });
 
-  test('a job of a batch that fails leaves the others of its batch done', async () => {
-    const { queues, batches, add } = await recordBatches({ batchMax: 64, fails: (id) => id === 'payout-bad' });
+  test('a job that takes long keeps one place, and the others go on around it', async () => {
+    const { promise: hold, resolve: release } = Promise.withResolvers<void>();
+    const { queues, batches, worker, add } = await recordBatches({ concurrency: 2, hold });
+    await add(['payout-long']);
+    await expect.poll(() => batches.flat(), POLL).toEqual(['payout-long']);
+    const ids = Array.from({ length: 20 }, (_, index) => `payout-${index}`);
+    await add(ids);
+    await expect.poll(async () => (await queues.counts()).payout, POLL).toMatchObject({ waiting: 0, active: 1 });
+    expect(batches.flat().toSorted()).toEqual([...ids, 'payout-long'].toSorted());
+    expect(worker.running()).toBe(1);
+    release();
+    await expect.poll(async () => (await queues.counts()).payout, POLL).toMatchObject({ active: 0 });
+  });
+
+  test('a job that fails leaves those that came with it done', async () => {
+    const { queues, batches, add } = await recordBatches({ concurrency: 64, fails: (id) => id === 'payout-bad' });
     await add(['payout-good.1', 'payout-bad', 'payout-good.2']);
     await expect.poll(() => batches.flat().toSorted(), POLL).toEqual(['payout-bad', 'payout-good.1', 'payout-good.2']);
     await expect
@@ -75,7 +99,7 @@ describe.each(SERVERS)('a batch worker on %s (%s)', (_kind, way, start) => {
 
   test('the locks of a batch that takes longer than they last are renewed, so that nobody runs it again', async () => {
     const { promise: hold, resolve: release } = Promise.withResolvers<void>();
-    const { batches, queues, add } = await recordBatches({ batchMax: 8, hold });
+    const { batches, queues, add } = await recordBatches({ concurrency: 1, hold });
     await add(['payout-long']);
     await expect.poll(() => batches.length, POLL).toBe(1);
     // A second job is lost a moment later: once it has been given back, the locks of that time have been looked at.
@@ -98,7 +122,3 @@ describe.each(SERVERS)('a batch worker on %s (%s)', (_kind, way, start) => {
     expect([...seen, ...batches.flat()].filter((id) => id === 'payout-long')).toEqual(['payout-long']);
   }, 30_000);
 });
-
-function refuse(isRefused: boolean): void {
-  if (isRefused) throw new Error('refused');
-}

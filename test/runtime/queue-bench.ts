@@ -1,14 +1,7 @@
 // What the queue's tests share: a server, queues that close themselves, and workers that keep what they saw.
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
-import {
-  type NewJob,
-  openQueues,
-  type Queues,
-  type RunningJob,
-  type WorkerHandle,
-  type WorkOptions,
-} from '../../src/runtime/queue.ts';
+import { type NewJob, openQueues, type Queues, type RunningJob, type WorkOptions } from '../../src/runtime/queue.ts';
 import { hasRedisServer, type QueueServer, silent, startPostgres, startRedis } from './queue-servers.ts';
 
 export const NAMES = ['payout', 'transfer', 'maintenance'] as const;
@@ -51,7 +44,7 @@ export function queueBench(start: () => Promise<QueueServer>, way: Way) {
     async openHere(attempts: Partial<Record<Name, number>> = {}): Promise<Queues<Name>> {
       const queues = await openQueues({ ...server().options, names: NAMES, log: silent, attempts });
       closers.push(() => queues.close());
-      return way === 'one by one' ? queues : { ...queues, work: (name, work) => inBatches(queues, name, work) };
+      return way === 'one by one' ? queues : { ...queues, work: queues.workInBatches };
     },
     /** Runs jobs of a queue until the test ends and keeps what it saw. */
     async work(queues: Queues<Name>, name: Name, options: Partial<WorkOptions> = {}): Promise<RunningJob[]> {
@@ -69,18 +62,6 @@ export function queueBench(start: () => Promise<QueueServer>, way: Way) {
       return seen;
     },
   };
-}
-
-/** The same work, taken many jobs at a time. */
-function inBatches(queues: Queues<Name>, name: Name, work: WorkOptions): Promise<WorkerHandle> {
-  const { concurrency, process, ...common } = work;
-  const lanes = 2;
-  return queues.workInBatches(name, {
-    ...common,
-    lanes,
-    batchMax: Math.ceil(concurrency / lanes),
-    process: (jobs) => Promise.allSettled(jobs.map(process)),
-  });
 }
 
 export const idsOf = (jobs: readonly RunningJob[]) => jobs.map(({ id }) => id).sort();

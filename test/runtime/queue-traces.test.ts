@@ -30,16 +30,8 @@ describe.each(SERVERS)('on %s', (_kind, start, read) => {
     else await addByBullmq(board, IDS);
     const waiting = await read(server);
     const { promise: hold, resolve: release } = Promise.withResolvers<void>();
-    const common = { lockDurationMs: LOCK_MS * 10 };
-    const worker =
-      way === 'in batches'
-        ? await queues.workInBatches(NAME, {
-            ...common,
-            lanes: 1,
-            batchMax: IDS.length,
-            process: (jobs) => Promise.allSettled(jobs.map(() => hold)),
-          })
-        : await queues.work(NAME, { ...common, concurrency: IDS.length, process: () => hold });
+    const work = { lockDurationMs: LOCK_MS * 10, concurrency: IDS.length, process: () => hold };
+    const worker = way === 'in batches' ? await queues.workInBatches(NAME, work) : await queues.work(NAME, work);
     await expect.poll(async () => (await queues.counts()).payout.active, POLL).toBe(IDS.length);
     const running = await read(server);
     release();
@@ -67,12 +59,10 @@ describe.each(SERVERS)('on %s', (_kind, start, read) => {
     await queues.add(NAME, [jobOf('payout-first')]);
     const worker = await queues.workInBatches(NAME, {
       lockDurationMs: LOCK_MS * 10,
-      lanes: 1,
-      batchMax: 8,
-      async process(jobs) {
-        taken.push(...jobs.map(({ id }) => id));
+      concurrency: 8,
+      async process({ id }) {
+        taken.push(id);
         await hold;
-        return Promise.allSettled(jobs.map(async () => undefined));
       },
     });
     bullmq.closeLater(() => worker.close(1_000));
