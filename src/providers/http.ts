@@ -1,8 +1,10 @@
-// The only user of fetch at run time: one request, one deadline, one bound on the body, and the line between
-// "not taken" and "unknown". A failure before the connection stood is not taken; everything after it may have been.
+// The only way out to a provider: one request, one deadline, one bound on the body, and the line between "not taken"
+// and "unknown". A failure before the connection stood is not taken; everything after it may have been.
 
+import type { ClientRequest } from 'node:http';
 import { PaymentError } from '../domain/errors.ts';
 import type { ProviderName } from '../domain/provider.ts';
+import { CONNECT_TIMEOUT, openRequest, readText, sendRequest } from './http-request.ts';
 import {
   type Fault,
   faultOf,
@@ -36,8 +38,7 @@ const CERTIFICATE_CODES = new Set([
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ]);
-const TIMEOUT_CODES = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']);
-const RESET_CODES = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+const RESET_CODES = new Set(['ECONNRESET', 'EPIPE']);
 const KEY_IN_USE_CODES = new Set(['idempotency_key_in_use', 'key_in_use']);
 
 export interface HttpCall {
@@ -83,28 +84,26 @@ export function createHttp({ provider, baseUrl, log, faultOf: readFault = faultO
   const base = baseUrl.replace(/\/+$/, '');
 
   async function send(call: HttpCall): Promise<HttpAnswer> {
-    const { url, init } = requestOf(call);
+    const request = requestOf(call);
     let status: number | undefined;
     try {
-      // Never a Request object here: it holds its signal weakly, and a garbage collection would lose the deadline.
-      const response = await fetch(url, init);
-      status = response.status;
-      const text = await readBody(response);
+      const response = await sendRequest(request, call.body);
+      status = response.statusCode ?? 0;
+      const text = await readText(response, { bytesMax: BODY_BYTES_MAX });
       const body = text === null ? undefined : jsonOf(text);
-      const requestId = response.headers.get('request-id');
+      const requestId = textOf(response.headers['request-id']);
       const answer = { status, body, fault: readFault(body), text: text ?? '', requestId };
-      return judge({ provider, call, answer, retryAfter: response.headers.get('retry-after'), log });
+      return judge({ provider, call, answer, retryAfter: textOf(response.headers['retry-after']), log });
     } catch (cause) {
       throw surpriseOf({ provider, cause, signal: call.signal, status });
     }
   }
 
   /** Whatever keeps the request from being built keeps it from being sent. */
-  function requestOf({ method, path, headers, body, signal }: HttpCall): { url: URL; init: RequestInit } {
+  function requestOf({ method, path, headers, signal }: HttpCall): ClientRequest {
     if (signal.aborted) throw notTaken({ provider, reason: 'deadline_before_send' });
     try {
-      const init = { method, headers: new Headers(headers), body: body ?? null, signal, redirect: 'manual' } as const;
-      return { url: new URL(base + path), init };
+      return openRequest(new URL(base + path), { method, headers, signal });
     } catch (cause) {
       throw notTaken({ provider, reason: 'unsendable', cause });
     }
@@ -172,19 +171,8 @@ function judge({ provider, call, answer, retryAfter, log }: Judged): HttpAnswer 
   return answer;
 }
 
-/** Null when it is larger than the bound or not UTF-8; leaving the loop early closes the connection. */
-async function readBody(response: Response): Promise<string | null> {
-  if (response.body === null) return '';
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body) {
-    bytes += chunk.byteLength;
-    if (bytes > BODY_BYTES_MAX) return null;
-    chunks.push(chunk);
-  }
-  const raw = Buffer.concat(chunks);
-  const text = raw.toString('utf8');
-  return Buffer.from(text, 'utf8').equals(raw) ? text : null;
+function textOf(header: string | string[] | undefined): string | null {
+  return typeof header === 'string' ? header : null;
 }
 
 function jsonOf(text: string): unknown {
@@ -205,12 +193,11 @@ interface Failure {
 
 function surpriseOf({ provider, cause, signal, status }: Failure): unknown {
   if (cause instanceof PaymentError || !(cause instanceof Error)) return cause;
-  const failure = cause.cause instanceof Error ? cause.cause : cause;
   const httpStatus = status === undefined ? {} : { httpStatus: status };
-  const before = status === undefined ? reasonNotTaken(failure) : null;
+  const before = status === undefined ? reasonNotTaken(cause) : null;
   if (before !== null) return notTaken({ provider, reason: before, cause });
   if (signal.aborted) return uncertain({ provider, reason: 'timeout', ...httpStatus, cause });
-  return uncertain({ provider, reason: reasonUncertain(codeOf(failure)), ...httpStatus, cause });
+  return uncertain({ provider, reason: reasonUncertain(codeOf(cause)), ...httpStatus, cause });
 }
 
 /** The connection never stood, so the request was never written. Null when that is not certain. */
@@ -223,14 +210,14 @@ function reasonNotTaken(failure: Error): string | null {
   const code = codeOf(failure);
   const syscall = 'syscall' in failure ? failure.syscall : null;
   if (syscall === 'getaddrinfo') return 'dns';
-  if (code === 'UND_ERR_CONNECT_TIMEOUT') return 'connect_timeout';
+  if (code === CONNECT_TIMEOUT) return 'connect_timeout';
   if (CERTIFICATE_CODES.has(code)) return 'certificate';
   if (syscall === 'connect') return code === 'ECONNREFUSED' ? 'refused' : 'unreachable';
   return null;
 }
 
 function reasonUncertain(code: string): string {
-  if (TIMEOUT_CODES.has(code)) return 'timeout';
+  if (code === 'ETIMEDOUT') return 'timeout';
   return RESET_CODES.has(code) ? 'reset' : 'broken_answer';
 }
 

@@ -5,7 +5,7 @@ import Stripe from 'stripe';
 import { PaymentError } from '../domain/errors.ts';
 import { isPkid, type Pkid } from '../domain/id.ts';
 import type { Answer, CallLimits } from '../domain/provider.ts';
-import { createHttp } from './http.ts';
+import { createHttp, type Http } from './http.ts';
 import { notTaken, type ProviderLog, providerText, uncertain } from './surprise.ts';
 
 export const PROVIDER = 'stripe';
@@ -26,6 +26,8 @@ export interface StripeAccess {
   readonly log: ProviderLog;
 }
 
+type ClientConfig = NonNullable<ConstructorParameters<typeof Stripe>[1]>;
+
 interface ClientOptions {
   readonly secretKey: string;
   /** Null is Stripe itself. */
@@ -36,10 +38,39 @@ interface ClientOptions {
 export function createClient({ secretKey, baseUrl, log }: ClientOptions): Stripe {
   const http = createHttp({ provider: PROVIDER, baseUrl: baseUrl ?? STRIPE_URL, log });
   return new Stripe(secretKey, {
-    httpClient: Stripe.createFetchHttpClient(http.fetch),
+    httpClient: transportOver(http),
     maxNetworkRetries: 0,
     telemetry: false,
   });
+}
+
+/** The SDK's requests go the way of all others here; an answer that was parsed there is not parsed again. */
+function transportOver(http: Http): NonNullable<ClientConfig['httpClient']> {
+  return {
+    getClientName: () => 'remit',
+    async makeRequest(_host, _port, path, method, headers, body, _protocol, timeoutMs) {
+      const deadline = new AbortController();
+      const timer = setTimeout(() => deadline.abort(), timeoutMs);
+      try {
+        const answer = await http.send({
+          method: method === 'POST' ? 'POST' : 'GET',
+          path,
+          headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])),
+          ...(method === 'POST' ? { body } : {}),
+          signal: deadline.signal,
+        });
+        return {
+          getStatusCode: () => answer.status,
+          getHeaders: () => (answer.requestId === null ? {} : { 'request-id': answer.requestId }),
+          getRawResponse: () => answer,
+          toStream: () => answer.text,
+          toJSON: async () => answer.body,
+        };
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
 }
 
 export interface Bound {
