@@ -122,10 +122,13 @@ export function createGroupCommit<Item extends GroupItem>(options: {
   };
 }
 
-interface Batch<Item> {
-  readonly items: readonly Item[];
+interface Locked {
   readonly pkids: ReadonlySet<string>;
   readonly walletIds: ReadonlySet<string>;
+}
+
+interface Batch<Item> extends Locked {
+  readonly items: readonly Item[];
 }
 
 /** The oldest items that fit together, and that do not meet what the other commit has locked. */
@@ -138,29 +141,47 @@ function takeBatch<Item extends GroupItem>(
   const pkids = new Set<string>();
   const stepped = new Set<string>();
   const walletIds = new Set<string>();
+  const batch = { items, pkids, walletIds };
+  const inCommits = [...inFlight];
+  // Beside a commit that holds their platform wallet nobody fits, and whoever comes has all of them looked at again.
+  if (waiting.every((item) => meetsAny(item, inCommits))) return { batch, rest: [...waiting] };
   // What an older item waits for, younger ones leave alone: an item of two busy wallets would never find both free.
   const reserved = { pkids: new Set<string>(), walletIds: new Set<string>() };
-  const others = [...inFlight, reserved];
-  for (const [index, item] of waiting.entries()) {
-    if (items.length >= BATCH_MAX)
-      return { batch: { items, pkids, walletIds }, rest: [...rest, ...waiting.slice(index)] };
-    const locked = [item.pkid, ...item.alsoLocks];
-    const meetsOther = others.some(
-      (other) =>
-        locked.some((pkid) => other.pkids.has(pkid)) ||
-        item.walletIds.some((walletId) => other.walletIds.has(walletId)),
-    );
-    const meetsSelf = item.isIntake ? stepped.has(item.pkid) : locked.some((pkid) => pkids.has(pkid));
-    if (meetsOther || meetsSelf) {
+  const others = [...inCommits, reserved];
+  for (const item of waiting) {
+    if (items.length >= BATCH_MAX) {
       rest.push(item);
-      for (const pkid of locked) reserved.pkids.add(pkid);
-      for (const walletId of item.walletIds) reserved.walletIds.add(walletId);
+      continue;
+    }
+    const meetsSelf = item.isIntake ? stepped.has(item.pkid) : locksOneOf(item, pkids);
+    if (meetsSelf || meetsAny(item, others)) {
+      rest.push(item);
+      lock(item, reserved);
       continue;
     }
     items.push(item);
-    for (const pkid of locked) pkids.add(pkid);
+    lock(item, batch);
     if (!item.isIntake) stepped.add(item.pkid);
-    for (const walletId of item.walletIds) walletIds.add(walletId);
   }
-  return { batch: { items, pkids, walletIds }, rest };
+  return { batch, rest };
+}
+
+function meetsAny(item: GroupItem, others: readonly Locked[]): boolean {
+  for (const other of others) {
+    if (locksOneOf(item, other.pkids)) return true;
+    for (const walletId of item.walletIds) if (other.walletIds.has(walletId)) return true;
+  }
+  return false;
+}
+
+function locksOneOf({ pkid, alsoLocks }: GroupItem, pkids: ReadonlySet<string>): boolean {
+  if (pkids.has(pkid)) return true;
+  for (const locked of alsoLocks) if (pkids.has(locked)) return true;
+  return false;
+}
+
+function lock(item: GroupItem, into: { readonly pkids: Set<string>; readonly walletIds: Set<string> }): void {
+  into.pkids.add(item.pkid);
+  for (const locked of item.alsoLocks) into.pkids.add(locked);
+  for (const walletId of item.walletIds) into.walletIds.add(walletId);
 }
