@@ -66,8 +66,8 @@ export function createInbox({ db, log, leaseMs }: { db: Db; log: Logger; leaseMs
     },
 
     /**
-     * Null when it is finished. For a lease reconcile leaves it alone: a slow provider is not asked twice, and failing
-     * events crowd no round.
+     * Null when it is finished. For half a lease at least reconcile leaves it alone: a slow provider is not asked twice,
+     * and failing events crowd no round. One that was stored a moment ago has most of its first lease left.
      */
     claim: (event: StoredEvent): Promise<ClaimedEvent | null> => claims.load(event),
 
@@ -85,6 +85,14 @@ export function createInbox({ db, log, leaseMs }: { db: Db; log: Logger; leaseMs
         WHERE provider = ${provider} AND event_id = ${eventId} AND processed_at IS NULL`.execute(db.sql);
     },
   };
+}
+
+interface RawClaim extends RawName {
+  readonly type: string;
+  readonly subject: ProviderEvent['subject'];
+  readonly pkid: Pkid | null;
+  readonly extern_id: string | null;
+  readonly is_due: boolean;
 }
 
 interface RawName {
@@ -120,13 +128,12 @@ async function claimEvents(
   events: readonly StoredEvent[],
   leaseMs: number,
 ): Promise<ReadonlyMap<StoredEvent, ClaimedEvent>> {
-  const { rows } = await sql<
-    RawName & { type: string; subject: ProviderEvent['subject']; pkid: Pkid | null; extern_id: string | null }
-  >`
-    WITH open AS (${openEvents(events)})
-    UPDATE provider_event e SET due_at = clock_timestamp() + make_interval(secs => ${leaseMs / 1000})
-    FROM open WHERE e.provider = open.provider AND e.event_id = open.event_id
-    RETURNING e.provider, e.event_id, e.type, e.subject, e.pkid, e.extern_payment_id AS extern_id`.execute(db.sql);
+  const { rows } = await sql<RawClaim>`
+    SELECT e.provider, e.event_id, e.type, e.subject, e.pkid, e.extern_payment_id AS extern_id,
+           e.due_at < clock_timestamp() + make_interval(secs => ${leaseMs / 2000}) AS is_due
+    FROM provider_event e WHERE ${isAmong(events, 'e')} AND e.processed_at IS NULL`.execute(db.sql);
+  const due = rows.filter(({ is_due }) => is_due).map(({ provider, event_id: eventId }) => ({ provider, eventId }));
+  if (due.length > 0) await extendLeases(db, due, leaseMs);
   const claimed = new Map(
     rows.map(({ provider, event_id: eventId, type, subject, pkid, extern_id: externId }) => {
       const event = { provider, eventId, type, subject, pkid, externId };
@@ -139,6 +146,13 @@ async function claimEvents(
       return found === undefined ? [] : [[event, found] as const];
     }),
   );
+}
+
+async function extendLeases(db: Db, events: readonly StoredEvent[], leaseMs: number): Promise<void> {
+  await sql`
+    WITH open AS (${openEvents(events)})
+    UPDATE provider_event e SET due_at = clock_timestamp() + make_interval(secs => ${leaseMs / 1000})
+    FROM open WHERE e.provider = open.provider AND e.event_id = open.event_id`.execute(db.sql);
 }
 
 async function finishEvents(db: Db, events: readonly FinishedEvent[]): Promise<ReadonlyMap<FinishedEvent, true>> {
@@ -160,9 +174,12 @@ async function finishEvents(db: Db, events: readonly FinishedEvent[]): Promise<R
 function openEvents(events: readonly StoredEvent[]) {
   return sql`
     SELECT o.provider, o.event_id FROM provider_event o
-    WHERE (o.provider, o.event_id) IN (
-      SELECT provider, event_id FROM unnest(${events.map(({ provider }) => provider)}::text[],
-                           ${events.map(({ eventId }) => eventId)}::text[]) AS u (provider, event_id))
-      AND o.processed_at IS NULL
+    WHERE ${isAmong(events, 'o')} AND o.processed_at IS NULL
     ORDER BY o.provider, o.event_id FOR UPDATE`;
+}
+
+function isAmong(events: readonly StoredEvent[], table: 'e' | 'o') {
+  return sql`(${sql.ref(`${table}.provider`)}, ${sql.ref(`${table}.event_id`)}) IN (
+      SELECT provider, event_id FROM unnest(${events.map(({ provider }) => provider)}::text[],
+                           ${events.map(({ eventId }) => eventId)}::text[]) AS u (provider, event_id))`;
 }
