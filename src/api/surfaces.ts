@@ -7,7 +7,7 @@ import { authenticate, type KeyRing, requireScope } from './auth.ts';
 import { readBytes, WEBHOOK_BYTES_MAX } from './body.ts';
 import type { ApiOptions } from './options.ts';
 import type { RateLimit } from './rate-limit.ts';
-import type { ContextEnv } from './request-context.ts';
+import { answerHeaders, type ContextEnv } from './request-context.ts';
 
 export function surfaces(
   { readiness, metrics, events }: ApiOptions,
@@ -44,7 +44,10 @@ export function surfaces(
     const raw = await readBytes(c.req, WEBHOOK_BYTES_MAX);
     // 200 only after the commit: until then the provider keeps the event and sends it again.
     const result = await events.receive({ provider, raw, headers: c.req.header() });
-    return c.json({ result });
+    c.set('hasHeaders', true);
+    return new Response(JSON.stringify({ result }), {
+      headers: { ...answerHeaders(c.get('requestId')), 'Content-Type': 'application/json' },
+    });
   });
 
   return app;
