@@ -3,6 +3,7 @@
 
 import { PaymentError } from '../domain/errors.ts';
 import type { Pkid } from '../domain/id.ts';
+import type { Payment } from '../domain/payment.ts';
 import { type PaymentKind, PROVIDERS } from '../domain/provider.ts';
 import { isFinal } from '../domain/state-machine.ts';
 import type { DisputeLife } from './dispute.ts';
@@ -47,9 +48,10 @@ export function createWebhookIn(
       const look = subject === 'dispute' ? disputes.look : payees.refresh;
       return { outcome: externId === null ? 'ignored' : await look(provider, externId), pkid: null };
     }
-    const pkids = await paymentsIn(event, subject);
+    const named = await namedIn(event, subject);
+    const pkids = named === null ? await findByExternId(event, subject) : [named.pkid];
     const [pkid = null] = pkids;
-    if (pkid !== null) return { outcome: await effectOnAll(subject, { ...event, pkids }), pkid };
+    if (pkid !== null) return { outcome: await effectOnAll(subject, { ...event, pkids, named }), pkid };
     if (externId === null) return { outcome: 'ignored', pkid };
     return adopt(event, { subject, externId });
   }
@@ -65,7 +67,7 @@ export function createWebhookIn(
         const adopted = await externals.adoptPayin(provider, externId);
         if (typeof adopted === 'string') return { outcome: adopted, pkid: null };
         const { ours } = adopted;
-        return { outcome: await effectOnAll('payin', { ...event, pkids: [ours] }), pkid: ours };
+        return { outcome: await effectOnAll('payin', { ...event, pkids: [ours], named: null }), pkid: ours };
       }
       case 'refund':
         return { outcome: await externals.adoptRefund(provider, externId), pkid: null };
@@ -74,33 +76,43 @@ export function createWebhookIn(
     }
   }
 
-  /** By our own id, where the event carries it of the very kind it speaks of, or by the provider's. */
-  async function paymentsIn({ provider, pkid, externId }: ClaimedEvent, kind: PaymentKind): Promise<Pkid[]> {
-    if (pkid !== null && (await lives[kind].find(pkid))?.provider === provider) return [pkid];
+  /** The payment of our own id in the event, if it is of the very kind the event speaks of. */
+  async function namedIn({ provider, pkid }: ClaimedEvent, kind: PaymentKind): Promise<Payment | null> {
+    if (pkid === null) return null;
+    const found = await settledSoon(kind, pkid);
+    return found?.provider === provider ? found : null;
+  }
+
+  async function findByExternId({ provider, externId }: ClaimedEvent, kind: PaymentKind): Promise<Pkid[]> {
     return externId === null ? [] : findPayments(db.sql, { kind, provider, externId });
+  }
+
+  /** Mostly it is our own call that the event tells of, and its answer is on the way. */
+  async function settledSoon(kind: PaymentKind, pkid: Pkid): Promise<Payment | null> {
+    await runner.ended(pkid, OWN_ANSWER_MS);
+    return lives[kind].find(pkid);
   }
 
   /** One that came too early for any of them is looked at again for all of them. */
   async function effectOnAll(
     kind: PaymentKind,
-    event: ClaimedEvent & { readonly pkids: readonly Pkid[] },
+    event: ClaimedEvent & { readonly pkids: readonly Pkid[]; readonly named: Payment | null },
   ): Promise<Outcome> {
-    const { pkids, externId } = event;
+    const { pkids, externId, named } = event;
     const outcomes: Outcome[] = [];
     for (const pkid of pkids) {
-      outcomes.push(await effectOn(kind, pkid, event));
+      const before = named ?? (await settledSoon(kind, pkid));
+      outcomes.push(before === null ? 'unmatched' : await effectOn(kind, before, event));
       if (outcomes.includes('too_early')) return 'too_early';
       if (kind === 'payin' && externId !== null && (await lookBeside(pkid, externId))) outcomes.push('applied');
     }
     return outcomes.find((outcome) => outcome === 'applied') ?? outcomes[0] ?? 'unmatched';
   }
 
-  async function effectOn(kind: PaymentKind, pkid: Pkid, { provider, type, externId }: ClaimedEvent): Promise<Outcome> {
+  async function effectOn(kind: PaymentKind, before: Payment, event: ClaimedEvent): Promise<Outcome> {
     const life = lives[kind];
-    // Mostly it is our own call that the event tells of, and its answer is on the way.
-    await runner.ended(pkid, OWN_ANSWER_MS);
-    const before = await life.find(pkid);
-    if (before === null) return 'unmatched';
+    const { pkid } = before;
+    const { provider, type, externId } = event;
     const isOnFile = before.status === 'succeeded' && externId !== null && externId === before.externPaymentId;
     if (isOnFile && providers.get(provider)?.[kind]?.creationEvents.includes(type)) return 'no_effect';
     if (isFinal(before.status)) return lookAgain(kind, pkid);
@@ -209,9 +221,11 @@ function storable(text: string): string {
   return text.replaceAll('\u0000', '\uFFFD').toWellFormed();
 }
 
+/** Escaped characters may be such as the database cannot hold, and huge numbers are beyond it. */
+const NEEDS_CARE = /\\u|\d[eE]|\d{100}/;
+
 /** A provider that sends a form, not JSON, has it kept as text. */
-function bodyIn(raw: Buffer): unknown {
-  const text = raw.toString('utf8');
+function bodyIn(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -220,7 +234,10 @@ function bodyIn(raw: Buffer): unknown {
 }
 
 function storableJson(raw: Buffer): string {
-  return JSON.stringify(bodyIn(raw), (_name, value: unknown) => {
+  const text = raw.toString('utf8');
+  const body = bodyIn(text);
+  if (typeof body === 'object' && !NEEDS_CARE.test(text)) return text;
+  return JSON.stringify(body, (_name, value: unknown) => {
     if (typeof value === 'string') return storable(value);
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
     return Object.fromEntries(Object.entries(value).map(([name, member]) => [storable(name), member]));
