@@ -1,6 +1,7 @@
 // Webhooks on their way to the receiver: at least once, signed anew for each try, in no promised order.
-import { Agent as HttpAgent, request as httpRequest } from 'node:http';
+import { Agent as HttpAgent, request as httpRequest, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { urlToHttpOptions } from 'node:url';
 import { fraction } from './behaviour.ts';
 import type { EventRecord } from './payment.ts';
 import type { Provider, World } from './world.ts';
@@ -26,6 +27,8 @@ type Options = {
 
 type Box = Options & {
   agent: HttpAgent;
+  /** By provider; addresses are read once. */
+  targets: Map<string, RequestOptions>;
   timers: Set<NodeJS.Timeout>;
   /** A set keeps its order and gives up its first member at no cost, however many wait after a restart. */
   queue: Set<Delivery>;
@@ -36,7 +39,8 @@ type Box = Options & {
 export function startOutbox(options: Options): Outbox {
   const agentOptions = { keepAlive: true, maxSockets: SENDING_MAX };
   const agent = isSecure(options) ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
-  const box: Box = { ...options, agent, timers: new Set(), queue: new Set(), sending: 0, stopped: false };
+  const targets = new Map<string, RequestOptions>();
+  const box: Box = { ...options, agent, targets, timers: new Set(), queue: new Set(), sending: 0, stopped: false };
   return {
     send: (event) => send(box, event),
     stop() {
@@ -57,14 +61,14 @@ function send(box: Box, event: EventRecord): void {
   const { seed } = box.world.settings.faults;
   const { drop, duplicate, delayMs, shuffle } = box.world.settings.webhooks;
   const chance = (what: string) => fraction([seed, event.payment.key ?? event.id, event.type, what]);
-  if (chance('drop') < drop) {
+  if (drop > 0 && chance('drop') < drop) {
     box.log(`webhook ${event.id} ${event.type} dropped on request`);
     box.onDelivered(event.id);
     return;
   }
   const waitMs = delayMs + (shuffle ? chance('shuffle') * SHUFFLE_MS : 0);
   enqueue(box, { event, tried: 0 }, waitMs);
-  if (chance('duplicate') < duplicate) enqueue(box, { event, tried: 0 }, waitMs);
+  if (duplicate > 0 && chance('duplicate') < duplicate) enqueue(box, { event, tried: 0 }, waitMs);
 }
 
 function enqueue(box: Box, delivery: Delivery, waitMs: number): void {
@@ -105,6 +109,12 @@ function again(box: Box, { event, tried }: Delivery): void {
   enqueue(box, { event, tried: tried + 1 }, waitS * 1000);
 }
 
+function targetOf({ targets }: Box, url: string): RequestOptions {
+  const target = targets.get(url) ?? urlToHttpOptions(new URL(url));
+  targets.set(url, target);
+  return target;
+}
+
 /** Resolves to whether the receiver took it; never rejects. */
 function post(box: Box, event: EventRecord): Promise<boolean> {
   const { provider, secret } = box.providerOf(event.provider);
@@ -115,8 +125,8 @@ function post(box: Box, event: EventRecord): Promise<boolean> {
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...signed };
   const request = isSecure(box) ? httpsRequest : httpRequest;
   const taken = Promise.withResolvers<boolean>();
-  const options = { method: 'POST', agent: box.agent, timeout: ANSWER_MS, headers };
-  const sent = request(url, options, (received) => {
+  const options = { ...targetOf(box, url), method: 'POST', agent: box.agent, timeout: ANSWER_MS, headers };
+  const sent = request(options, (received) => {
     received.resume();
     const status = received.statusCode ?? 0;
     received.on('end', () => taken.resolve(status >= 200 && status < 300));

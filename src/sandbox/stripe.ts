@@ -75,10 +75,15 @@ function answerTo(request: WireRequest, world: World): Answer {
     const isChecked = route.method === 'GET' && request.query !== '' && route.specPath !== null;
     const defect = isChecked ? spec.query(route.specPath ?? '', query) : null;
     if (defect) return wire.badParameter(defect);
-    const { expand } = request.method === 'GET' ? query : qs.parse(request.body);
+    const { expand } = request.method === 'GET' ? query : expandIn(request.body);
     return expanded(world, route.run({ request, world, id: match[1] ?? '', query }), expand);
   }
   return wire.unknownUrl(request);
+}
+
+/** Few forms have it, and the handlers read theirs by themselves. */
+function expandIn(body: string): qs.ParsedQs {
+  return body.includes('expand') ? qs.parse(body) : {};
 }
 
 function hasSecretKey(request: WireRequest): boolean {
