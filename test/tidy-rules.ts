@@ -97,7 +97,12 @@ const fences: readonly Fence[] = [
   { what: 'hono', imported: /^(hono|@hono)(\/|$)/, allowed: /^src\/((api|console|sandbox)\/|app\.ts$)/ },
   { what: 'the ORM', imported: /^(@mikro-orm\/.+|kysely|pg)$/, allowed: /^src\/(?!domain\/|providers\/)/ },
   { what: 'process.env', code: /\bprocess\.env\b/, allowed: /^src\/(runtime\/config\.ts$|cli\/)/ },
-  { what: 'fetch', code: /(?<![.\w])fetch\(/, allowed: /^src\/(providers\/http\.ts$|sandbox\/|cli\/)/ },
+  { what: 'fetch', code: /(?<![.\w])fetch\(/, allowed: /^src\/(sandbox|cli)\// },
+  {
+    what: "node's HTTP client",
+    imported: /^node:https?$/,
+    allowed: /^src\/(providers\/http-request\.ts$|jobs\/webhook-out-send\.ts$|sandbox\/|cli\/)/,
+  },
 ];
 
 export const fencedOff: Rule = (files) =>

@@ -93,8 +93,9 @@ const promises: readonly Promise[] = [
       { path: 'src/jobs/c.ts', text: 'const port = process.env.PORT;' },
       { path: 'src/jobs/d.ts', text: 'await fetch(url);' },
       { path: 'src/domain/e.ts', text: "import { sql } from 'kysely';" },
+      { path: 'src/providers/f.ts', text: "import { request } from 'node:https';" },
     ],
-    found: /api\/a.ts[\s\S]*jobs\/b.ts[\s\S]*domain\/e.ts[\s\S]*jobs\/c.ts:1[\s\S]*jobs\/d.ts:1/,
+    found: /api\/a.ts[\s\S]*jobs\/b.ts[\s\S]*domain\/e.ts[\s\S]*jobs\/c.ts:1[\s\S]*jobs\/d.ts:1[\s\S]*providers\/f.ts/,
   },
   {
     name: 'what is logged is on the list of what the logger writes',

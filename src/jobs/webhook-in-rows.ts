@@ -66,8 +66,8 @@ export function createInbox({ db, log, leaseMs }: { db: Db; log: Logger; leaseMs
     },
 
     /**
-     * Null when it is finished. For half a lease at least reconcile leaves it alone: a slow provider is not asked twice,
-     * and failing events crowd no round. One that was stored a moment ago has most of its first lease left.
+     * Null when it is finished. For half a lease at least reconcile leaves it alone: a slow provider is not asked
+     * twice, and failing events crowd no round. What was stored a moment ago has most of its first lease left.
      */
     claim: (event: StoredEvent): Promise<ClaimedEvent | null> => claims.load(event),
 

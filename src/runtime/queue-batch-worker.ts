@@ -1,6 +1,6 @@
-// A worker of one queue whose jobs run each by itself, but are fetched and ended many at a time: what ends in one moment,
-// such as all that were in one commit, is ended by one command, and as many others come in exchange. One waiting job
-// still starts at once.
+// A worker of one queue whose jobs run each by itself, but are fetched and ended many at a time: what ends in one
+// moment, such as all that were in one commit, is ended by one command, and as many others come in exchange. One
+// waiting job still starts at once.
 
 import { Job, UnrecoverableError } from 'bullmq';
 import type { Backend } from './queue-backend.ts';

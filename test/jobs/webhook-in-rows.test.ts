@@ -1,5 +1,6 @@
 // The inbox in trouble: a crowd of events of which one is refused, and a crowd while the database is away.
 
+import { sql } from 'kysely';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createInbox, type ReceivedEvent } from '../../src/jobs/webhook-in-rows.ts';
@@ -38,6 +39,29 @@ test('while the database is away a whole crowd is told so at once, and nothing c
   expect(lines).toEqual([]);
   await db.close();
 });
+
+test('a claim leaves an event to its owner for half a lease at least, and writes only where less is left', async () => {
+  const leaseMs = 60_000;
+  const inbox = createInbox({ db: ledger.db, log: silentLogger(), leaseMs });
+  const event = eventOf(1_000, '{}');
+  await inbox.store(event);
+  const storedDue = await dueInMs(event);
+  expect(await inbox.claim(event)).toMatchObject({ type: 'transfer.created' });
+  expect(await dueInMs(event)).toBeLessThanOrEqual(storedDue);
+  await sql`UPDATE provider_event SET due_at = clock_timestamp() + interval '29 s'
+    WHERE event_id = ${event.eventId}`.execute(ledger.db.sql);
+  expect(await inbox.claim(event)).toMatchObject({ type: 'transfer.created' });
+  expect(await dueInMs(event)).toBeGreaterThan(leaseMs / 2);
+  await inbox.finish({ ...event, outcome: 'ignored', pkid: null });
+  expect(await inbox.claim(event)).toBeNull();
+});
+
+async function dueInMs({ eventId }: ReceivedEvent): Promise<number> {
+  const { rows } = await sql<{ due_ms: number }>`
+    SELECT extract(epoch FROM due_at - clock_timestamp())::float8 * 1000 AS due_ms
+    FROM provider_event WHERE event_id = ${eventId}`.execute(ledger.db.sql);
+  return rows[0]?.due_ms ?? Number.NaN;
+}
 
 function eventOf(number: number, body: string): ReceivedEvent {
   const eventId = `evt_${number}`;

@@ -166,6 +166,12 @@ describe('a provider event', () => {
     await remit.app.events.receive(eventOf('evt_nul_name', 'transfer.created', 'tr_1', undefined, { 'a\u0000b': 'x' }));
     expect(await outcomeOf('evt_nul_name')).toMatchObject({ outcome: null });
   });
+
+  test('with a number beyond the database is stored all the same', async () => {
+    const { raw } = eventOf('evt_number', 'transfer.created', 'tr_1', undefined, { beyond: 'NUMBER' });
+    await remit.app.events.receive(signed(raw.toString().replace('"NUMBER"', '1e999999')));
+    expect(await outcomeOf('evt_number')).toMatchObject({ outcome: null });
+  });
 });
 
 async function requested(key: string, to: string) {
@@ -215,7 +221,10 @@ function eventOf(eventId: string, type: string, externId: string, pkid?: string,
     metadata: { ...metadata, ...(pkid === undefined ? {} : { pkid }) },
   };
   const created = Math.floor(Date.now() / 1000);
-  const payload = JSON.stringify({ id: eventId, object: 'event', type, created, data: { object } });
+  return signed(JSON.stringify({ id: eventId, object: 'event', type, created, data: { object } }));
+}
+
+function signed(payload: string) {
   const secret = remit.app.config.stripe.webhookSecrets[0] ?? '';
   const header = new Stripe('sk_test_x').webhooks.generateTestHeaderString({ payload, secret });
   return { provider: 'stripe', raw: Buffer.from(payload), headers: { 'stripe-signature': header } };

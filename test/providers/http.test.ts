@@ -166,6 +166,19 @@ test('a base URL may carry a path, with or without a slash at its end', async ()
   expect(server.seen).toEqual(['POST /stripe/v1/transfers', 'POST /stripe/v1/transfers']);
 });
 
+test('calls that follow each other share a connection', async () => {
+  const ports = new Set<number | undefined>();
+  const server = keep(
+    await serveHttp((request, response) => {
+      ports.add(request.socket.remotePort);
+      request.resume();
+      response.end('{}');
+    }),
+  );
+  for (let call = 0; call < 3; call += 1) expect(await post(server.url)).toBe('200');
+  expect(ports.size).toBe(1);
+});
+
 test('a deadline survives garbage collection', async () => {
   setFlagsFromString('--expose-gc');
   const collect: unknown = runInNewContext('gc');
