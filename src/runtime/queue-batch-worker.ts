@@ -213,7 +213,7 @@ export async function startBatchWorker(
         closed.then(() => true),
       );
       if (!isDone)
-        log.warn({ queue, running: held.size }, 'closed with jobs running; they are run again when their lock ends');
+        log.warn({ queue, count: held.size }, 'closed with jobs running; they are run again when their lock ends');
       return isDone;
     },
   };
