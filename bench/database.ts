@@ -3,9 +3,9 @@
 
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
+import { clusterPaths, readPostmaster } from '../src/runtime/embedded-postgres/cluster.ts';
 import { startEmbeddedPostgres } from '../src/runtime/embedded-postgres.ts';
 import { silentLogger } from '../src/runtime/logger.ts';
-import { clusterPaths, readPostmaster } from '../src/runtime/postgres-cluster.ts';
 
 export interface Server {
   readonly url: string;

@@ -4,8 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import pg from 'pg';
+import { clusterPaths, readPostmaster } from '../src/runtime/embedded-postgres/cluster.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/runtime/embedded-postgres.ts';
-import { clusterPaths, readPostmaster } from '../src/runtime/postgres-cluster.ts';
 
 export interface Postgres {
   /** Changes with each start. */

@@ -16,7 +16,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'key-per-attempt',
     promise: 'An operation goes to its provider under one key, in all attempts.',
-    file: 'src/jobs/payment-records.ts',
+    file: 'src/jobs/payment/records.ts',
     find: "const key = step === 'send' || step === 'find' ?",
     replace: [
       "const isAgain = step === 'send' && row.attempt > 1;",
@@ -35,7 +35,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'hold-released-on-5xx',
     promise: 'A 5xx of a provider is no decline: the operation stays in process, with its hold.',
-    file: 'src/jobs/payment-call.ts',
+    file: 'src/jobs/payment/call.ts',
     find: 'if (error instanceof PaymentError && error.surprise !== undefined) {',
     replace: [
       'if (error instanceof PaymentError && error.surprise !== undefined) {',
@@ -48,7 +48,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'settle-without-attempt',
     promise: 'Only the worker whose claim is the present one settles; another one finds its attempt gone.',
-    file: 'src/jobs/payment-steps.ts',
+    file: 'src/jobs/payment/steps.ts',
     find: ' && row.leased && row.attempt === claimed.attempt;',
     replace: ' && row.leased;',
     killers: ['test/jobs/payout-attempts.test.ts'],
@@ -150,7 +150,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'send-after-the-deadline',
     promise: 'A worker that was paused beyond its send deadline does not send.',
-    file: 'src/jobs/payment-call.ts',
+    file: 'src/jobs/payment/call.ts',
     find: "return leftMs() < 0 ? { reason: 'send_deadline', retryAfterMs: 0 } : null;",
     replace: 'return null;',
     killers: ['test/jobs/payout.test.ts'],

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { clusterPaths, isServing, readPostmaster } from '../src/runtime/postgres-cluster.ts';
+import { clusterPaths, isServing, readPostmaster } from '../src/runtime/embedded-postgres/cluster.ts';
 import type { Copy } from './copy.ts';
 import { type Report, reportShape } from './outcome.ts';
 

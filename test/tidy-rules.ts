@@ -46,6 +46,20 @@ export const wrongDirections: Rule = (files) =>
     return [`${from} imports ${to}`];
   });
 
+/** What stands in the folder of a noun (queue/) belongs to the file of that name (queue.ts) and to nobody else. */
+export const ownFolders: Rule = (files) => {
+  const paths = new Set(files.map(({ path }) => path));
+  return importsAmong(files).flatMap(({ from, to }) => {
+    const folder = to.slice(0, to.lastIndexOf('/'));
+    const isOwn = from === `${folder}.ts` || from.startsWith(`${folder}/`);
+    const isNouns = paths.has(`${folder}.ts`) && folder !== SHARED_FOLDER;
+    return isOwn || !isNouns || !from.startsWith('src/') ? [] : [`${from} imports ${to}`];
+  });
+};
+
+/** What payouts, pay-ins and refunds are made of. */
+const SHARED_FOLDER = 'src/jobs/payment';
+
 export const cycles: Rule = (files) => {
   const next = Map.groupBy(importsAmong(files), ({ from }) => from);
   const done = new Set<string>();
@@ -93,7 +107,7 @@ type Fence = { what: string; code?: RegExp; imported?: RegExp; allowed: RegExp }
 
 /** What may appear in some places of src only. Type imports vanish at run time and do not count. */
 const fences: readonly Fence[] = [
-  { what: 'bullmq', imported: /^bullmq(\/|$)/, allowed: /^src\/(runtime\/queue[^/]*|jobs\/worker)\.ts$/ },
+  { what: 'bullmq', imported: /^bullmq(\/|$)/, allowed: /^src\/(runtime\/queue(\/[^/]+)?|jobs\/worker)\.ts$/ },
   { what: 'hono', imported: /^(hono|@hono)(\/|$)/, allowed: /^src\/((api|console|sandbox)\/|app\.ts$)/ },
   { what: 'the ORM', imported: /^(@mikro-orm\/.+|kysely|pg)$/, allowed: /^src\/(?!domain\/|providers\/)/ },
   { what: 'process.env', code: /\bprocess\.env\b/, allowed: /^src\/(runtime\/config\.ts$|cli\/)/ },
@@ -101,7 +115,7 @@ const fences: readonly Fence[] = [
   {
     what: "node's HTTP client",
     imported: /^node:https?$/,
-    allowed: /^src\/(providers\/http-request\.ts$|jobs\/webhook-out-send\.ts$|sandbox\/|cli\/)/,
+    allowed: /^src\/(providers\/http-request\.ts$|jobs\/webhook-out\/send\.ts$|sandbox\/|cli\/)/,
   },
 ];
 

@@ -11,6 +11,7 @@ import {
   type Manifest,
   missingFromLock,
   oversized,
+  ownFolders,
   type Rule,
   type SourceFile,
   unlisted,
@@ -52,6 +53,16 @@ const promises: readonly Promise[] = [
     rule: wrongDirections,
     planted: [{ path: 'src/new/a.ts', text: "import { b } from './b.ts';" }],
     found: /no place in the import order/,
+  },
+  {
+    name: "what stands in a noun's folder is imported by that noun alone",
+    rule: ownFolders,
+    planted: [
+      { path: 'src/runtime/queue.ts', text: "import { a } from './queue/job.ts';" },
+      { path: 'src/runtime/queue/job.ts', text: '' },
+      { path: 'src/jobs/a.ts', text: "import { a } from '../runtime/queue/job.ts';" },
+    ],
+    found: /^src\/jobs\/a.ts imports src\/runtime\/queue\/job.ts$/,
   },
   {
     name: 'no file imports itself through others',

@@ -7,7 +7,7 @@ import { type AdjustmentLife, createAdjustmentLife } from '../jobs/adjustment.ts
 import { createPayeeLife, type PayeeLife } from '../jobs/payee.ts';
 import { createTreasuryLife, type TreasuryLife } from '../jobs/treasury.ts';
 import { createWalletLife, type WalletLife } from '../jobs/wallet.ts';
-import { createWebhookEndpoints, type WebhookEndpoints } from '../jobs/webhook-out-endpoint.ts';
+import { createWebhookEndpoints, type WebhookEndpoints } from '../jobs/webhook-endpoint.ts';
 import { type Table, tableOf } from '../ledger/table.ts';
 import type { ApiOptions } from './options.ts';
 

@@ -10,7 +10,7 @@ import type { RefundLife } from '../jobs/refund.ts';
 import type { TransferLife } from '../jobs/transfer.ts';
 import type { UnappliedLife } from '../jobs/unapplied.ts';
 import type { Waiter } from '../jobs/waiter.ts';
-import type { WebhookEndpoints } from '../jobs/webhook-out-endpoint.ts';
+import type { WebhookEndpoints } from '../jobs/webhook-endpoint.ts';
 import type { Journal } from '../ledger/journal.ts';
 import type { WalletDirectory } from '../ledger/wallet-directory.ts';
 import type { Tables } from '../ledger/writes.ts';

@@ -14,8 +14,8 @@ import type { Decision, Seen } from '../ledger/step.ts';
 import type { Externals } from './external.ts';
 import type { LifeOptions } from './life.ts';
 import { type PayinLife, takeFromAll } from './payin.ts';
-import { type Companions, feeMovement } from './payment-rules.ts';
-import { locking, refuseRefusals } from './payment-steps.ts';
+import { type Companions, feeMovement } from './payment/rules.ts';
+import { locking, refuseRefusals } from './payment/steps.ts';
 import { providerOf, unavailable } from './provider-of.ts';
 
 export type DisputeLife = ReturnType<typeof createDisputeLife>;

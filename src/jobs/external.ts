@@ -8,7 +8,7 @@ import type { ProviderName } from '../domain/provider.ts';
 import { isFinal } from '../domain/state-machine.ts';
 import type { DiscrepancyReason } from '../entities/discrepancy.ts';
 import type { LifeOptions } from './life.ts';
-import { findPayments, isPayment } from './payment-lookup.ts';
+import { findPayments, isPayment } from './payment/lookup.ts';
 import { providerOf, unavailable } from './provider-of.ts';
 import type { PaymentLives } from './review.ts';
 import type { UnappliedLife } from './unapplied.ts';

@@ -14,9 +14,9 @@ import { createRowLoader } from '../ledger/loader.ts';
 import type { Intake } from '../ledger/step.ts';
 import type { LifeOptions } from './life.ts';
 import { obstacleOfPayee } from './payee.ts';
+import { untouched } from './payment/records.ts';
+import { eventOf, headOf, NO_EFFECTS, type PaymentRules } from './payment/rules.ts';
 import { createPaymentLife } from './payment.ts';
-import { untouched } from './payment-records.ts';
-import { eventOf, headOf, NO_EFFECTS, type PaymentRules } from './payment-rules.ts';
 import { choiceFor, providerOf } from './provider-of.ts';
 import { noSuchWallet, otherCurrency } from './transfer.ts';
 

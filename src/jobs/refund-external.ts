@@ -12,7 +12,7 @@ import { shareRefund } from '../domain/share.ts';
 import type { Decision } from '../ledger/step.ts';
 import type { LifeOptions } from './life.ts';
 import { readOrders } from './order-rows.ts';
-import { unchanged } from './payment-steps.ts';
+import { unchanged } from './payment/steps.ts';
 import { newRefund } from './refund-request.ts';
 
 interface Found {

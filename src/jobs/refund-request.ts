@@ -13,8 +13,8 @@ import type { Decision, Intake, Step } from '../ledger/step.ts';
 import { isDuplicateKey } from '../runtime/db.ts';
 import type { LifeOptions } from './life.ts';
 import { readOrder } from './order-rows.ts';
-import { untouched } from './payment-records.ts';
-import { eventOf, headOf } from './payment-rules.ts';
+import { untouched } from './payment/records.ts';
+import { eventOf, headOf } from './payment/rules.ts';
 import { providerOf } from './provider-of.ts';
 import { buyersWallet } from './wallet.ts';
 

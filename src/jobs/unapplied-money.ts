@@ -9,7 +9,7 @@ import type { Payment } from '../domain/payment.ts';
 import type { PaymentKind, Succeeded } from '../domain/provider.ts';
 import type { Evidence } from '../domain/verdict.ts';
 import type { Unapplied } from '../entities/unapplied.ts';
-import { type Effects, feeMovement, type Held, headOf, NO_EFFECTS } from './payment-rules.ts';
+import { type Effects, feeMovement, type Held, headOf, NO_EFFECTS } from './payment/rules.ts';
 
 /** Keeps the money of a payment that cannot be booked as what it was asked for, less what the provider charged. */
 export function strayMoney<Row extends Payment>(

@@ -15,7 +15,7 @@ import type { Conclusion, Decision, Step } from '../ledger/step.ts';
 import { parseRow } from '../ledger/table.ts';
 import { closeDiscrepanciesOf } from './discrepancy.ts';
 import type { LifeOptions } from './life.ts';
-import { refuseRefusals } from './payment-steps.ts';
+import { refuseRefusals } from './payment/steps.ts';
 import { providerOf } from './provider-of.ts';
 import { DECIDED_BY, newRefund } from './refund-request.ts';
 import { noSuchWallet, otherCurrency } from './transfer.ts';

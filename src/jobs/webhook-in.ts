@@ -10,13 +10,15 @@ import type { DisputeLife } from './dispute.ts';
 import type { Externals } from './external.ts';
 import type { LifeOptions } from './life.ts';
 import type { PayeeLife } from './payee.ts';
-import { findPayments } from './payment-lookup.ts';
+import { findPayments } from './payment/lookup.ts';
 import { webhookJobId } from './queues.ts';
 import type { PaymentLives } from './review.ts';
 import type { Runner } from './runner.ts';
 import { isOfStatement } from './statement.ts';
-import { createUnmatched } from './unmatched.ts';
-import { type ClaimedEvent, createInbox, type FinishedEvent, type StoredEvent } from './webhook-in-rows.ts';
+import { type ClaimedEvent, createInbox, type FinishedEvent, type StoredEvent } from './webhook-in/rows.ts';
+import { createUnmatched } from './webhook-in/unmatched.ts';
+
+export type { StoredEvent } from './webhook-in/rows.ts';
 
 export type WebhookInLife = ReturnType<typeof createWebhookIn>;
 

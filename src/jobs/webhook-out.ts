@@ -18,11 +18,11 @@ import {
   postpone,
   readDelivery,
   readDue,
-} from './webhook-out-rows.ts';
-import { createSend, DELIVERED, SEND_TIMEOUT_MS, type Sent } from './webhook-out-send.ts';
-import { signedHeaders } from './webhook-out-signature.ts';
-import { createStrikes } from './webhook-out-strikes.ts';
-import { createUrlCheck, type Lookup } from './webhook-out-url.ts';
+} from './webhook-out/rows.ts';
+import { createSend, DELIVERED, SEND_TIMEOUT_MS, type Sent } from './webhook-out/send.ts';
+import { createStrikes } from './webhook-out/strikes.ts';
+import { signedHeaders } from './webhook-signature.ts';
+import { createUrlCheck, type Lookup } from './webhook-url.ts';
 
 export type WebhookOut = ReturnType<typeof createWebhookOut>;
 

@@ -13,8 +13,8 @@ import { lockDurationMs, QUEUE_NAMES, type QueueName } from './queues.ts';
 import type { Reconcile } from './reconcile.ts';
 import type { RunCause } from './run-log.ts';
 import type { Runner } from './runner.ts';
-import type { WebhookInLife } from './webhook-in.ts';
-import type { StoredEvent } from './webhook-in-rows.ts';
+import type { StoredEvent, WebhookInLife } from './webhook-in.ts';
+
 import type { WebhookOut } from './webhook-out.ts';
 
 export interface Workers {

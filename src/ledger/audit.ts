@@ -3,16 +3,16 @@
 
 import { sql } from 'kysely';
 import type { Db, Tx } from '../runtime/db.ts';
-import type { AuditCheck } from './audit-check.ts';
-import { GUARD_CHECK } from './audit-guards.ts';
-import { JOURNAL_CHECKS } from './audit-journal.ts';
-import { OPERATION_CHECKS } from './audit-operations.ts';
-import { ORDER_CHECKS } from './audit-orders.ts';
-import { OUTGOING_CHECKS } from './audit-outgoing.ts';
-import { POSTING_CHECKS } from './audit-postings.ts';
-import { UNAPPLIED_CHECKS } from './audit-unapplied.ts';
+import type { AuditCheck } from './audit/check.ts';
+import { GUARD_CHECK } from './audit/guards.ts';
+import { JOURNAL_CHECKS } from './audit/journal.ts';
+import { OPERATION_CHECKS } from './audit/operations.ts';
+import { ORDER_CHECKS } from './audit/orders.ts';
+import { OUTGOING_CHECKS } from './audit/outgoing.ts';
+import { POSTING_CHECKS } from './audit/postings.ts';
+import { UNAPPLIED_CHECKS } from './audit/unapplied.ts';
 
-export { refuseMissingGuards } from './audit-guards.ts';
+export { refuseMissingGuards } from './audit/guards.ts';
 
 export interface Audit {
   readonly ok: boolean;

@@ -4,16 +4,16 @@
 import { PaymentError } from '../domain/errors.ts';
 import type { Currency } from '../domain/money.ts';
 import type { CallLimits, Provider } from '../domain/provider.ts';
-import { createCaller, deadlineOf } from './paypal-call.ts';
-import { createCertificates } from './paypal-certificate.ts';
-import { createDisputeLookUp } from './paypal-dispute.ts';
-import { createPayinLookUp } from './paypal-order.ts';
-import { createPaypalPayin } from './paypal-payin.ts';
-import { createPaypalPayout, findPaypalPayee, refusalOfReceiver } from './paypal-payout.ts';
-import { PROVIDER } from './paypal-problem.ts';
-import { createPaypalRefund, createRefundLookUp } from './paypal-refund.ts';
-import { parsePaypalEvent } from './paypal-webhook.ts';
-import { balancesBody } from './paypal-wire.ts';
+import { createCaller, deadlineOf } from './paypal/call.ts';
+import { createCertificates } from './paypal/certificate.ts';
+import { createDisputeLookUp } from './paypal/dispute.ts';
+import { createPayinLookUp } from './paypal/order.ts';
+import { createPaypalPayin } from './paypal/payin.ts';
+import { createPaypalPayout, findPaypalPayee, refusalOfReceiver } from './paypal/payout.ts';
+import { PROVIDER } from './paypal/problem.ts';
+import { createPaypalRefund, createRefundLookUp } from './paypal/refund.ts';
+import { parsePaypalEvent } from './paypal/webhook.ts';
+import { balancesBody } from './paypal/wire.ts';
 import { type ProviderLog, parseAnswer } from './surprise.ts';
 
 const PAYPAL_URL = 'https://api-m.paypal.com';

@@ -3,11 +3,11 @@
 
 import { z } from 'zod';
 import type { CallLimits, DisputeStatus, DisputeView, Provider } from '../domain/provider.ts';
-import { boundsOf, createSquareLine, isMissing, PROVIDER, type SquareLine, unexpected } from './square-call.ts';
-import { squareMoney } from './square-money.ts';
-import { createPayinLookUp, createSquarePayins } from './square-payin.ts';
-import { createSquareRefunds } from './square-refund.ts';
-import { parseSquareEvent } from './square-webhook.ts';
+import { boundsOf, createSquareLine, isMissing, PROVIDER, type SquareLine, unexpected } from './square/call.ts';
+import { squareMoney } from './square/money.ts';
+import { createPayinLookUp, createSquarePayins } from './square/payin.ts';
+import { createSquareRefunds } from './square/refund.ts';
+import { parseSquareEvent } from './square/webhook.ts';
 import { type ProviderLog, providerText } from './surprise.ts';
 
 /** Square publishes none; a day is what others keep, and half of it is used. */

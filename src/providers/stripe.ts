@@ -3,14 +3,14 @@
 import { z } from 'zod';
 import type { Currency } from '../domain/money.ts';
 import type { CallLimits, Provider } from '../domain/provider.ts';
-import { createPayeeLookUp, refusalOfAccount } from './stripe-account.ts';
-import { fromWire } from './stripe-amount.ts';
-import { boundsOf, createClient, PROVIDER, type StripeAccess, surpriseOf } from './stripe-call.ts';
-import { createDisputeLookUp } from './stripe-dispute.ts';
-import { createPayinLookUp, createPayins } from './stripe-payin.ts';
-import { createRefundLookUp, createRefunds } from './stripe-refund.ts';
-import { createTransfers } from './stripe-transfer.ts';
-import { parseStripeEvent } from './stripe-webhook.ts';
+import { createPayeeLookUp, refusalOfAccount } from './stripe/account.ts';
+import { fromWire } from './stripe/amount.ts';
+import { boundsOf, createClient, PROVIDER, type StripeAccess, surpriseOf } from './stripe/call.ts';
+import { createDisputeLookUp } from './stripe/dispute.ts';
+import { createPayinLookUp, createPayins } from './stripe/payin.ts';
+import { createRefundLookUp, createRefunds } from './stripe/refund.ts';
+import { createTransfers } from './stripe/transfer.ts';
+import { parseStripeEvent } from './stripe/webhook.ts';
 import { type ProviderLog, parseAnswer } from './surprise.ts';
 
 /** Keys "may be pruned after 24 hours" (docs.stripe.com/api/idempotent_requests). */

@@ -7,11 +7,11 @@ import type { Currency } from '../domain/money.ts';
 import type { Answer, CallLimits, PayeeView, PayoutOrder, Provider, Reference } from '../domain/provider.ts';
 import type { HttpAnswer } from './http.ts';
 import { notTaken, type ProviderLog, parseAnswer, providerText, storedErrorOf, uncertain } from './surprise.ts';
-import { fromWire, parseExact, refusalOf, toWire } from './tipalti-amount.ts';
-import { createCaller } from './tipalti-call.ts';
-import { refCodeOf } from './tipalti-reference.ts';
-import { createNotifications } from './tipalti-webhook.ts';
-import * as wire from './tipalti-wire.ts';
+import { fromWire, parseExact, refusalOf, toWire } from './tipalti/amount.ts';
+import { createCaller } from './tipalti/call.ts';
+import { refCodeOf } from './tipalti/reference.ts';
+import { createNotifications } from './tipalti/webhook.ts';
+import * as wire from './tipalti/wire.ts';
 
 const PROVIDER = 'tipalti';
 const API_URL = 'https://api-p.tipalti.com';

@@ -5,8 +5,7 @@ import { closeSync, fstatSync, openSync, readFileSync, renameSync, statSync } fr
 import { createServer } from 'node:net';
 import { totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Logger } from './logger.ts';
-import { findBinaries, type PostgresBinaries, type ServerUser } from './postgres-binaries.ts';
+import { findBinaries, type PostgresBinaries, type ServerUser } from './embedded-postgres/binaries.ts';
 import {
   type ClusterPaths,
   clusterPaths,
@@ -24,11 +23,12 @@ import {
   readPostmaster,
   removeStaleLock,
   serverUserFor,
-} from './postgres-cluster.ts';
-import { EmbeddedPostgresError } from './postgres-error.ts';
-import { ensureDatabase, knock } from './postgres-login.ts';
+} from './embedded-postgres/cluster.ts';
+import { EmbeddedPostgresError } from './embedded-postgres/error.ts';
+import { ensureDatabase, knock } from './embedded-postgres/login.ts';
+import type { Logger } from './logger.ts';
 
-export { EmbeddedPostgresError } from './postgres-error.ts';
+export { EmbeddedPostgresError } from './embedded-postgres/error.ts';
 
 export type EmbeddedPostgres = {
   url: string;

@@ -2,18 +2,18 @@
 // row"; the row decides, so every job may be lost, late or run twice.
 
 import { ErrorCode, Queue } from 'bullmq';
-import { createAdder } from './queue-add.ts';
-import { type Backend, type BullQueue, errorListener, type QueueLog, sparingWarning, within } from './queue-backend.ts';
-import { startBatchWorker } from './queue-batch-worker.ts';
-import { codeOf, reasonOf } from './queue-error.ts';
-import { type JobData, KEPT_COMPLETED, KEPT_FAILED, type NewJob } from './queue-job.ts';
-import { connectPostgres } from './queue-postgres.ts';
-import { connectRedis, RedisAwayError } from './queue-redis.ts';
-import { startTrimmer, type Trimmer } from './queue-trim.ts';
-import { BACKOFF_TYPE, startWorker, type WorkerHandle, type WorkOptions } from './queue-worker.ts';
+import { createAdder } from './queue/add.ts';
+import { type Backend, type BullQueue, errorListener, type QueueLog, sparingWarning, within } from './queue/backend.ts';
+import { startBatchWorker } from './queue/batch-worker.ts';
+import { codeOf, reasonOf } from './queue/error.ts';
+import { type JobData, KEPT_COMPLETED, KEPT_FAILED, type NewJob } from './queue/job.ts';
+import { connectPostgres } from './queue/postgres.ts';
+import { connectRedis, RedisAwayError } from './queue/redis.ts';
+import { startTrimmer, type Trimmer } from './queue/trim.ts';
+import { BACKOFF_TYPE, startWorker, type WorkerHandle, type WorkOptions } from './queue/worker.ts';
 
-export type { JobData, NewJob, RunningJob } from './queue-job.ts';
-export type { WorkerHandle, WorkOptions } from './queue-worker.ts';
+export type { JobData, NewJob, RunningJob } from './queue/job.ts';
+export type { WorkerHandle, WorkOptions } from './queue/worker.ts';
 
 export interface QueueCounts {
   readonly waiting: number;

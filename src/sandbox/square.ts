@@ -3,10 +3,10 @@
 import { createHmac } from 'node:crypto';
 import { type Answer, header, jsonAnswer, type WireRequest } from './answer.ts';
 import { isHidden, kindOf, type Payment } from './payment.ts';
-import * as payin from './square-payment.ts';
-import * as refund from './square-refund.ts';
-import { spec } from './square-request.ts';
-import * as wire from './square-wire.ts';
+import * as payin from './square/payment.ts';
+import * as refund from './square/refund.ts';
+import { spec } from './square/request.ts';
+import * as wire from './square/wire.ts';
 import type { Provider, World } from './world.ts';
 
 const PAGE_MAX = 100; // Square's own, and its default

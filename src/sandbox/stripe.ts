@@ -7,13 +7,13 @@ import { returnEffect } from './delayed.ts';
 import { moveMoney } from './money-call.ts';
 import { leftToReturn } from './movement.ts';
 import { dashed, isHidden, kindOf, newId, type Payment } from './payment.ts';
-import { CHARGE_ROUTES } from './stripe-charge.ts';
-import { expanded } from './stripe-expand.ts';
-import { type Call, once, operationKey, type Route, readForm, spec, stripeVoice } from './stripe-form.ts';
-import { page } from './stripe-page.ts';
-import { PAYIN_ROUTES, payinVoice } from './stripe-payin.ts';
-import { REFUND_ROUTES, refundVoice } from './stripe-refund.ts';
-import * as wire from './stripe-wire.ts';
+import { CHARGE_ROUTES } from './stripe/charge.ts';
+import { expanded } from './stripe/expand.ts';
+import { type Call, once, operationKey, type Route, readForm, spec, stripeVoice } from './stripe/form.ts';
+import { page } from './stripe/page.ts';
+import { PAYIN_ROUTES, payinVoice } from './stripe/payin.ts';
+import { REFUND_ROUTES, refundVoice } from './stripe/refund.ts';
+import * as wire from './stripe/wire.ts';
 import type { Provider, Voice, World } from './world.ts';
 
 const voice: Voice = {

@@ -7,9 +7,9 @@ import { hold, type KeyedCall, keyConflict, keyRecord, moveMoney, replay } from 
 import { eventParts } from './movement.ts';
 import { dashed, isHidden, newId, type Payment } from './payment.ts';
 import { jsonChecker } from './schema.ts';
-import { amountTexts, minorUnits } from './tipalti-amount.ts';
-import { isSignedIn, signIn } from './tipalti-auth.ts';
-import * as wire from './tipalti-wire.ts';
+import { amountTexts, minorUnits } from './tipalti/amount.ts';
+import { isSignedIn, signIn } from './tipalti/auth.ts';
+import * as wire from './tipalti/wire.ts';
 import { type Provider, rememberedKey, type Voice, type World } from './world.ts';
 
 const PAGE_MAX = 200; // Tipalti's own

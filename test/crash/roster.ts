@@ -5,7 +5,7 @@ import { sql } from 'kysely';
 import type { App } from '../../src/app.ts';
 import { PROVIDERS } from '../../src/domain/provider.ts';
 import { createLoader } from '../../src/ledger/loader.ts';
-import { pkidOfRefCode } from '../../src/providers/tipalti-reference.ts';
+import { pkidOfRefCode } from '../../src/providers/tipalti/reference.ts';
 import type { Fate } from './fates.ts';
 
 export interface Roster {

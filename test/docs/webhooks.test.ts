@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { startDemoProcess } from '../../src/cli/demo-process.ts';
 import { EVENT_TYPES, RETRY_LADDER_MS } from '../../src/domain/outgoing.ts';
-import { newSecret, showSecret, signedHeaders } from '../../src/jobs/webhook-out-signature.ts';
+import { newSecret, showSecret, signedHeaders } from '../../src/jobs/webhook-signature.ts';
 
 const page = readFileSync(new URL('../../docs/webhooks.md', import.meta.url), 'utf8');
 

@@ -13,7 +13,7 @@ import { type Currency, parseCurrency } from '../../src/domain/money.ts';
 import type { Payout } from '../../src/domain/payout.ts';
 import type { ProviderName } from '../../src/domain/provider.ts';
 import { isFinal } from '../../src/domain/state-machine.ts';
-import { claimStep } from '../../src/jobs/payment-steps.ts';
+import { claimStep } from '../../src/jobs/payment/steps.ts';
 import { payoutRules } from '../../src/jobs/payout.ts';
 import { startWorkers } from '../../src/jobs/worker.ts';
 import { readConfig } from '../../src/runtime/config.ts';

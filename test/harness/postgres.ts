@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { inject } from 'vitest';
+import { clusterPaths, isAlive, isServing, readPostmaster } from '../../src/runtime/embedded-postgres/cluster.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/runtime/embedded-postgres.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
-import { clusterPaths, isAlive, isServing, readPostmaster } from '../../src/runtime/postgres-cluster.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { clusterPaths, isServing, readPostmaster } from '../../src/runtime/embedded-postgres/cluster.ts';
 import { findEmbeddedPostgres } from '../../src/runtime/embedded-postgres.ts';
-import { clusterPaths, isServing, readPostmaster } from '../../src/runtime/postgres-cluster.ts';
 import { isRunning, pidsBelow, pidsGiven, readProcesses } from './process-table.ts';
 
 export type Command = 'all' | 'api' | 'worker' | 'sandbox';

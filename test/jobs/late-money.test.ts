@@ -7,8 +7,8 @@ import type { Pkid } from '../../src/domain/id.ts';
 import type { Payin } from '../../src/domain/payin.ts';
 import { createCheckoutLife } from '../../src/jobs/checkout.ts';
 import { createPayinLife, payinRules } from '../../src/jobs/payin.ts';
-import { callProvider } from '../../src/jobs/payment-call.ts';
-import { answerStep, claimStep, locking } from '../../src/jobs/payment-steps.ts';
+import { callProvider } from '../../src/jobs/payment/call.ts';
+import { answerStep, claimStep, locking } from '../../src/jobs/payment/steps.ts';
 import { type Desk, openShopWithDesk } from '../harness/desk.ts';
 import type { Shop } from '../harness/shop.ts';
 

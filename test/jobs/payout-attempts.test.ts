@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { type Pkid, pkidOf } from '../../src/domain/id.ts';
 import type { Payout } from '../../src/domain/payout.ts';
-import { answerStep } from '../../src/jobs/payment-steps.ts';
+import { answerStep } from '../../src/jobs/payment/steps.ts';
 import { payoutRules } from '../../src/jobs/payout.ts';
 import { declined } from '../domain/evidence.ts';
 import { claimPayout, startRemit, type TestRemit } from '../harness/app.ts';

@@ -7,7 +7,7 @@ import { type Pkid, pkidOf } from '../../src/domain/id.ts';
 import { parseCurrency } from '../../src/domain/money.ts';
 import type { Payout } from '../../src/domain/payout.ts';
 import type { Answer } from '../../src/domain/provider.ts';
-import { answerStep } from '../../src/jobs/payment-steps.ts';
+import { answerStep } from '../../src/jobs/payment/steps.ts';
 import { payoutRules } from '../../src/jobs/payout.ts';
 import { declined } from '../domain/evidence.ts';
 import { claimPayout, startRemit, type TestRemit } from '../harness/app.ts';

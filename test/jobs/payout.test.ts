@@ -5,7 +5,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Pkid, pkidOf, stepKeyOf } from '../../src/domain/id.ts';
 import type { Payout } from '../../src/domain/payout.ts';
-import { answerStep } from '../../src/jobs/payment-steps.ts';
+import { answerStep } from '../../src/jobs/payment/steps.ts';
 import { createPayoutLife, payoutRules } from '../../src/jobs/payout.ts';
 import { claimPayout, startRemit, type TestRemit } from '../harness/app.ts';
 

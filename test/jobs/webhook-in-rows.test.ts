@@ -3,7 +3,7 @@
 import { sql } from 'kysely';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createInbox, type ReceivedEvent } from '../../src/jobs/webhook-in-rows.ts';
+import { createInbox, type ReceivedEvent } from '../../src/jobs/webhook-in/rows.ts';
 import { openDb } from '../../src/runtime/db.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { type Ledger, openLedger } from '../harness/ledger.ts';

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createWebhookEndpoints } from '../../src/jobs/webhook-out-endpoint.ts';
+import { createWebhookEndpoints } from '../../src/jobs/webhook-endpoint.ts';
 import { IMPATIENT, payoutEvent, type Receiver, type Rig, startReceiver, startRig, verify } from './webhook-out-rig.ts';
 
 let receiver: Receiver;

@@ -3,10 +3,10 @@
 import { once } from 'node:events';
 import { createServer as createSecureServer } from 'node:https';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createWebhookEndpoints } from '../../src/jobs/webhook-out-endpoint.ts';
-import { createSend } from '../../src/jobs/webhook-out-send.ts';
-import { createUrlCheck, type Lookup } from '../../src/jobs/webhook-out-url.ts';
-import { certificate } from '../../src/sandbox/paypal-certificate.ts';
+import { createWebhookEndpoints } from '../../src/jobs/webhook-endpoint.ts';
+import { createSend } from '../../src/jobs/webhook-out/send.ts';
+import { createUrlCheck, type Lookup } from '../../src/jobs/webhook-url.ts';
+import { certificate } from '../../src/sandbox/paypal/certificate.ts';
 import { emptyState } from '../../src/sandbox/state.ts';
 import { closedUrl, serveRaw, serveText } from '../providers/local-server.ts';
 import { payoutEvent, type Receiver, type Rig, startReceiver, startRig } from './webhook-out-rig.ts';

@@ -1,7 +1,7 @@
 // Whoever registers an endpoint chooses where this host sends requests: none of them may lead inside.
 
 import { describe, expect, test } from 'vitest';
-import { createLookup, createUrlCheck, type Lookup } from '../../src/jobs/webhook-out-url.ts';
+import { createLookup, createUrlCheck, type Lookup } from '../../src/jobs/webhook-url.ts';
 import { serveNames } from '../harness/name-server.ts';
 
 const PUBLIC = '93.184.215.14';

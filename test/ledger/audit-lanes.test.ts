@@ -3,8 +3,8 @@
 import { sql } from 'kysely';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { AuditCheck } from '../../src/ledger/audit/check.ts';
 import { audit } from '../../src/ledger/audit.ts';
-import type { AuditCheck } from '../../src/ledger/audit-check.ts';
 import { type Ledger, openLedger } from '../harness/ledger.ts';
 import { until } from '../harness/until.ts';
 

@@ -4,8 +4,8 @@
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { GUARDS, guardsIn } from '../../src/ledger/audit/guards.ts';
 import { AUDIT_CHECKS, audit, refuseMissingGuards } from '../../src/ledger/audit.ts';
-import { GUARDS, guardsIn } from '../../src/ledger/audit-guards.ts';
 import { openDb } from '../../src/runtime/db.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { cloneDatabase, openLedger } from '../harness/ledger.ts';

@@ -5,7 +5,7 @@ import { pkidOf } from '../../src/domain/id.ts';
 import { parseCurrency } from '../../src/domain/money.ts';
 import type { ProviderName } from '../../src/domain/provider.ts';
 import { createPayoutLife, type PayoutLife, payoutRules } from '../../src/jobs/payout.ts';
-import { createWebhookEndpoints } from '../../src/jobs/webhook-out-endpoint.ts';
+import { createWebhookEndpoints } from '../../src/jobs/webhook-endpoint.ts';
 import { adjust, type Ledger, moveTreasury, openWallets, transfer, USD } from '../harness/ledger.ts';
 import { MAKE, openRig } from '../providers/rig.ts';
 import { fillOrders } from './healthy-orders.ts';

@@ -7,7 +7,7 @@ import { derivedPkid, type Pkid, pkidOf } from '../../src/domain/id.ts';
 import { parseCurrency } from '../../src/domain/money.ts';
 import type { Succeeded } from '../../src/domain/provider.ts';
 import { takeFromAll } from '../../src/jobs/payin.ts';
-import { headOf } from '../../src/jobs/payment-rules.ts';
+import { headOf } from '../../src/jobs/payment/rules.ts';
 import { keepUnapplied, strayMoney } from '../../src/jobs/unapplied-money.ts';
 import { adjust, type Ledger, openWallets, transfer, USD } from '../harness/ledger.ts';
 import { MAKE, openRig, type Rig } from '../providers/rig.ts';

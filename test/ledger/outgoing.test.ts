@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { uuidV5 } from '../../src/domain/id.ts';
 import type { EventType, OutgoingEvent } from '../../src/domain/outgoing.ts';
-import { createWebhookEndpoints } from '../../src/jobs/webhook-out-endpoint.ts';
+import { createWebhookEndpoints } from '../../src/jobs/webhook-endpoint.ts';
 import { outgoingTablesOf, writeOutgoing } from '../../src/ledger/outgoing.ts';
 import type { Tx } from '../../src/runtime/db.ts';
 import { statementsOf } from '../../src/runtime/statements.ts';

@@ -1,7 +1,7 @@
 // Amounts on PayPal's wire, exact in both directions.
 
 import { describe, expect, test } from 'vitest';
-import { fromWire, refusalOf, toWire } from '../../src/providers/paypal-amount.ts';
+import { fromWire, refusalOf, toWire } from '../../src/providers/paypal/amount.ts';
 import { money } from './paypal-rig.ts';
 
 const SPLIT = 'Send that or less: split the amount.';

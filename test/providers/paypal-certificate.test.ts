@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { allowedUrl, chainIn, createCertificates, isPaypalChain } from '../../src/providers/paypal-certificate.ts';
+import { allowedUrl, chainIn, createCertificates, isPaypalChain } from '../../src/providers/paypal/certificate.ts';
 import { closedUrl, type LocalServer, serveText } from './local-server.ts';
 import { quiet, verdictOf } from './paypal-rig.ts';
 

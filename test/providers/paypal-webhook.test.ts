@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { ProviderEvent } from '../../src/domain/provider.ts';
-import { parsePaypalEvent } from '../../src/providers/paypal-webhook.ts';
+import { parsePaypalEvent } from '../../src/providers/paypal/webhook.ts';
 import {
   captured,
   type Delivery,

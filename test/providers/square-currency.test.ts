@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Square } from 'square';
 import { expect, test } from 'vitest';
-import { isSquareCurrency } from '../../src/providers/square-currency.ts';
+import { isSquareCurrency } from '../../src/providers/square/currency.ts';
 
 /** What ISO 4217 keeps for tests and for "no currency" is no money. */
 const NO_MONEY = /^(UNKNOWN_CURRENCY|XTS|X{3})$/;

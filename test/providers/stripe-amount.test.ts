@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { pkidOf } from '../../src/domain/id.ts';
 import { parseCurrency } from '../../src/domain/money.ts';
 import { PAYMENT_KINDS, type PaymentKind } from '../../src/domain/provider.ts';
+import { fromWire, refusalOf, toWire } from '../../src/providers/stripe/amount.ts';
 import { createStripe } from '../../src/providers/stripe.ts';
-import { fromWire, refusalOf, toWire } from '../../src/providers/stripe-amount.ts';
 
 const SPLIT = 'Send that or less: split the amount.';
 

@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from 'vitest';
 import { pkidOf } from '../../src/domain/id.ts';
-import { fromWire, parseExact, refusalOf, toWire } from '../../src/providers/tipalti-amount.ts';
-import { pkidOfRefCode, refCodeOf } from '../../src/providers/tipalti-reference.ts';
+import { fromWire, parseExact, refusalOf, toWire } from '../../src/providers/tipalti/amount.ts';
+import { pkidOfRefCode, refCodeOf } from '../../src/providers/tipalti/reference.ts';
 import { money } from './tipalti-rig.ts';
 
 test.each<[bigint, string, string]>([

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { refCodeOf } from '../../src/providers/tipalti-reference.ts';
+import { refCodeOf } from '../../src/providers/tipalti/reference.ts';
 import { closedUrl } from './local-server.ts';
 import { errorFrom } from './outcome.ts';
 import {

@@ -1,7 +1,7 @@
 // The Tipalti adapter on the wire: what each answer proves, when it may pay, and how amounts are written.
 
 import { afterEach, describe, expect, test } from 'vitest';
-import { refCodeOf } from '../../src/providers/tipalti-reference.ts';
+import { refCodeOf } from '../../src/providers/tipalti/reference.ts';
 import { closedUrl } from './local-server.ts';
 import { errorFrom, outcomeOf } from './outcome.ts';
 import {

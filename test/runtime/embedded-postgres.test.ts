@@ -21,9 +21,9 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { clusterPaths, isAlive, readPostmaster } from '../../src/runtime/embedded-postgres/cluster.ts';
 import { findEmbeddedPostgres, startEmbeddedPostgres } from '../../src/runtime/embedded-postgres.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
-import { clusterPaths, isAlive, readPostmaster } from '../../src/runtime/postgres-cluster.ts';
 
 const launcher = new URL('../../src/runtime/embedded-postgres.ts', import.meta.url).href;
 const isRoot = process.getuid?.() === 0;

@@ -1,7 +1,7 @@
 // Adding jobs: callers share adds, wait for a bounded time, and are told the truth about their own jobs.
 
 import { expect, test } from 'vitest';
-import { createAdder } from '../../src/runtime/queue-add.ts';
+import { createAdder } from '../../src/runtime/queue/add.ts';
 
 /** A queue whose answers the test gives, one bulk after the other. */
 function heldQueue({ underwayMax = 1 } = {}) {

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Db, openDb, refuseUnsafeDatabase } from '../../src/runtime/db.ts';
+import { clusterPaths, readPostmaster } from '../../src/runtime/embedded-postgres/cluster.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/runtime/embedded-postgres.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
-import { clusterPaths, readPostmaster } from '../../src/runtime/postgres-cluster.ts';
 import { openHome } from '../harness/process.ts';
 import { until } from '../harness/until.ts';
 

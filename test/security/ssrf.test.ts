@@ -4,9 +4,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createWebhookEndpoints } from '../../src/jobs/webhook-out-endpoint.ts';
-import { createSend } from '../../src/jobs/webhook-out-send.ts';
-import { createLookup, type Lookup } from '../../src/jobs/webhook-out-url.ts';
+import { createWebhookEndpoints } from '../../src/jobs/webhook-endpoint.ts';
+import { createSend } from '../../src/jobs/webhook-out/send.ts';
+import { createLookup, type Lookup } from '../../src/jobs/webhook-url.ts';
 import { type Rig as ApiRig, isErrorOf, startRig as startApi } from '../api/rig.ts';
 import { type Names, serveNames } from '../harness/name-server.ts';
 import { payoutEvent, type Rig, startRig } from '../jobs/webhook-out-rig.ts';
