@@ -1,4 +1,4 @@
-// What every call to Stripe has in common: the client over our own fetch, one deadline for all requests of a call,
+// What every call to Stripe has in common: the client over our own way out, one deadline for all requests of a call,
 // and which of its errors are a final no.
 
 import Stripe from 'stripe';
@@ -118,7 +118,7 @@ export function declineText(message: string | null | undefined): string {
   return providerText(message ?? '') || 'Declined by Stripe.';
 }
 
-/** What our own fetch threw comes back inside the SDK's connection error. */
+/** What our own way out threw comes back inside the SDK's connection error. */
 export function surpriseOf(cause: unknown): PaymentError {
   if (cause instanceof PaymentError) return cause;
   if (!(cause instanceof Stripe.errors.StripeError)) {
