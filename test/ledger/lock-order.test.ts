@@ -1,5 +1,4 @@
-// Two processes whose commits need the same wallets from opposite ends. A third session holds the one in the middle,
-// so that each has what it takes first, and waits; without one order each would have what the other needs.
+// Two processes whose commits need the same rows from opposite ends, and new rows beside wallets that are locked.
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { adjust, type Ledger, openLedger, openWallets, requestTransfer, type Teller } from '../harness/ledger.ts';
@@ -11,6 +10,8 @@ beforeEach(async () => {
 });
 afterEach(() => ledger.close());
 
+// A third session holds the wallet in the middle, so that each has what it takes first, and waits; without one order
+// each would have what the other needs.
 test('commits that need the same wallets from opposite ends never wait for each other', async () => {
   await openWallets(ledger, ['ann', 'bob', 'eve']);
   for (const walletId of ['ann', 'bob', 'eve'])
@@ -34,6 +35,35 @@ test('commits that need the same wallets from opposite ends never wait for each 
   expect(free).toBe(1);
   expect([...ledger.warnings, ...other.warnings].filter((line) => line.includes('40P01'))).toEqual([]);
 });
+
+test('the same keys asked for in two orders by two processes at once are one operation each, without a deadlock', async () => {
+  await openWallets(ledger, ['ann', 'bob']);
+  const other = await ledger.openTeller();
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const keys = Array.from({ length: KEYS }, (_, number) => `round-${round}-${number}`);
+    const ask = (teller: Teller, asked: readonly string[]) =>
+      Promise.all(asked.map((key) => requestTransfer(teller, { key, from: 'ann', to: 'bob', amountMinor: 1n })));
+    const intakes = (await Promise.all([ask(ledger, keys), ask(other, keys.toReversed())])).flat();
+    expect(intakes.filter(({ type }) => type === 'created')).toHaveLength(KEYS);
+    expect(intakes.filter(({ type }) => type === 'replayed')).toHaveLength(KEYS);
+  }
+  expect([...ledger.warnings, ...other.warnings].filter((line) => line.includes('40P01'))).toEqual([]);
+});
+
+test('new operations of wallets that a commit has locked do not wait for it', async () => {
+  await openWallets(ledger, ['ann', 'bob']);
+  const holder = await ledger.connect();
+  // As a commit of ours holds them.
+  await holder.query("BEGIN; SELECT * FROM wallet WHERE wallet_id IN ('ann', 'bob') FOR NO KEY UPDATE");
+  const { type } = await requestTransfer(ledger, { key: 'beside', from: 'ann', to: 'bob', amountMinor: 1n });
+  const { rowCount: waiting } = await holder.query(WAITING);
+  await holder.query('ROLLBACK');
+  expect({ type, waiting }).toEqual({ type: 'created', waiting: 0 });
+});
+
+/** Enough that without an order of the keys some of them meet. */
+const ROUNDS = 10;
+const KEYS = 200;
 
 const WAITING = `SELECT pid FROM pg_stat_activity
   WHERE datname = current_database() AND application_name = 'remit' AND wait_event_type = 'Lock'`;
