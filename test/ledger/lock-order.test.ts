@@ -36,7 +36,7 @@ test('commits that need the same wallets from opposite ends never wait for each 
   expect([...ledger.warnings, ...other.warnings].filter((line) => line.includes('40P01'))).toEqual([]);
 });
 
-test('the same keys asked for in two orders by two processes at once are one operation each, without a deadlock', async () => {
+test('keys asked for in two orders by two processes at once are one operation each, without a deadlock', async () => {
   await openWallets(ledger, ['ann', 'bob']);
   const other = await ledger.openTeller();
   for (let round = 0; round < ROUNDS; round += 1) {
