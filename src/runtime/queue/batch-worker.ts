@@ -198,11 +198,8 @@ export async function startBatchWorker(
         isDone = await settledWithin(ABORT_GRACE_MS, ended());
       }
       clearInterval(renewal);
-      // Cuts the wait for a job; one that was handed out at the last moment runs to its end.
-      const closed = worker
-        .close(true)
-        .then(() => fetching)
-        .then(ended);
+      // Cuts the wait for a job.
+      const closed = worker.close(true).then(() => fetching);
       await settledWithin(
         ABORT_GRACE_MS,
         closed.then(() => true),
