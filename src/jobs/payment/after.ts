@@ -59,11 +59,13 @@ async function look<Row extends Payment>(
     decide: (row, now, seen) => compare({ row, seen, companions, now }, rules, { ...answered, besideId }),
   });
   if (at) await at(`${rules.kind}: after comparison commit`, found.pkid);
+  if (compared === 'overtaken') return look(found, { rules, provider, options }, besideId);
   if (compared !== 'no_answer') return compared;
   throw new PaymentError('unavailable', { detail: `${provider.name} gave no answer. It is asked again.` });
 }
 
-type Compared = 'applied' | 'no_effect' | 'no_answer';
+/** `overtaken`: another look booked a return while this one asked, whose answer does not show it. */
+type Compared = 'applied' | 'no_effect' | 'no_answer' | 'overtaken';
 
 function compare<Row extends Payment>(
   held: Held<Row>,
@@ -83,6 +85,8 @@ function compare<Row extends Payment>(
   }
   if (row.status === 'succeeded' && shown?.externId === row.externPaymentId) {
     const isLastLook = row.calls === answered.call.number;
+    const isReturnNew = row.returnedMinor > answered.call.row.returnedMinor;
+    if (isLastLook && isReturnNew && row.returnedMinor > shown.reversedMinor) return unchanged('overtaken', answers);
     const told = together(
       feeEffects(held, rules, shown),
       withdrawnEffects(held, rules, { success: shown, isLastLook }),
@@ -104,7 +108,8 @@ function compare<Row extends Payment>(
 
 /**
  * What was taken back is paid again, or so it seems: a person compares the two books, because nobody knows by now whose
- * it should be. Of two looks only the later one may say so, as the earlier one's answer may be older than the return.
+ * it should be. Of two looks only the later one may say so, and only one that began after the return was booked: any
+ * other answer may be older than the return.
  */
 function withdrawnEffects<Row extends Payment>(
   { row, now }: Held<Row>,
