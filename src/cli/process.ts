@@ -103,11 +103,10 @@ export async function addWorkers(app: App, { shutdown }: { shutdown: Shutdown })
     { id: AUDIT_JOB, everyMs: AUDIT_EVERY_MS },
   ];
   const schedule = async () => {
-    // One after the other: two at once of one queue may deadlock in PostgreSQL.
-    for (const one of schedules) {
-      await app.queues.schedule('maintenance', one).catch((error: unknown) => {
-        app.log.warn({ err: error }, 'a schedule was not written; reconcile has its own timer');
-      });
+    const written = schedules.map((one) => app.queues.schedule('maintenance', one));
+    for (const one of await Promise.allSettled(written)) {
+      if (one.status === 'fulfilled') continue;
+      app.log.warn({ err: one.reason }, 'a schedule was not written; reconcile has its own timer');
     }
   };
   await schedule();

@@ -24,6 +24,12 @@ export interface QueueCounts {
   readonly oldestWaitingMs: number;
 }
 
+export interface Schedule {
+  readonly id: string;
+  readonly everyMs: number;
+  readonly data?: JobData;
+}
+
 export interface Queues<Name extends string = string> {
   readonly backend: 'redis' | 'postgres';
   readonly names: readonly Name[];
@@ -33,7 +39,7 @@ export interface Queues<Name extends string = string> {
   /** The same for queues of many jobs: they are fetched and ended many at a time. Schedules need the other. */
   workInBatches(queue: Name, options: WorkOptions): Promise<WorkerHandle>;
   /** Idempotent. Call it at every start and on a timer: a flushed queue forgets its schedules. */
-  schedule(queue: Name, options: { id: string; everyMs: number; data?: JobData }): Promise<void>;
+  schedule(queue: Name, schedule: Schedule): Promise<void>;
   counts(): Promise<Record<Name, QueueCounts>>;
   /** Rejects with a clear message when the queue cannot be reached. */
   ready(): Promise<void>;
@@ -105,7 +111,7 @@ export async function openQueues<const Name extends string>(options: OpenOptions
       lane(name);
       return startBatchWorker(backend, { ...work, queue: name, attempts: attemptsOf(name), log });
     },
-    schedule: (name, schedule) => upsertSchedule(lane(name).queue, schedule),
+    schedule: (name, schedule) => lane(name).schedule(schedule),
     async counts() {
       const entries = await Promise.all(names.map(async (name) => [name, await countJobs(lane(name).queue)] as const));
       const counts: Partial<Record<string, QueueCounts>> = Object.fromEntries(entries);
@@ -181,12 +187,21 @@ function openLane(backend: Backend, options: { name: string; attempts: number; l
     underwayMax: backend.addsUnderwayMax,
     onFailure: sparingWarning(log, { source: `queue ${name}`, message: NOT_ADDED }),
   });
-  return { queue, adder };
+  let scheduled: Promise<unknown> = Promise.resolve();
+  return {
+    queue,
+    adder,
+    /** One after the other: two at once of one queue may deadlock in PostgreSQL. */
+    schedule(schedule: Schedule): Promise<void> {
+      const writing = scheduled.then(() => upsertSchedule(queue, schedule));
+      scheduled = writing.catch(() => undefined);
+      return writing;
+    },
+  };
 }
 
 /** Several processes may upsert at once: one then meets a deadlock, or slots that another has just filled. */
-async function upsertSchedule(queue: BullQueue, options: { id: string; everyMs: number; data?: JobData }) {
-  const { id, everyMs, data = {} } = options;
+async function upsertSchedule(queue: BullQueue, { id, everyMs, data = {} }: Schedule): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       const upserted = queue.upsertJobScheduler(id, { every: everyMs }, { name: id, data });
