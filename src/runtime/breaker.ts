@@ -15,8 +15,8 @@ export interface Admission {
 }
 
 export interface Breaker {
-  /** Null: send nothing now, and look at the row again in BREAKER_RETRY_MS. */
-  admit(): Admission | null;
+  /** For the operation of this id. Null: send nothing now, and look at the row again in BREAKER_RETRY_MS. */
+  admit(subject: string): Admission | null;
   state(): BreakerState;
 }
 
@@ -37,6 +37,14 @@ const CALLS_MIN = 50;
 const WINDOW_MS = 30_000;
 /** Of a hundred calls. One answer in twenty means that the provider is there and only unwell. */
 const NO_ANSWER_PERCENT = 95;
+/**
+ * An operation that got no answer leaves the next try to another one that has asked within this time: one that hangs by
+ * itself, tried again and again, would keep all others waiting. Several times as long as what was stopped stays away.
+ */
+const OTHERS_FIRST_MS = 10_000;
+/** Of the operations that got no answer, so that a long outage does not fill the memory. */
+const TRIED_MAX = 1_000;
+
 /** Calls are counted together this finely, so that the memory does not grow with the rate. */
 const SLOT_MS = 100;
 
@@ -49,6 +57,17 @@ export function createBreaker(options: BreakerOptions): Breaker {
   let isTrying = false;
   // Calls admitted before the last change speak of the time before it; their late outcomes must not decide again.
   let era = 0;
+  const tried = new Set<string>();
+  let untriedAskedAt = Number.NEGATIVE_INFINITY;
+
+  /** Whether this one may be the try, of those that ask. */
+  function isNext(subject: string): boolean {
+    if (tried.has(subject)) return clock() - untriedAskedAt > OTHERS_FIRST_MS;
+    untriedAskedAt = Number.NEGATIVE_INFINITY;
+    if (tried.size >= TRIED_MAX) tried.clear();
+    tried.add(subject);
+    return true;
+  }
 
   function turn(next: BreakerState): void {
     state = next;
@@ -56,6 +75,7 @@ export function createBreaker(options: BreakerOptions): Breaker {
     isTrying = false;
     recent = createTally();
     if (next === 'open') openedAt = clock();
+    if (next === 'closed') tried.clear();
     onChange(next);
   }
 
@@ -71,11 +91,15 @@ export function createBreaker(options: BreakerOptions): Breaker {
   }
 
   return {
-    admit() {
+    admit(subject) {
       // What was answered long ago leaves the window by itself, so the balance can tip between two calls.
       if (state === 'closed' && recent.isOutage(clock())) turn('open');
       if (state === 'open' && clock() - openedAt >= halfOpenAfterMs) turn('half_open');
-      if (state === 'open' || isTrying) return null;
+      if (state === 'open' || isTrying) {
+        if (!tried.has(subject)) untriedAskedAt = clock();
+        return null;
+      }
+      if (state === 'half_open' && !isNext(subject)) return null;
       isTrying = state === 'half_open';
       const admittedIn = era;
       let isRecorded = false;

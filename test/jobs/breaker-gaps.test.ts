@@ -17,7 +17,7 @@ const HALF_OPEN_AFTER_MS = 1_000;
 test('at the gaps before and after a call the breaker lets another one try', async () => {
   let now = 0;
   const breaker = createBreaker({ halfOpenAfterMs: HALF_OPEN_AFTER_MS, clock: () => now, onChange: () => undefined });
-  for (let call = 0; call < 50; call += 1) breaker.admit()?.record('no_answer');
+  for (let call = 0; call < 50; call += 1) breaker.admit(`call-${call}`)?.record('no_answer');
   expect(breaker.state()).toBe('open');
   now += HALF_OPEN_AFTER_MS;
 
@@ -27,7 +27,7 @@ test('at the gaps before and after a call the breaker lets another one try', asy
     breakers: new Map([['stripe', breaker]]),
     async at(point) {
       if (!point.endsWith('send call')) return;
-      const admission = breaker.admit();
+      const admission = breaker.admit('the next');
       found[point] = admission !== null;
       admission?.record('not_sent');
     },

@@ -55,7 +55,7 @@ describe('a provider that gives no answers', () => {
 
   test('leaves what it stops as if it had never been tried', async () => {
     const breaker = shop.app.breakers.get('demobank');
-    for (let call = 0; call < 50; call += 1) breaker?.admit()?.record('no_answer');
+    for (let call = 0; call < 50; call += 1) breaker?.admit(`call-${call}`)?.record('no_answer');
     expect(state('demobank')).toBe('open');
     const order = { walletId: 'wallet', amountMinor: 100n, provider: 'demobank', to: 'acct_ok_1' } as const;
     await shop.remit.payout('stopped', order);

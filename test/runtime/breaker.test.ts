@@ -11,13 +11,20 @@ function open(halfOpenAfterMs = HALF_OPEN_AFTER_MS) {
   let nowMs = 0;
   const changes: BreakerState[] = [];
   const breaker = createBreaker({ halfOpenAfterMs, clock: () => nowMs, onChange: (state) => changes.push(state) });
-  const admitted = (): Admission => {
-    const admission = breaker.admit();
+  let asked = 0;
+  /** Each time another operation asks, unless it is named. */
+  const admit = (subject = `operation ${asked}`): Admission | null => {
+    asked += 1;
+    return breaker.admit(subject);
+  };
+  const admitted = (subject?: string): Admission => {
+    const admission = admit(subject);
     if (admission === null) throw new Error('The breaker should have admitted this call.');
     return admission;
   };
   return {
-    ...breaker,
+    state: breaker.state,
+    admit,
     admitted,
     changes,
     pass: (ms: number) => {
@@ -136,6 +143,41 @@ describe('an open breaker', () => {
     breaker.call('not_sent');
     breaker.call('answered');
     expect(breaker.changes).toEqual(['open', 'half_open', 'closed']);
+  });
+
+  it('leaves the next try to another one than what got no answer, if such a one has asked', () => {
+    const breaker = opened();
+    breaker.pass(HALF_OPEN_AFTER_MS);
+    breaker.admitted('hangs').record('no_answer');
+    expect(breaker.admit('well')).toBeNull();
+    breaker.pass(HALF_OPEN_AFTER_MS);
+    expect(breaker.admit('hangs')).toBeNull();
+    breaker.admitted('well').record('answered');
+    expect(breaker.state()).toBe('closed');
+    breaker.admitted('hangs');
+  });
+
+  it('tries with what got no answer again when nobody else asks, or no longer', () => {
+    const breaker = opened();
+    breaker.pass(HALF_OPEN_AFTER_MS);
+    breaker.admitted('hangs').record('no_answer');
+    breaker.pass(HALF_OPEN_AFTER_MS);
+    breaker.admitted('hangs').record('no_answer');
+    expect(breaker.admit('well, and then canceled')).toBeNull();
+    breaker.pass(10_000);
+    expect(breaker.admit('hangs')).toBeNull();
+    breaker.pass(1);
+    breaker.admitted('hangs');
+  });
+
+  it('comes to every one that asks within as many tries, however many hang', () => {
+    const breaker = opened();
+    const asking = ['hangs 1', 'hangs 2', 'hangs 3', 'well'];
+    for (let tries = 1; breaker.state() !== 'closed'; tries += 1) {
+      expect(tries).toBeLessThanOrEqual(asking.length);
+      breaker.pass(HALF_OPEN_AFTER_MS);
+      for (const one of asking) breaker.admit(one)?.record(one === 'well' ? 'answered' : 'no_answer');
+    }
   });
 
   it.each(['answered', 'no_answer', 'not_sent'] as const)(

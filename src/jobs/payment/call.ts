@@ -41,7 +41,7 @@ export async function callProvider<Row extends Payment>(
   // The gaps lie outside the admission: what dies at one would never give it back, and the process may live on.
   if (at) await at(`${rules.kind}: before ${call.step} call`, call.row.pkid);
   // Before the pace: a call that the breaker stops takes nobody's turn.
-  const admission = isMoneyStep ? options.breakers.get(provider.name)?.admit() : undefined;
+  const admission = isMoneyStep ? options.breakers.get(provider.name)?.admit(call.row.pkid) : undefined;
   if (admission === null) return refused('circuit_open', BREAKER_RETRY_MS);
   const obstacle = await obstacleTo(call, context, leftMs);
   if (obstacle !== null) {
