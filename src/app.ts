@@ -79,8 +79,8 @@ export async function openApp(options: AppOptions) {
     ...openAccounts(options),
     onProviderCall: metrics.providerCall,
     onAccepted: metrics.accepted,
-    enqueue: async ({ kind, pkid, semanticKey }) => {
-      await queues.add(kind, [{ id: jobIdOf(kind, semanticKey), data: { pkid } }]);
+    enqueue: async ({ kind, pkid, semanticKey, told }) => {
+      await queues.add(kind, [{ id: jobIdOf(kind, semanticKey), data: { pkid, ...told } }]);
       if (at) await at(`${kind}: after enqueue`, pkid);
     },
   };

@@ -11,6 +11,7 @@ import type { Breaker } from '../runtime/breaker.ts';
 import type { AtCrashPoint } from '../runtime/crash-point.ts';
 import type { Db } from '../runtime/db.ts';
 import type { Pace } from '../runtime/pace.ts';
+import type { JobData } from '../runtime/queue.ts';
 import type { Funds } from './funds.ts';
 
 export interface LifeOptions {
@@ -29,8 +30,8 @@ export interface LifeOptions {
   /** The books may be older than the world: each payment is looked for before it is sent first. */
   readonly isRestored: boolean;
   readonly log: Logger;
-  /** Best effort: tells the queue to look at a row; due_at repairs what it loses. */
-  readonly enqueue: (job: { kind: OperationKind; pkid: Pkid; semanticKey: string }) => Promise<void>;
+  /** Best effort: tells the queue to look at a row, and what may spare a look; due_at repairs what it loses. */
+  readonly enqueue: (job: { kind: OperationKind; pkid: Pkid; semanticKey: string; told?: JobData }) => Promise<void>;
   /** A new operation was committed. */
   readonly onAccepted: (kind: OperationKind) => void;
   /** Only the crash bench hands it in. */

@@ -3,11 +3,15 @@
 
 import type { Logger } from 'pino';
 import type { OperationKind, Pkid } from '../domain/id.ts';
+import type { JobData } from '../runtime/queue.ts';
 import { createRunLog, type RunCause, type RunReport } from './run-log.ts';
 
 export interface Runner {
-  /** Waits for its turn, then runs the life. Does nothing when that row runs here already. */
-  run(kind: OperationKind, pkid: Pkid, cause: RunCause): Promise<void>;
+  /**
+   * Waits for its turn, then runs the life. Does nothing when that row runs here already. What its job has told of the
+   * row may spare a look at it, and is nothing to rely on.
+   */
+  run(kind: OperationKind, pkid: Pkid, cause: RunCause, told?: JobData): Promise<void>;
   /** Resolves when that row does not run here, or after `atMostMs`. */
   ended(pkid: Pkid, atMostMs: number): Promise<void>;
   /** Resolves when nothing runs and nothing waits. */
@@ -15,7 +19,7 @@ export interface Runner {
 }
 
 export function createRunner(options: {
-  lives: Readonly<Record<OperationKind, (pkid: Pkid) => Promise<RunReport | null>>>;
+  lives: Readonly<Record<OperationKind, (pkid: Pkid, told?: JobData) => Promise<RunReport | null>>>;
   concurrency: Readonly<Record<OperationKind, number>>;
   log: Logger;
 }): Runner {
@@ -29,12 +33,12 @@ export function createRunner(options: {
     transfer: createLimit(concurrency.transfer),
   } as const satisfies Record<OperationKind, unknown>;
 
-  async function turn(kind: OperationKind, pkid: Pkid, cause: RunCause): Promise<void> {
+  async function turn(kind: OperationKind, pkid: Pkid, cause: RunCause, told?: JobData): Promise<void> {
     const { enter, leave } = limits[kind];
     await enter();
     const startedAt = performance.now();
     try {
-      const report = await lives[kind](pkid);
+      const report = await lives[kind](pkid, told);
       if (report === null) return;
       tell(report, { kind, pkid, cause, durationMs: Math.round(performance.now() - startedAt) });
     } finally {
@@ -44,9 +48,9 @@ export function createRunner(options: {
   }
 
   return {
-    async run(kind, pkid, cause) {
+    async run(kind, pkid, cause, told) {
       if (running.has(pkid)) return;
-      const run = turn(kind, pkid, cause);
+      const run = turn(kind, pkid, cause, told);
       running.set(pkid, run);
       await run;
     },

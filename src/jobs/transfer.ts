@@ -9,8 +9,9 @@ import type { Movement } from '../domain/movements.ts';
 import { isFinal } from '../domain/state-machine.ts';
 import { endTransfer, type MovingTransfer, moneyOfTransfer, type Transfer } from '../domain/transfer.ts';
 import { createRowLoader } from '../ledger/loader.ts';
-import type { Intake, Step } from '../ledger/step.ts';
+import type { Decision, Intake, Step } from '../ledger/step.ts';
 import { narrowed } from '../ledger/table.ts';
+import type { JobData } from '../runtime/queue.ts';
 import type { LifeOptions } from './life.ts';
 import type { RunReport } from './run-log.ts';
 
@@ -24,9 +25,6 @@ export interface TransferRequest {
   readonly traceparent: string | null;
 }
 
-/** Some megabytes at most; what is forgotten is read. */
-const ROUTES_MAX = 10_000;
-
 export type TransferLife = ReturnType<typeof createTransferLife>;
 
 export function createTransferLife(options: LifeOptions) {
@@ -34,15 +32,30 @@ export function createTransferLife(options: LifeOptions) {
   const rows = createRowLoader(db.sql, tables.transfer);
   const routes = createRowLoader(
     db.sql,
-    narrowed<Route>(tables.transfer, ['pkid', 'status', 'fromWallet', 'toWallet']),
+    narrowed<Route & Pick<Transfer, 'status'>>(tables.transfer, ['pkid', 'status', 'fromWallet', 'toWallet']),
   );
 
-  const known = new Map<Pkid, Route>();
+  async function readRoute(pkid: Pkid): Promise<Route | null> {
+    const route = await routes.load(pkid);
+    return route === null || isFinal(route.status) ? null : route;
+  }
 
-  /** Its job comes soon, and mostly to this process: then its wallets need not be read again. */
-  function remember({ pkid, status, fromWallet, toWallet }: Transfer): void {
-    if (known.size >= ROUTES_MAX) known.clear();
-    known.set(pkid, { pkid, status, fromWallet, toWallet });
+  /** Null: its wallets are others, or are not there. */
+  async function tryMove(told: Route): Promise<Moved | null> {
+    try {
+      return await journal.stepTransfer(moveStep(told));
+    } catch (error) {
+      // Of a queue that is older or newer than the database, the row is not there either.
+      if (error instanceof PaymentError && error.code === 'not-found') return null;
+      throw error;
+    }
+  }
+
+  async function move(pkid: Pkid, told: Route | null): Promise<Moved | null> {
+    const moved = told === null ? null : await tryMove(told);
+    if (moved !== null) return moved;
+    const route = await readRoute(pkid);
+    return route === null ? null : journal.stepTransfer(moveStep(route));
   }
 
   async function assertFits(walletId: string, currency: Currency): Promise<void> {
@@ -61,21 +74,19 @@ export function createTransferLife(options: LifeOptions) {
       const intake = await journal.insertTransfer(pkid, (now) => newTransfer(pkid, request, now, timing.leaseMs));
       if (at) await at('transfer: after row commit', pkid);
       if (intake.type !== 'created') return intake;
-      remember(intake.row);
       onAccepted('transfer');
-      await enqueue({ kind: 'transfer', pkid, semanticKey: request.semanticKey });
+      const { semanticKey, fromWallet, toWallet } = intake.row;
+      // Mostly its job comes soon, and then its wallets need not be read again.
+      await enqueue({ kind: 'transfer', pkid, semanticKey, told: { from_wallet: fromWallet, to_wallet: toWallet } });
       return intake;
     },
 
-    /** Moves the money, or does nothing when that is done. Safe to run any number of times. */
-    async run(pkid: Pkid): Promise<RunReport | null> {
-      const route = known.get(pkid) ?? (await routes.load(pkid));
-      known.delete(pkid);
-      if (route === null || isFinal(route.status)) return null;
+    /** Moves the money, or does nothing when that is done. Safe to run any number of times, whatever its job tells. */
+    async run(pkid: Pkid, told: JobData = {}): Promise<RunReport | null> {
       if (at) await at('transfer: before settle commit', pkid);
-      const report = await journal.stepTransfer(moveStep(route));
+      const moved = await move(pkid, routeIn(pkid, told));
       if (at) await at('transfer: after settle commit', pkid);
-      return report;
+      return moved === null ? null : moved.report;
     },
 
     find: (pkid: Pkid): Promise<Transfer | null> => rows.load(pkid),
@@ -95,16 +106,25 @@ export function otherCurrency(wallet: { walletId: string; currency: Currency }):
 }
 
 /** What is known before the lock: whose wallets it will want. */
-type Route = Pick<Transfer, 'pkid' | 'status' | 'fromWallet' | 'toWallet'>;
+type Route = Pick<Transfer, 'pkid' | 'fromWallet' | 'toWallet'>;
 
-function moveStep({ pkid, fromWallet, toWallet }: Route): Step<MovingTransfer, RunReport | null> {
+function routeIn(pkid: Pkid, { from_wallet: fromWallet, to_wallet: toWallet }: JobData): Route | null {
+  return fromWallet === undefined || toWallet === undefined ? null : { pkid, fromWallet, toWallet };
+}
+
+interface Moved {
+  /** Null: it was final before. */
+  readonly report: RunReport | null;
+}
+
+/** Null: the row names other wallets than those that were locked for it. */
+function moveStep({ pkid, fromWallet, toWallet }: Route): Step<MovingTransfer, Moved | null> {
   return {
     pkid,
     walletIds: [fromWallet, toWallet],
     decide(row, now) {
-      if (isFinal(row.status)) {
-        return { movements: [], conclude: () => ({ next: null, path: [], cause: null, result: null }) };
-      }
+      if (isFinal(row.status)) return nothing({ report: null });
+      if (row.fromWallet !== fromWallet || row.toWallet !== toWallet) return nothing(null);
       return {
         movements: [movementOf(row)],
         conclude([result]) {
@@ -114,11 +134,15 @@ function moveStep({ pkid, fromWallet, toWallet }: Route): Step<MovingTransfer, R
           const { semanticKey } = row;
           const events = [{ type: `transfer.${status}`, kind: 'transfer', pkid, semanticKey } as const];
           const next = { ...row, ...patch };
-          return { next, path: ['in_process', status], cause: null, events, result: reportOf(row, patch) };
+          return { next, path: ['in_process', status], cause: null, events, result: { report: reportOf(row, patch) } };
         },
       };
     },
   };
+}
+
+function nothing(result: Moved | null): Decision<MovingTransfer, Moved | null> {
+  return { movements: [], conclude: () => ({ next: null, path: [], cause: null, result }) };
 }
 
 function reportOf(row: MovingTransfer, patch: ReturnType<typeof endTransfer>): RunReport {

@@ -53,7 +53,7 @@ export async function startWorkers(options: {
     payin: (job) => runner.run('payin', pkidIn(job), causeOf(job)),
     payout: (job) => runner.run('payout', pkidIn(job), causeOf(job)),
     refund: (job) => runner.run('refund', pkidIn(job), causeOf(job)),
-    transfer: (job) => runner.run('transfer', pkidIn(job), causeOf(job)),
+    transfer: (job) => runner.run('transfer', pkidIn(job), causeOf(job), job.data),
     'webhook-in': (job) => events.apply(eventIn(job)),
     'webhook-out': (job) => deliveries.deliver(deliveryIn(job)),
     maintenance: (job) => (job.name === AUDIT_JOB ? runAudit() : reconcile.round()),

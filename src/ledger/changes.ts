@@ -1,10 +1,12 @@
-// Which columns a batch may change, table by table.
+// Which columns a batch may change, and which are the same in most rows of one, table by table.
 
 import type { Dispute } from '../domain/dispute.ts';
 import type { Order } from '../domain/order.ts';
 import type { Payin } from '../domain/payin.ts';
 import type { Payment } from '../domain/payment.ts';
-import type { MovingTransfer } from '../domain/transfer.ts';
+import type { MovingTransfer, Transfer } from '../domain/transfer.ts';
+import type { Posting } from '../entities/posting.ts';
+import type { StatusChange } from '../entities/status-change.ts';
 import type { Unapplied } from '../entities/unapplied.ts';
 import type { CallAnswer } from './step.ts';
 
@@ -100,3 +102,21 @@ export const ANSWER_CHANGES = [
   'externPaymentId',
   'verdict',
 ] as const satisfies readonly (keyof CallAnswer)[];
+
+/** Of most batches, which are of transfers. */
+export const TRANSFER_STEADY = [
+  'status',
+  'currency',
+  'traceparent',
+  'failureCode',
+  'failureDetail',
+] as const satisfies readonly (keyof Transfer)[];
+export const POSTING_STEADY = ['event', 'operationKind', 'reverses'] as const satisfies readonly (keyof Posting)[];
+export const STATUS_CHANGE_STEADY = [
+  'number',
+  'operationKind',
+  'fromStatus',
+  'toStatus',
+  'attempt',
+  'cause',
+] as const satisfies readonly (keyof StatusChange)[];

@@ -1,5 +1,5 @@
 // Set-based writes: one statement whatever the number of rows, one array a column. What a statement says depends on
-// its table alone (and on which of its times are the same for all rows), so each is put into words once.
+// its table alone (and on which of its values are the same for all rows), so each is put into words once.
 
 import type { OperationKind } from '../domain/id.ts';
 import type { Statements } from '../runtime/statements.ts';
@@ -86,7 +86,7 @@ export async function updateAll<Row extends object>(
   const { columns } = table;
   const keys = columns.filter((column) => column.isKey);
   const changed = columns.filter((column) => properties.includes(column.property));
-  const batch = batchOf([...keys, ...changed], rows);
+  const batch = batchOf(table, [...keys, ...changed], rows);
   const text = textOf(table, `update ${properties.join()} ${batch.shape}`, () => {
     const assignments = changed.map((column) => `"${column.name}" = ${batch.value(column)}`);
     const match = keys.map((column) => `t."${column.name}" = ${batch.value(column)}`);
@@ -113,7 +113,7 @@ async function insert<Row extends object>(
   { rows, beginning = '', ending }: { rows: readonly Row[]; beginning?: string; ending: string },
 ): Promise<{ rows: RawRow[] }> {
   const { columns } = table;
-  const batch = batchOf(columns, rows);
+  const batch = batchOf(table, columns, rows);
   const text = textOf(table, `insert ${ending} ${batch.shape}`, () => {
     const names = columns.map(({ name }) => `"${name}"`);
     const order = columns.filter((column) => column.isKey).map(batch.value);
@@ -133,13 +133,22 @@ interface Batch<Row> {
   unnest(): string;
 }
 
-/** One array parameter a column; a time that is the same for all rows is one value, which is read only once. */
-function batchOf<Row extends object>(columns: readonly Column<Row>[], rows: readonly Row[]): Batch<Row> {
+/**
+ * One array parameter a column; a time that is the same for all rows is one value, which is read only once, and so are
+ * the table's steady columns. These only all together, so that a table has few texts.
+ */
+function batchOf<Row extends object>(
+  { steady = [] }: Table<Row>,
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+): Batch<Row> {
   const first = rows[0];
+  const isSame = (property: keyof Row) => rows.every((row) => row[property] === first?.[property]);
+  const isSteady = steady.every(isSame);
   let shape = '';
   const parameters = columns.map((column) => {
     const { property, type } = column;
-    const isOne = type === 'timestamptz' && rows.every((row) => row[property] === first?.[property]);
+    const isOne = steady.includes(property) ? isSteady : type === 'timestamptz' && isSame(property);
     shape += isOne ? '1' : 'n';
     if (isOne) return scalarOf(type, first?.[property]);
     return arrayLiteral(

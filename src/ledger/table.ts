@@ -6,6 +6,8 @@ export interface Table<Row> {
   readonly name: string;
   /** All columns, in declared order. */
   readonly columns: readonly Column<Row>[];
+  /** What mostly is the same in all rows of a batch: when each of these is, each travels as one value. */
+  readonly steady?: readonly (keyof Row & string)[];
 }
 
 export interface Column<Row> {
@@ -42,6 +44,10 @@ export function narrowed<Row extends object>(
       return { ...column, property };
     }),
   };
+}
+
+export function steadied<Row>(table: Table<Row>, steady: readonly (keyof Row & string)[]): Table<Row> {
+  return { ...table, steady };
 }
 
 /** A raw row as the domain wants it: bigint for bigint, Date for a time, the rest as it came. */

@@ -2,7 +2,8 @@
 // that needs them.
 
 import { sql } from 'kysely';
-import { debtWalletId, isPlatformWalletId, parsePlatformWalletId } from '../domain/chart.ts';
+import { isPlatformWalletId, parsePlatformWalletId } from '../domain/chart.ts';
+import { PaymentError } from '../domain/errors.ts';
 import type { Currency } from '../domain/money.ts';
 import type { Balance } from '../domain/movements.ts';
 import type { Db } from '../runtime/db.ts';
@@ -19,14 +20,12 @@ export interface LockedWallets {
 
 interface RawWallet {
   wallet_id: string;
-  owner_id: string;
-  kind: string;
   currency: Currency;
   posted: string;
   held: string;
   seq: string;
   allow_negative: boolean;
-  has_debt: boolean;
+  debt_id: string | null;
 }
 
 /**
@@ -46,10 +45,11 @@ export async function lockWallets(
   const rows = [...musts, ...mays];
   const locked = new Map(rows.map((row) => [row.wallet_id, row]));
   const missing = must.filter((walletId) => !locked.has(walletId));
-  if (missing.length > 0) throw new Error(`No such wallet: ${missing.join(', ')}. Create it before it is used.`);
-  const debts = new Map(
-    rows.filter((row) => row.has_debt).map((row) => [row.wallet_id, debtWalletId(row.owner_id, row.currency)]),
-  );
+  if (missing.length > 0) {
+    const detail = `No such wallet: ${missing.join(', ')}. Create it before it is used.`;
+    throw new PaymentError('not-found', { detail });
+  }
+  const debts = new Map(rows.flatMap((row) => (row.debt_id === null ? [] : [[row.wallet_id, row.debt_id] as const])));
   const whole = [...locked.values()].filter(({ wallet_id: walletId }) => locked.has(debts.get(walletId) ?? walletId));
   return { balances: new Map(whole.map((row) => [row.wallet_id, parseBalance(row)])), debts };
 }
@@ -63,9 +63,10 @@ async function selectWallets(
   return (await statements.run<RawWallet>(text, [arrayLiteral('text', walletIds)])).rows;
 }
 
-const SELECT = `SELECT wallet_id, owner_id, kind, currency, posted, held, seq, allow_negative,
-    kind IN ('seller', 'buyer') AND EXISTS (
-      SELECT FROM wallet debt WHERE debt.wallet_id = '@debt:' || wallet.owner_id || ':' || wallet.currency) AS has_debt
+const SELECT = `SELECT wallet_id, currency, posted, held, seq, allow_negative,
+    CASE WHEN kind IN ('seller', 'buyer') THEN (
+      SELECT debt.wallet_id FROM wallet debt
+      WHERE debt.wallet_id = '@debt:' || wallet.owner_id || ':' || wallet.currency) END AS debt_id
   FROM wallet WHERE wallet_id = ANY(ARRAY(
     SELECT unnest($1::text[])
     UNION ALL SELECT '@debt:' || owner_id || ':' || currency FROM wallet

@@ -26,13 +26,16 @@ import {
   ORDER_CHANGES,
   PAYIN_CHANGES,
   PAYMENT_CHANGES,
+  POSTING_STEADY,
+  STATUS_CHANGE_STEADY,
   TRANSFER_CHANGES,
   TRANSFER_LOCKED,
+  TRANSFER_STEADY,
   UNAPPLIED_CHANGES,
 } from './changes.ts';
 import { insertOutgoing, outgoingTablesOf, planOutgoing, type Subscription } from './outgoing.ts';
 import type { CallAnswer } from './step.ts';
-import { narrowed, type Table, tableOf } from './table.ts';
+import { narrowed, steadied, type Table, tableOf } from './table.ts';
 import { everyRow, insertAll, insertOnce, updateAll, upsertAll } from './table-writes.ts';
 
 export interface RowsByTable {
@@ -77,7 +80,7 @@ export type Tables = ReturnType<typeof tablesOf>;
 
 export function tablesOf(db: Db) {
   const providerCall = tableOf<ProviderCall>(db, 'ProviderCall');
-  const transfer = tableOf<Transfer>(db, 'Transfer');
+  const transfer = steadied(tableOf<Transfer>(db, 'Transfer'), TRANSFER_STEADY);
   return {
     payin: tableOf<Payin>(db, 'Payin'),
     payout: tableOf<Payout>(db, 'Payout'),
@@ -88,12 +91,12 @@ export function tablesOf(db: Db) {
     ...outgoingTablesOf(db),
     transfer,
     lockedTransfer: narrowed<MovingTransfer>(transfer, TRANSFER_LOCKED),
-    movedTransfer: narrowed<MovingTransfer>(transfer, ['pkid', ...TRANSFER_CHANGES]),
+    movedTransfer: steadied(narrowed<MovingTransfer>(transfer, ['pkid', ...TRANSFER_CHANGES]), TRANSFER_CHANGES),
     adjustment: tableOf<Adjustment>(db, 'Adjustment'),
     treasury: tableOf<Treasury>(db, 'Treasury'),
-    posting: tableOf<Posting>(db, 'Posting'),
-    entry: tableOf<Entry>(db, 'Entry'),
-    statusChange: tableOf<StatusChange>(db, 'StatusChange'),
+    posting: steadied(tableOf<Posting>(db, 'Posting'), POSTING_STEADY),
+    entry: steadied(tableOf<Entry>(db, 'Entry'), ['currency']),
+    statusChange: steadied(tableOf<StatusChange>(db, 'StatusChange'), STATUS_CHANGE_STEADY),
     providerCall,
     answer: answersOf(providerCall),
     discrepancy: tableOf<Discrepancy>(db, 'Discrepancy'),

@@ -198,12 +198,13 @@ export async function startBatchWorker(
         isDone = await settledWithin(ABORT_GRACE_MS, ended());
       }
       clearInterval(renewal);
-      // Cuts the wait for a job.
+      // Cuts the wait for a job; one that was handed out at the last moment is seen through as well.
       const closed = worker.close(true).then(() => fetching);
       await settledWithin(
         ABORT_GRACE_MS,
-        closed.then(() => true),
+        closed.then(() => isDone && ended()),
       );
+      isDone = held.size === 0;
       if (!isDone)
         log.warn({ queue, count: held.size }, 'closed with jobs running; they are run again when their lock ends');
       return isDone;
