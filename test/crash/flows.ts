@@ -16,7 +16,13 @@ export const AMOUNT = 1_000n;
 /** `after` is what becomes of the money after it was paid: at the provider, or because somebody gives it back. */
 export type End = (
   | { readonly status: 'succeeded'; readonly after?: readonly ('return' | 'dispute' | 'dispute_won' | 'refund')[] }
-  | { readonly status: 'failed'; readonly code: FailureCode; readonly moved?: readonly Direction[] }
+  | {
+      readonly status: 'failed';
+      readonly code: FailureCode;
+      /** The same, where only a look-up told of it, and the provider's look-ups give no reason. */
+      readonly codeWhenFound?: FailureCode;
+      readonly moved?: readonly Direction[];
+    }
   /** It waits for a provider that never decides, or for a person. */
   | { readonly status: 'in_process'; readonly review?: ReviewReason; readonly moved?: readonly Direction[] }
 ) & {
@@ -28,7 +34,7 @@ export type End = (
 
 export const PAID: End = { status: 'succeeded' };
 const DECLINED: End = { status: 'failed', code: 'declined' };
-const SHORT: End = { status: 'failed', code: 'provider_insufficient_funds' };
+const SHORT = { status: 'failed', code: 'provider_insufficient_funds' } as const satisfies End;
 
 /** The table of the providers' page. */
 const ENDS: Readonly<Record<Word, End>> = {
@@ -58,6 +64,8 @@ const ENDS: Readonly<Record<Word, End>> = {
 export function endOf(word: Word, { kind, provider }: { kind: OperationKind; provider: ProviderName }): End {
   // Of a buyer, "too little" is a declined card.
   if (word === 'insufficient' && kind === 'payin') return DECLINED;
+  if (word === 'insufficient' && kind === 'refund' && provider === 'square')
+    return { ...SHORT, codeWhenFound: 'declined' };
   // A transfer of Stripe's that is refused late was refused for want of our own funds.
   if (word === 'pending_then_fail' && kind === 'payout' && provider === 'stripe') return SHORT;
   // One has no look-up by our key, so that nothing is proved before the key is old; the other carries a resend out.

@@ -9,6 +9,7 @@ import { type Config, readConfig } from '../../src/runtime/config.ts';
 import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
 import { createDatabase } from '../harness/postgres.ts';
 import { openReceiver } from '../harness/receiver.ts';
+import { redisUrl, startRedis } from '../harness/redis.ts';
 import { type Birth, type Mortal, openMortal } from './mortal.ts';
 
 export interface Ground {
@@ -34,10 +35,13 @@ export async function openGround(): Promise<Ground> {
   const database = await createDatabase();
   const events = await openReceiver();
   const platform = await openReceiver();
+  // Where there is one, because its jobs cost a third; where they live changes nothing of what dies when.
+  const redis = redisUrl() === null ? null : await startRedis();
   const read = readConfig({
     REMIT_DATA_DIR: folder,
     REMIT_UNSAFE_DURABILITY: '1',
     WEBHOOK_ALLOW_HOSTS: new URL(platform.url).host,
+    ...(redis !== null && { REDIS_URL: redis.url }),
     ...TIMES,
   });
   const places = Object.fromEntries(Object.keys(read.concurrency).map((name) => [name, PLACES]));
@@ -79,6 +83,7 @@ export async function openGround(): Promise<Ground> {
       platform.close();
       await clerk.kill();
       await sandbox.close();
+      await redis?.stop();
       await database.drop();
       rmSync(folder, { recursive: true, force: true });
     },

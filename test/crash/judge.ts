@@ -61,8 +61,8 @@ function wrongEnd({ flow, standing }: Outcome, moved: readonly Direction[]): str
   const seen = { status, failureCode, moved: moved.toSorted().join(' ') };
   const direction = flow.kind === 'transfer' ? [] : [MOVES[flow.kind]];
   const expected = end?.status === 'succeeded' ? [...direction, ...(end.after ?? [])] : (end?.moved ?? []);
-  const code = end?.status === 'failed' ? end.code : null;
-  const isMeant = end !== undefined && failureCode === code && seen.moved === expected.toSorted().join(' ');
+  const codes: readonly unknown[] = end?.status === 'failed' ? [end.code, end.codeWhenFound] : [null];
+  const isMeant = end !== undefined && codes.includes(failureCode) && seen.moved === expected.toSorted().join(' ');
   return isMeant ? null : `ended as ${JSON.stringify(seen)}, and not as one of ${JSON.stringify(flow.ends)}`;
 }
 
