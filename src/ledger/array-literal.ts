@@ -7,12 +7,13 @@ export function elementTypeOf(type: string): string {
 }
 
 export function arrayLiteral(type: string, values: readonly unknown[]): string {
-  let literal = '';
-  for (const value of values) {
-    const element = value === null || value === undefined ? 'NULL' : elementOf(type, value);
-    literal = literal === '' ? element : `${literal},${element}`;
+  const isPlain = PLAIN.has(type);
+  if ((isPlain || type === 'text') && !values.includes(null) && !values.includes(undefined)) {
+    const joined = values.join(isPlain ? ',' : '","');
+    if (isPlain) return `{${joined}}`;
+    if (values.length > 0 && !values.some(isSpecial)) return `{"${joined}"}`;
   }
-  return `{${literal}}`;
+  return `{${values.map((value) => elementOf(type, value)).join(',')}}`;
 }
 
 /** A single value of such a column as a parameter. */
@@ -23,15 +24,13 @@ export function scalarOf(type: string, value: unknown): unknown {
   return typeof value === 'bigint' ? value.toString() : value;
 }
 
+/** Whose values need no quotes, because none of their texts could be taken for anything else. */
+const PLAIN = new Set(['uuid', 'bigint', 'integer', 'int', 'smallint', 'boolean']);
+
 function elementOf(type: string, value: unknown): string {
+  if (value === null || value === undefined) return 'NULL';
+  if (PLAIN.has(type)) return String(value);
   switch (type) {
-    case 'uuid':
-    case 'bigint':
-    case 'integer':
-    case 'int':
-    case 'smallint':
-    case 'boolean':
-      return String(value);
     case 'bytea':
       return `"\\\\x${bytesOf(value).toString('hex')}"`;
     case 'timestamptz':
@@ -49,6 +48,10 @@ function bytesOf(value: unknown): Buffer {
 }
 
 const SPECIAL = /["\\]/;
+
+function isSpecial(value: unknown): boolean {
+  return SPECIAL.test(String(value));
+}
 
 function quoted(text: string): string {
   return SPECIAL.test(text) ? `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"` : `"${text}"`;

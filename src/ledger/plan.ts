@@ -47,22 +47,21 @@ export function planSteps<Name extends OperationKind>(
   items: readonly StepItem<RowsByTable[Name]>[],
   { table, rows, now, see }: { table: Name; rows: ReadonlyMap<Pkid, RowsByTable[Name]>; now: Date; see: See },
 ): Plan[] {
-  return items.flatMap((item) => {
+  const plans: Plan[] = [];
+  for (const item of items) {
     const row = rows.get(item.pkid);
     try {
       if (row === undefined) throw new PaymentError('not-found', { detail: `There is no such ${table}.` });
-      const decision = item.decide(row, now, see(item));
-      return [
-        {
-          movements: decision.movements,
-          conclude: (results) => concludeStep({ table, row, now, conclusion: decision.conclude(results) }),
-        },
-      ];
+      const { movements, conclude } = item.decide(row, now, see(item));
+      plans.push({
+        movements,
+        conclude: (results) => concludeStep({ table, row, now, conclusion: conclude(results) }),
+      });
     } catch (error) {
       item.reject(error);
-      return [];
     }
-  });
+  }
+  return plans;
 }
 
 /** Steps on an order, which has no states of its own: what changes is told with the orders. */
@@ -80,7 +79,10 @@ export function planOrders(
           movements: decision.movements,
           conclude(results) {
             const conclusion = decision.conclude(results);
-            const writes = { ...writesOf(conclusion), statusChanges: changesOfNew(conclusion.newRefunds, now) };
+            const writes = writesOf(conclusion, {
+              rows: {},
+              statusChanges: changesOfNew(conclusion.newRefunds, now),
+            });
             const finals = finalsOfNew(conclusion.newRefunds, now);
             return { writes, deliver: conclusion.result.deliver, finals };
           },
@@ -109,22 +111,28 @@ function finalsOfNew(created: readonly NewRefund[] = [], now: Date): FinalOperat
   return created.filter(({ row }) => isFinal(row.status)).map(({ row }) => finalOperation('refund', row, now));
 }
 
-function writesOf<Row>(conclusion: Conclusion<Row, unknown>): Writes {
+/** Most items write little, and there are many of them: what is not written is one empty list for all. */
+function writesOf<Row>(
+  conclusion: Conclusion<Row, unknown>,
+  { rows, statusChanges }: Pick<Writes, 'rows' | 'statusChanges'>,
+): Writes {
   const { orders, newRefunds, dispute, unapplied, intents, answers, discrepancies, reviewActions, events } = conclusion;
   return {
-    rows: {},
-    orders: orders ?? [],
-    newRefunds: (newRefunds ?? []).map(({ row }) => row),
-    disputes: dispute === undefined ? [] : [dispute],
-    unapplied: unapplied ?? [],
-    statusChanges: [],
-    intents: intents ?? [],
-    answers: answers ?? [],
-    discrepancies: discrepancies ?? [],
-    reviewActions: reviewActions ?? [],
-    events: events ?? [],
+    rows,
+    statusChanges,
+    orders: orders ?? NONE,
+    newRefunds: newRefunds?.map(({ row }) => row) ?? NONE,
+    disputes: dispute === undefined ? NONE : [dispute],
+    unapplied: unapplied ?? NONE,
+    intents: intents ?? NONE,
+    answers: answers ?? NONE,
+    discrepancies: discrepancies ?? NONE,
+    reviewActions: reviewActions ?? NONE,
+    events: events ?? NONE,
   };
 }
+
+const NONE: readonly never[] = [];
 
 function concludeStep<Name extends OperationKind>(step: {
   table: Name;
@@ -133,21 +141,26 @@ function concludeStep<Name extends OperationKind>(step: {
   conclusion: Conclusion<RowsByTable[Name], { readonly deliver: () => void }>;
 }): Concluded {
   const { table, row, now, conclusion } = step;
-  const { next } = conclusion;
-  const writes: Writes = {
-    ...writesOf(conclusion),
-    rows: next === null ? {} : { [table]: next },
-    statusChanges: [
-      ...statusChangesOf({ table, before: row, after: next ?? row, now, conclusion }),
-      ...changesOfNew(conclusion.newRefunds, now),
-    ],
+  const { next, newRefunds } = conclusion;
+  const changes = statusChangesOf({ table, before: row, after: next ?? row, now, conclusion });
+  const finals = finalOf(table, row, next, now);
+  return {
+    writes: writesOf(conclusion, {
+      rows: next === null ? {} : { [table]: next },
+      statusChanges: newRefunds === undefined ? changes : [...changes, ...changesOfNew(newRefunds, now)],
+    }),
+    deliver: conclusion.result.deliver,
+    finals: newRefunds === undefined ? finals : [...finals, ...finalsOfNew(newRefunds, now)],
   };
-  const finals = [...finalOf(table, row, next, now), ...finalsOfNew(conclusion.newRefunds, now)];
-  return { writes, deliver: conclusion.result.deliver, finals };
 }
 
-function finalOf(kind: OperationKind, before: OperationRow, after: OperationRow | null, now: Date): FinalOperation[] {
-  if (after === null || isFinal(before.status) || !isFinal(after.status)) return [];
+function finalOf(
+  kind: OperationKind,
+  before: OperationRow,
+  after: OperationRow | null,
+  now: Date,
+): readonly FinalOperation[] {
+  if (after === null || isFinal(before.status) || !isFinal(after.status)) return NONE;
   return [finalOperation(kind, after, now)];
 }
 

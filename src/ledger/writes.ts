@@ -125,7 +125,8 @@ export async function writeAll(
   },
 ): Promise<Writing> {
   const { tables, applied, holds, writes, now, endpoints } = options;
-  const all = <Name extends keyof Writes>(name: Name) => writes.map((one) => one[name]);
+  const all = <Name extends keyof Omit<Writes, 'rows'>>(name: Name) =>
+    writes.map((one) => one[name]).filter((some) => some.length > 0);
   // It may have to read first, and from then on nothing is waited for.
   const { outgoing, deliveryIds } = await planOutgoing(statements, { events: all('events').flat(), now, endpoints });
   const underway = [
