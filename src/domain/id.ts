@@ -48,11 +48,12 @@ export function postingIdOf(pkid: Pkid, step: string): PostingId {
 }
 
 /**
- * The same for what there is most of. It begins with the time at which the operation was taken in, so that ids of one
- * time lie side by side in an index: one drawn from all of them would change another page of a large index each time.
+ * The same for what there is most of, and writes one posting. It begins with the time at which the operation was taken
+ * in, so that ids of one time lie side by side in an index: one drawn from all of them would change another page of a
+ * large index each time. The rest is that of the pkid, which is drawn from all ids already.
  */
-export function timedPostingIdOf(pkid: Pkid, step: string, takenInAt: Date): PostingId {
-  return uuidV8(takenInAt, uuidV5(pkid, `posting:${step}`)) as PostingId;
+export function timedPostingIdOf(pkid: Pkid, takenInAt: Date): PostingId {
+  return uuidV8(takenInAt, pkid) as PostingId;
 }
 
 /** The id of something that came of an operation, and which only its own name tells from others of its kind. */

@@ -48,11 +48,11 @@ export function createRunner(options: {
   }
 
   return {
-    async run(kind, pkid, cause, told) {
-      if (running.has(pkid)) return;
+    run(kind, pkid, cause, told) {
+      if (running.has(pkid)) return DONE;
       const run = turn(kind, pkid, cause, told);
       running.set(pkid, run);
-      await run;
+      return run;
     },
     async ended(pkid, atMostMs) {
       const run = running.get(pkid);
@@ -68,6 +68,8 @@ export function createRunner(options: {
     },
   };
 }
+
+const DONE = Promise.resolve();
 
 /** A counter of free places with a line in front. */
 function createLimit(places: number): { enter(): Promise<void>; leave(): void } {

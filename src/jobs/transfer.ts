@@ -35,27 +35,10 @@ export function createTransferLife(options: LifeOptions) {
     narrowed<Route & Pick<Transfer, 'status'>>(tables.transfer, ['pkid', 'status', 'fromWallet', 'toWallet']),
   );
 
-  async function readRoute(pkid: Pkid): Promise<Route | null> {
+  /** Reads whose wallets it wants. Null: there is nothing to move. */
+  async function readAndMove(pkid: Pkid): Promise<Moved | null> {
     const route = await routes.load(pkid);
-    return route === null || isFinal(route.status) ? null : route;
-  }
-
-  /** Null: its wallets are others, or are not there. */
-  async function tryMove(told: Route): Promise<Moved | null> {
-    try {
-      return await journal.stepTransfer(moveStep(told));
-    } catch (error) {
-      // Of a queue that is older or newer than the database, the row is not there either.
-      if (error instanceof PaymentError && error.code === 'not-found') return null;
-      throw error;
-    }
-  }
-
-  async function move(pkid: Pkid, told: Route | null): Promise<Moved | null> {
-    const moved = told === null ? null : await tryMove(told);
-    if (moved !== null) return moved;
-    const route = await readRoute(pkid);
-    return route === null ? null : journal.stepTransfer(moveStep(route));
+    return route === null || isFinal(route.status) ? null : journal.stepTransfer(moveStep(route));
   }
 
   async function assertFits(walletId: string, currency: Currency): Promise<void> {
@@ -84,7 +67,9 @@ export function createTransferLife(options: LifeOptions) {
     /** Moves the money, or does nothing when that is done. Safe to run any number of times, whatever its job tells. */
     async run(pkid: Pkid, told: JobData = {}): Promise<RunReport | null> {
       if (at) await at('transfer: before settle commit', pkid);
-      const moved = await move(pkid, routeIn(pkid, told));
+      const route = routeIn(pkid, told);
+      const moving = route === null ? null : journal.stepTransfer(moveStep(route)).catch(nullIfMissing);
+      const moved = (await moving) ?? (await readAndMove(pkid));
       if (at) await at('transfer: after settle commit', pkid);
       return moved === null ? null : moved.report;
     },
@@ -110,6 +95,12 @@ type Route = Pick<Transfer, 'pkid' | 'fromWallet' | 'toWallet'>;
 
 function routeIn(pkid: Pkid, { from_wallet: fromWallet, to_wallet: toWallet }: JobData): Route | null {
   return fromWallet === undefined || toWallet === undefined ? null : { pkid, fromWallet, toWallet };
+}
+
+/** Of a queue that is older or newer than the database the wallets may be missing, and the row too. */
+function nullIfMissing(error: unknown): null {
+  if (error instanceof PaymentError && error.code === 'not-found') return null;
+  throw error;
 }
 
 interface Moved {
@@ -155,7 +146,7 @@ function movementOf(transfer: MovingTransfer): Movement {
   return {
     type: 'transfer',
     posting: {
-      postingId: timedPostingIdOf(pkid, 'settle', createdAt),
+      postingId: timedPostingIdOf(pkid, createdAt),
       event: 'transfer',
       kind: 'transfer',
       pkid,

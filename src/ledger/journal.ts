@@ -143,8 +143,8 @@ async function commitBatch(
 
   // Everything is locked in one order, in every process: operations, orders, wallets.
   const orderPkids = orderPkidsOf(wanted);
-  const [payins, payouts, refunds, transfers, orders, { balances, debts }, { now, endpoints }, ...read] =
-    await Promise.all([
+  const [payins, payouts, refunds, transfers, orders, wallets, read, adjustments, treasuries, seen] = await Promise.all(
+    [
       lockOperations(statements, tables.payin, pkidsOf(wanted.payin)),
       lockOperations(statements, tables.payout, pkidsOf(wanted.payout)),
       lockOperations(statements, tables.refund, pkidsOf(wanted.refund)),
@@ -158,9 +158,12 @@ async function commitBatch(
       readRows(statements, tables.treasury, pkidsOf(wanted.treasury)),
       readSeen(statements, { tables, lanes: wanted }),
       ...taken.inserting,
-    ]);
+    ],
+  );
+  const { balances, debts } = wallets;
+  const { endpoints } = read;
+  const now = wallets.isLate ? await readClock(statements) : read.now;
   clock.observe(now);
-  const [adjustments, treasuries, seen] = read;
   const see = sight(orders, seen);
   const leftOut = new Set<Item>(acting.filter((item) => item.walletIds.some((walletId) => !balances.has(walletId))));
   const lanes = leftOut.size === 0 ? wanted : lanesOf(items.filter((item) => !leftOut.has(item)));

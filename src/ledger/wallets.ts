@@ -16,6 +16,8 @@ export interface LockedWallets {
   readonly balances: ReadonlyMap<string, Balance>;
   /** Of each seller's wallet among them the debt's, where there is one: it is locked too, to be paid back first. */
   readonly debts: ReadonlyMap<string, string>;
+  /** Debts were locked after everything that was asked for together with this; a clock read before them is too old. */
+  readonly isLate: boolean;
 }
 
 interface RawWallet {
@@ -42,7 +44,9 @@ export async function lockWallets(
     selectWallets(statements, LOCK, must),
     selectWallets(statements, FREE, may),
   ]);
-  const rows = [...musts, ...mays];
+  const debtIds = new Set(mays.flatMap((row) => row.debt_id ?? []));
+  const owed = await selectWallets(statements, FREE, [...debtIds]);
+  const rows = [...musts, ...mays, ...owed];
   const locked = new Map(rows.map((row) => [row.wallet_id, row]));
   const missing = must.filter((walletId) => !locked.has(walletId));
   if (missing.length > 0) {
@@ -51,7 +55,7 @@ export async function lockWallets(
   }
   const debts = new Map(rows.flatMap((row) => (row.debt_id === null ? [] : [[row.wallet_id, row.debt_id] as const])));
   const whole = [...locked.values()].filter(({ wallet_id: walletId }) => locked.has(debts.get(walletId) ?? walletId));
-  return { balances: new Map(whole.map((row) => [row.wallet_id, parseBalance(row)])), debts };
+  return { balances: new Map(whole.map((row) => [row.wallet_id, parseBalance(row)])), debts, isLate: debtIds.size > 0 };
 }
 
 async function selectWallets(
@@ -67,12 +71,14 @@ const SELECT = `SELECT wallet_id, currency, posted, held, seq, allow_negative,
     CASE WHEN kind IN ('seller', 'buyer') THEN (
       SELECT debt.wallet_id FROM wallet debt
       WHERE debt.wallet_id = '@debt:' || wallet.owner_id || ':' || wallet.currency) END AS debt_id
-  FROM wallet WHERE wallet_id = ANY(ARRAY(
+  FROM wallet WHERE wallet_id = ANY`;
+const LOCK = `${SELECT}(ARRAY(
     SELECT unnest($1::text[])
     UNION ALL SELECT '@debt:' || owner_id || ':' || currency FROM wallet
-              WHERE wallet_id = ANY($1::text[]) AND kind IN ('seller', 'buyer')))`;
-const LOCK = `${SELECT} ORDER BY wallet_id LIKE '@%', wallet_id FOR NO KEY UPDATE OF wallet`;
-const FREE = `${SELECT} FOR NO KEY UPDATE OF wallet SKIP LOCKED`;
+              WHERE wallet_id = ANY($1::text[]) AND kind IN ('seller', 'buyer')))
+  ORDER BY wallet_id LIKE '@%', wallet_id FOR NO KEY UPDATE OF wallet`;
+/** Few owe anything, so debts are looked for when these are known. */
+const FREE = `${SELECT}($1::text[]) FOR NO KEY UPDATE OF wallet SKIP LOCKED`;
 
 /** Writes the balances that changed. */
 export async function updateWallets(

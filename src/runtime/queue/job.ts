@@ -102,7 +102,12 @@ export function readJobText(text: string): JobData {
 /** Job data comes from outside the process: only texts are kept. */
 export function readJobData(data: unknown): JobData {
   if (typeof data !== 'object' || data === null) return {};
+  if (isTexts(data)) return data;
   return Object.fromEntries(
     Object.entries(data).filter((field): field is [string, string] => typeof field[1] === 'string'),
   );
+}
+
+function isTexts(data: object): data is JobData {
+  return Object.values(data).every((value) => typeof value === 'string');
 }
