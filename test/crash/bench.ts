@@ -59,9 +59,7 @@ export function openBench({ flows, points }: { flows: readonly Flow[]; points: r
     },
     async killedOnce() {
       const { ground: here, unharmed } = stage();
-      const { played, note } = deathsOf(unharmed);
-      process.stdout.write(`${note}\n`);
-      killed = await run(played);
+      killed = await run(deathsOf(unharmed));
       return [...(await judge(here, killed)), ...undied(killed, points), ...unreached(killed)];
     },
     async killedTwice() {
