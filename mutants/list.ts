@@ -110,9 +110,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'refund-sum-without-lock',
     promise: 'Refunds that come at once never exceed their order: its row is locked, then they are summed.',
-    file: 'src/ledger/journal.ts',
-    find: 'lockOperations(statements, tables.order, orderPkids),',
-    replace: 'readRows(statements, tables.order, orderPkids),',
+    file: 'src/ledger/locks.ts',
+    find: 'lockOperations(statements, tables.order, orderPkidsOf(lanes)),',
+    replace: 'readRows(statements, tables.order, orderPkidsOf(lanes)),',
     killers: ['test/jobs/refund-race.test.ts'],
   },
   {

@@ -7,7 +7,7 @@ export const PostingEntity = defineEntity({
   name: 'Posting',
   tableName: 'posting',
   properties: {
-    // Derived from operation and step, so a step is never booked twice.
+    // Derived from the operation (and the step, where it has several), so that nothing is booked twice.
     postingId: p.uuid().$type<PostingId>().fieldName('posting_id').primary(),
     // The event of the chart of wallets that it books.
     event: p.text().fieldName('event'),

@@ -3,7 +3,7 @@
 
 import { PaymentError } from '../domain/errors.ts';
 import { fingerprintOf } from '../domain/fingerprint.ts';
-import { type Pkid, pkidOf, timedPostingIdOf } from '../domain/id.ts';
+import { KEY_PATTERN, type Pkid, pkidOf, timedPostingIdOf } from '../domain/id.ts';
 import type { Currency } from '../domain/money.ts';
 import type { Movement } from '../domain/movements.ts';
 import { isFinal } from '../domain/state-machine.ts';
@@ -93,8 +93,9 @@ export function otherCurrency(wallet: { walletId: string; currency: Currency }):
 /** What is known before the lock: whose wallets it will want. */
 type Route = Pick<Transfer, 'pkid' | 'fromWallet' | 'toWallet'>;
 
-function routeIn(pkid: Pkid, { from_wallet: fromWallet, to_wallet: toWallet }: JobData): Route | null {
-  return fromWallet === undefined || toWallet === undefined ? null : { pkid, fromWallet, toWallet };
+/** A queue may hold anything: what no caller could have named is no hint. */
+function routeIn(pkid: Pkid, { from_wallet: fromWallet = '', to_wallet: toWallet = '' }: JobData): Route | null {
+  return KEY_PATTERN.test(fromWallet) && KEY_PATTERN.test(toWallet) ? { pkid, fromWallet, toWallet } : null;
 }
 
 /** Of a queue that is older or newer than the database the wallets may be missing, and the row too. */

@@ -2,7 +2,6 @@
 // let every step decide, apply the movements, write. About a dozen statements whatever the size of the batch.
 
 import type { Logger } from 'pino';
-import { isPlatformWalletId } from '../domain/chart.ts';
 import type { Pkid } from '../domain/id.ts';
 import { apply } from '../domain/movements.ts';
 import type { Order } from '../domain/order.ts';
@@ -19,11 +18,11 @@ import { createDatabaseClock, type DatabaseClock } from './database-clock.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { type Taken, takeIntakes } from './intake.ts';
 import { type Item, stepItem } from './item.ts';
-import { readClockAndSubscriptions } from './outgoing.ts';
-import { type Concluded, type FinalOperation, planBookings, planOrders, planSteps, type See } from './plan.ts';
-import { lockOperations, readClock, readHolds, readRows, readUnapplied } from './reads.ts';
-import type { Booked, Booking, Intake, Reads, Seen, Step } from './step.ts';
-import { createPlatformWallets, lockWallets, updateWallets } from './wallets.ts';
+import { type IsPatient, lanesOf, lockAndRead, sight, sorted } from './locks.ts';
+import { type Concluded, type FinalOperation, planBookings, planOrders, planSteps } from './plan.ts';
+import { readClock, readHolds } from './reads.ts';
+import type { Booked, Booking, Intake, Step } from './step.ts';
+import { createPlatformWallets, updateWallets } from './wallets.ts';
 import { type Tables, tablesOf, writeAll } from './writes.ts';
 
 export interface Journal {
@@ -119,8 +118,6 @@ interface Committed {
   readonly leftOut: readonly Item[];
 }
 
-type IsPatient = (item: Item) => boolean;
-
 interface BatchOptions {
   readonly tables: Tables;
   readonly items: readonly Item[];
@@ -141,45 +138,25 @@ async function commitBatch(
   if (acting.length === 0)
     return { underway: taken.inserting, result: { taken, deliveries: [], finals: [], deliveryIds: [], leftOut: [] } };
 
-  // Everything is locked in one order, in every process: operations, orders, wallets.
-  const orderPkids = orderPkidsOf(wanted);
-  const [payins, payouts, refunds, transfers, orders, wallets, read, adjustments, treasuries, seen] = await Promise.all(
-    [
-      lockOperations(statements, tables.payin, pkidsOf(wanted.payin)),
-      lockOperations(statements, tables.payout, pkidsOf(wanted.payout)),
-      lockOperations(statements, tables.refund, pkidsOf(wanted.refund)),
-      lockOperations<MovingTransfer>(statements, tables.lockedTransfer, pkidsOf(wanted.transfer)),
-      lockOperations(statements, tables.order, orderPkids),
-      lockWallets(statements, walletsOf(acting, isPatient)),
-      // Read when the last lock is held: a clock of before would put a later change before an earlier one.
-      readClockAndSubscriptions(statements),
-      // Likewise: two equal requests at once meet at the wallets, and the second sees the first.
-      readRows(statements, tables.adjustment, pkidsOf(wanted.adjustment)),
-      readRows(statements, tables.treasury, pkidsOf(wanted.treasury)),
-      readSeen(statements, { tables, lanes: wanted }),
-      ...taken.inserting,
-    ],
-  );
-  const { balances, debts } = wallets;
-  const { endpoints } = read;
-  const now = wallets.isLate ? await readClock(statements) : read.now;
+  const read = await lockAndRead(statements, { tables, lanes: wanted, isPatient, inserting: taken.inserting });
+  const { wallets, now } = read;
   clock.observe(now);
-  const see = sight(orders, seen);
-  const leftOut = new Set<Item>(acting.filter((item) => item.walletIds.some((walletId) => !balances.has(walletId))));
-  const lanes = leftOut.size === 0 ? wanted : lanesOf(items.filter((item) => !leftOut.has(item)));
+  const see = sight(read.orders, read.seen);
+  const { going, leftOut } = sorted(acting, wallets);
+  const lanes = going.length === acting.length ? wanted : lanesOf(going);
 
   const plans = [
-    ...planSteps(lanes.payin, { table: 'payin', rows: payins, now, see }),
-    ...planSteps(lanes.payout, { table: 'payout', rows: payouts, now, see }),
-    ...planSteps(lanes.refund, { table: 'refund', rows: refunds, now, see }),
-    ...planSteps(lanes.transfer, { table: 'transfer', rows: transfers, now, see }),
-    ...planOrders(lanes.order, { orders, now, see }),
-    ...planBookings(lanes.adjustment, { table: 'adjustment', booked: adjustments, now }),
-    ...planBookings(lanes.treasury, { table: 'treasury', booked: treasuries, now }),
+    ...planSteps(lanes.payin, { table: 'payin', rows: read.payins, now, see }),
+    ...planSteps(lanes.payout, { table: 'payout', rows: read.payouts, now, see }),
+    ...planSteps(lanes.refund, { table: 'refund', rows: read.refunds, now, see }),
+    ...planSteps(lanes.transfer, { table: 'transfer', rows: read.transfers, now, see }),
+    ...planOrders(lanes.order, { orders: read.orders, now, see }),
+    ...planBookings(lanes.adjustment, { table: 'adjustment', booked: read.adjustments, now }),
+    ...planBookings(lanes.treasury, { table: 'treasury', booked: read.treasuries, now }),
   ];
   const movements = plans.flatMap((plan) => plan.movements);
   const holds = await readHolds(statements, movements);
-  const applied = apply({ wallets: balances, holds, debts }, movements);
+  const applied = apply({ wallets: wallets.balances, holds, debts: wallets.debts }, movements);
   const concluded: Concluded[] = [];
   let next = 0;
   for (const plan of plans) {
@@ -187,15 +164,22 @@ async function commitBatch(
     next += plan.movements.length;
   }
   const writes = concluded.map((one) => one.writes);
-  const { underway, deliveryIds } = await writeAll(statements, { tables, applied, holds, writes, now, endpoints });
+  const { underway, deliveryIds } = await writeAll(statements, {
+    tables,
+    applied,
+    holds,
+    writes,
+    now,
+    endpoints: read.endpoints,
+  });
   return {
-    underway: [...underway, updateWallets(statements, { before: balances, after: applied.wallets })],
+    underway: [...underway, updateWallets(statements, { before: wallets.balances, after: applied.wallets })],
     result: {
       taken,
       deliveries: concluded.map((one) => one.deliver),
       finals: concluded.flatMap((one) => one.finals),
       deliveryIds,
-      leftOut: [...leftOut],
+      leftOut,
     },
   };
 }
@@ -222,58 +206,3 @@ async function askClock(statements: Statements, clock: DatabaseClock): Promise<D
 }
 
 const NOTHING_TAKEN: Taken = { inserting: [], deliveries: async () => [] };
-
-/** What every commit of a kind wants, and what has been left out before, is waited for. */
-function walletsOf(acting: readonly Item[], isPatient: IsPatient): { must: string[]; may: string[] } {
-  const must = new Set(acting.flatMap((item) => (isPatient(item) ? item.walletIds : [])));
-  const all = new Set(acting.flatMap((item) => item.walletIds));
-  for (const walletId of all) if (isPlatformWalletId(walletId)) must.add(walletId);
-  return { must: [...must], may: [...all].filter((walletId) => !must.has(walletId)) };
-}
-
-type Lanes = ReturnType<typeof lanesOf>;
-
-function lanesOf(items: readonly Item[]) {
-  return {
-    payin: items.filter((item) => item.lane === 'payin'),
-    payout: items.filter((item) => item.lane === 'payout'),
-    refund: items.filter((item) => item.lane === 'refund'),
-    transfer: items.filter((item) => item.lane === 'transfer'),
-    order: items.filter((item) => item.lane === 'order'),
-    adjustment: items.filter((item) => item.lane === 'adjustment'),
-    treasury: items.filter((item) => item.lane === 'treasury'),
-  };
-}
-
-function orderPkidsOf(lanes: Lanes): Pkid[] {
-  const companions = [...lanes.payin, ...lanes.refund, ...lanes.order].flatMap((item) => item.orderPkids);
-  return [...new Set([...pkidsOf(lanes.order), ...companions])];
-}
-
-/** Reads what items asked to see besides their own rows. */
-async function readSeen(statements: Statements, { tables, lanes }: { tables: Tables; lanes: Lanes }) {
-  const wanted = [...lanes.payin, ...lanes.refund, ...lanes.order].map((item) => item.reads);
-  const pkidsOfReads = (name: keyof Reads) => wanted.flatMap((reads) => reads[name] ?? []);
-  const [refunds, disputes, unapplied] = await Promise.all([
-    readRows(statements, tables.refund, pkidsOfReads('refund')),
-    readRows(statements, tables.dispute, pkidsOfReads('dispute')),
-    readUnapplied(statements, tables.unapplied, pkidsOfReads('unapplied')),
-  ]);
-  return { refunds, disputes, unapplied };
-}
-
-function sight(
-  orders: ReadonlyMap<Pkid, Order>,
-  { refunds, disputes, unapplied }: Awaited<ReturnType<typeof readSeen>>,
-): See {
-  return ({ orderPkids, reads }): Seen => ({
-    orders: orderPkids.flatMap((pkid) => orders.get(pkid) ?? []).toSorted((a, b) => (a.pkid < b.pkid ? -1 : 1)),
-    refund: (reads.refund && refunds.get(reads.refund)) ?? null,
-    dispute: (reads.dispute && disputes.get(reads.dispute)) ?? null,
-    unapplied: (reads.unapplied && unapplied.get(reads.unapplied)) ?? null,
-  });
-}
-
-function pkidsOf(items: readonly { readonly pkid: Pkid }[]): Pkid[] {
-  return items.map((item) => item.pkid);
-}

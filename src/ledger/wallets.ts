@@ -3,7 +3,6 @@
 
 import { sql } from 'kysely';
 import { isPlatformWalletId, parsePlatformWalletId } from '../domain/chart.ts';
-import { PaymentError } from '../domain/errors.ts';
 import type { Currency } from '../domain/money.ts';
 import type { Balance } from '../domain/movements.ts';
 import type { Db } from '../runtime/db.ts';
@@ -16,6 +15,8 @@ export interface LockedWallets {
   readonly balances: ReadonlyMap<string, Balance>;
   /** Of each seller's wallet among them the debt's, where there is one: it is locked too, to be paid back first. */
   readonly debts: ReadonlyMap<string, string>;
+  /** Those that must be had and do not exist. */
+  readonly missing: ReadonlySet<string>;
   /** Debts were locked after everything that was asked for together with this; a clock read before them is too old. */
   readonly isLate: boolean;
 }
@@ -48,14 +49,11 @@ export async function lockWallets(
   const owed = await selectWallets(statements, FREE, [...debtIds]);
   const rows = [...musts, ...mays, ...owed];
   const locked = new Map(rows.map((row) => [row.wallet_id, row]));
-  const missing = must.filter((walletId) => !locked.has(walletId));
-  if (missing.length > 0) {
-    const detail = `No such wallet: ${missing.join(', ')}. Create it before it is used.`;
-    throw new PaymentError('not-found', { detail });
-  }
+  const missing = new Set(must.filter((walletId) => !locked.has(walletId)));
   const debts = new Map(rows.flatMap((row) => (row.debt_id === null ? [] : [[row.wallet_id, row.debt_id] as const])));
   const whole = [...locked.values()].filter(({ wallet_id: walletId }) => locked.has(debts.get(walletId) ?? walletId));
-  return { balances: new Map(whole.map((row) => [row.wallet_id, parseBalance(row)])), debts, isLate: debtIds.size > 0 };
+  const balances = new Map(whole.map((row) => [row.wallet_id, parseBalance(row)]));
+  return { balances, debts, missing, isLate: debtIds.size > 0 };
 }
 
 async function selectWallets(

@@ -38,10 +38,11 @@ const WINDOW_MS = 30_000;
 /** Of a hundred calls. One answer in twenty means that the provider is there and only unwell. */
 const NO_ANSWER_PERCENT = 95;
 /**
- * An operation that got no answer leaves the next try to another one that has asked within this time: one that hangs by
- * itself, tried again and again, would keep all others waiting. Several times as long as what was stopped stays away.
+ * An operation that got no answer leaves the next try to another one that has asked within this time, or within so many
+ * pauses: one that hangs by itself, tried again and again, would keep all others waiting.
  */
-const OTHERS_FIRST_MS = 10_000;
+const OTHERS_FIRST_MS_MIN = 10_000;
+const OTHERS_FIRST_PAUSES = 3;
 /** Of the operations that got no answer, so that a long outage does not fill the memory. */
 const TRIED_MAX = 1_000;
 
@@ -51,6 +52,7 @@ const SLOT_MS = 100;
 export function createBreaker(options: BreakerOptions): Breaker {
   const { clock = () => performance.now(), onChange } = options;
   const halfOpenAfterMs = Math.max(HALF_OPEN_AFTER_MS_MIN, options.halfOpenAfterMs);
+  const othersFirstMs = Math.max(OTHERS_FIRST_MS_MIN, OTHERS_FIRST_PAUSES * halfOpenAfterMs);
   let state: BreakerState = 'closed';
   let recent = createTally();
   let openedAt = 0;
@@ -60,13 +62,14 @@ export function createBreaker(options: BreakerOptions): Breaker {
   const tried = new Set<string>();
   let untriedAskedAt = Number.NEGATIVE_INFINITY;
 
-  /** Whether this one may be the try, of those that ask. */
-  function isNext(subject: string): boolean {
-    if (tried.has(subject)) return clock() - untriedAskedAt > OTHERS_FIRST_MS;
-    untriedAskedAt = Number.NEGATIVE_INFINITY;
+  /** Whether the try is for another one of those that ask. */
+  function isForOthers(subject: string): boolean {
+    return tried.has(subject) && clock() - untriedAskedAt <= othersFirstMs;
+  }
+
+  function remember(subject: string): void {
     if (tried.size >= TRIED_MAX) tried.clear();
     tried.add(subject);
-    return true;
   }
 
   function turn(next: BreakerState): void {
@@ -99,15 +102,18 @@ export function createBreaker(options: BreakerOptions): Breaker {
         if (!tried.has(subject)) untriedAskedAt = clock();
         return null;
       }
-      if (state === 'half_open' && !isNext(subject)) return null;
+      if (state === 'half_open' && isForOthers(subject)) return null;
       isTrying = state === 'half_open';
+      if (isTrying && !tried.has(subject)) untriedAskedAt = Number.NEGATIVE_INFINITY;
       const admittedIn = era;
       let isRecorded = false;
       return {
         record(outcome) {
           if (isRecorded) return;
           isRecorded = true;
-          if (era === admittedIn) decide(outcome);
+          if (era !== admittedIn) return;
+          if (state === 'half_open' && outcome === 'no_answer') remember(subject);
+          decide(outcome);
         },
       };
     },

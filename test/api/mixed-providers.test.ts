@@ -1,7 +1,9 @@
 // Beside a provider that is real, money made up in the sandbox is started by operators only. The real one here is never
 // called: everything stops at the doors, or rests.
 
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { ClientRequest } from 'node:http';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Scope } from '../../src/jobs/api-key.ts';
 import { isErrorOf, type Json, type Rig, startRig } from './rig.ts';
 
@@ -57,12 +59,16 @@ function openMixed(env: Record<string, string>) {
   };
 }
 
-/** No provider outside was called while this ran. */
-const calls = vi.spyOn(globalThis, 'fetch');
-afterEach(() => {
-  const outside = calls.mock.calls.map(([to]) => new URL(String(to)).hostname).filter((host) => host !== '127.0.0.1');
-  expect(outside).toEqual([]);
-});
+/** No provider outside was called while this ran; what is asked inside is seen, or nothing would be. */
+const hosts: string[] = [];
+const note = (message: unknown) => {
+  const request = typeof message === 'object' && message !== null && 'request' in message ? message.request : null;
+  if (request instanceof ClientRequest) hosts.push(request.host);
+};
+beforeAll(() => subscribe('http.client.request.start', note));
+afterAll(() => unsubscribe('http.client.request.start', note));
+afterAll(() => expect(hosts).toContain('127.0.0.1'));
+afterEach(() => expect(hosts.filter((host) => host !== '127.0.0.1')).toEqual([]));
 
 const refused = { status: 403, code: 'forbidden' };
 const words = (provider: string) =>

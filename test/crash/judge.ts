@@ -8,8 +8,9 @@ import type { Direction } from '../../src/sandbox/payment.ts';
 import { USD } from '../harness/ledger.ts';
 import { providerDifferences } from '../harness/shop.ts';
 import type { Outcome } from './cases.ts';
-import { AMOUNT, endAs, walletOf } from './flows.ts';
+import { AMOUNT, type End, endAs, walletOf } from './flows.ts';
 import type { Ground } from './ground.ts';
+import type { Standing } from './standing.ts';
 
 /** Each line names a case, where it died, and what is wrong. */
 export async function judge({ clerk, sandbox, heard }: Ground, outcomes: readonly Outcome[]): Promise<string[]> {
@@ -61,9 +62,15 @@ function wrongEnd({ flow, standing }: Outcome, moved: readonly Direction[]): str
   const seen = { status, failureCode, moved: moved.toSorted().join(' ') };
   const direction = flow.kind === 'transfer' ? [] : [MOVES[flow.kind]];
   const expected = end?.status === 'succeeded' ? [...direction, ...(end.after ?? [])] : (end?.moved ?? []);
-  const codes: readonly unknown[] = end?.status === 'failed' ? [end.code, end.codeWhenFound] : [null];
-  const isMeant = end !== undefined && codes.includes(failureCode) && seen.moved === expected.toSorted().join(' ');
+  const code = end?.status === 'failed' ? codeOf(end, standing) : null;
+  const isMeant = end !== undefined && failureCode === code && seen.moved === expected.toSorted().join(' ');
   return isMeant ? null : `ended as ${JSON.stringify(seen)}, and not as one of ${JSON.stringify(flow.ends)}`;
+}
+
+/** Where the refusal itself was the first to be heard, its reason counts. */
+function codeOf(end: Extract<End, { status: 'failed' }>, { refusal }: Standing): string {
+  const { code, codeWhenFound = code } = end;
+  return refusal === codeWhenFound ? codeWhenFound : code;
 }
 
 interface Wallet {

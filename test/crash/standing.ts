@@ -9,6 +9,8 @@ export interface Standing {
   readonly pkid: Pkid;
   readonly status: string;
   readonly failureCode: string | null;
+  /** The reason that the provider gave when it refused, in the first answer that says so. */
+  readonly refusal: string | null;
   readonly reviewReason: string | null;
   readonly externId: string | null;
   readonly isResting: boolean;
@@ -36,7 +38,9 @@ export async function readStandings({ db }: App, pkids: readonly Pkid[]): Promis
           AND ${isPayin ? isBesideDone : sql`true`} AS is_resting,
         returned > 0 AS is_returned,
         status = 'in_process' AND NOT leased AND due_at > now() + interval '1.5 s' AS is_put_off,
-        ${refunds} AS refunds
+        ${refunds} AS refunds,
+        (SELECT c.reason FROM provider_call c WHERE c.pkid = o.pkid AND c.outcome = 'declined'
+         ORDER BY c.answered_at, c.number LIMIT 1) AS refusal
       FROM ${sql.table(kind)} o JOIN unnest(${[...pkids]}::uuid[]) AS wanted (pkid) USING (pkid)`;
   });
   const { rows } = await sql<{
@@ -49,10 +53,11 @@ export async function readStandings({ db }: App, pkids: readonly Pkid[]): Promis
     is_returned: boolean;
     is_put_off: boolean;
     refunds: string[];
+    refusal: string | null;
   }>`
     ${sql.join(payments, sql` UNION ALL `)}
     UNION ALL
-    SELECT o.pkid::text, status, failure_code, NULL, NULL, final_at IS NOT NULL, false, false, ${NONE}
+    SELECT o.pkid::text, status, failure_code, NULL, NULL, final_at IS NOT NULL, false, false, ${NONE}, NULL
     FROM transfer o JOIN unnest(${[...pkids]}::uuid[]) AS wanted (pkid) USING (pkid)`.execute(db.sql);
   return new Map(
     rows.map((row) => [
@@ -61,6 +66,7 @@ export async function readStandings({ db }: App, pkids: readonly Pkid[]): Promis
         pkid: row.pkid,
         status: row.status,
         failureCode: row.failure_code,
+        refusal: row.refusal,
         reviewReason: row.review_reason,
         externId: row.extern_payment_id,
         isResting: row.is_resting,

@@ -189,7 +189,10 @@ export interface TransferFacts {
   readonly amountMinor: bigint;
 }
 
-export function requestTransfer({ transfers }: Teller, { key, from, to, amountMinor }: TransferFacts) {
+export function requestTransfer(
+  { transfers }: Pick<Teller, 'transfers'>,
+  { key, from, to, amountMinor }: TransferFacts,
+) {
   return transfers.request({
     semanticKey: key,
     fromWallet: from,

@@ -3,6 +3,8 @@
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { debtWalletId } from '../../src/domain/chart.ts';
+import { lockWallets } from '../../src/ledger/wallets.ts';
+import { statementsOf } from '../../src/runtime/statements.ts';
 import { adjust, type Ledger, openLedger, openWallets, postedOf, requestTransfer, USD } from '../harness/ledger.ts';
 
 let ledger: Ledger;
@@ -59,6 +61,16 @@ test('a debt that another process holds is waited for, and never overlooked', as
   // It is paid back first, and then there is too little.
   expect(await statusOf(pkid)).toBe('failed');
   expect([await postedOf(ledger, debt), await postedOf(ledger, 'ann')]).toEqual([0n, 50n]);
+});
+
+test('whoever owes has the debt locked behind the wallet, and the clock is read again after it', async () => {
+  await adjust(ledger, { key: 'owes', walletId: debtWalletId('ann', USD), amountMinor: -50n });
+  const locking = (may: string[]) => ledger.db.transaction((tx) => lockWallets(statementsOf(tx), { must: [], may }));
+  const [owing, free] = [await locking(['ann', 'bob']), await locking(['bob', 'eve'])];
+  expect([...owing.balances.keys()].toSorted()).toEqual([debtWalletId('ann', USD), 'ann', 'bob']);
+  expect([...owing.debts]).toEqual([['ann', debtWalletId('ann', USD)]]);
+  expect([owing.isLate, free.isLate]).toEqual([true, false]);
+  expect([...free.balances.keys()].toSorted()).toEqual(['bob', 'eve']);
 });
 
 test('a wallet that does not exist is an error of its own item, and of no other', async () => {

@@ -164,7 +164,7 @@ describe('an open breaker', () => {
     breaker.pass(HALF_OPEN_AFTER_MS);
     breaker.admitted('hangs').record('no_answer');
     expect(breaker.admit('well, and then canceled')).toBeNull();
-    breaker.pass(10_000);
+    breaker.pass(3 * HALF_OPEN_AFTER_MS);
     expect(breaker.admit('hangs')).toBeNull();
     breaker.pass(1);
     breaker.admitted('hangs');

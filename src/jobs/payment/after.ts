@@ -33,11 +33,27 @@ export function lookBeside<Row extends Payment>(
   return look(row, context, context.externId);
 }
 
+/** Each but the first because a return was booked meanwhile, of which a payment has few. */
+const LOOKS_MAX = 5;
+
 async function look<Row extends Payment>(
+  found: Row,
+  context: Context<Row>,
+  besideId: string | null,
+): Promise<'applied' | 'no_effect'> {
+  for (let look = 1; look <= LOOKS_MAX; look += 1) {
+    const compared = await lookOnce(found, context, besideId);
+    if (compared === 'no_answer') break;
+    if (compared !== 'overtaken') return compared;
+  }
+  throw new PaymentError('unavailable', { detail: `${context.provider.name} gave no answer. It is asked again.` });
+}
+
+async function lookOnce<Row extends Payment>(
   found: Row,
   { rules, provider, options }: Context<Row>,
   besideId: string | null,
-): Promise<'applied' | 'no_effect'> {
+): Promise<Compared> {
   const { at } = options;
   if (at) await at(`${rules.kind}: before look commit`, found.pkid);
   const intended = await rules.step({
@@ -59,9 +75,7 @@ async function look<Row extends Payment>(
     decide: (row, now, seen) => compare({ row, seen, companions, now }, rules, { ...answered, besideId }),
   });
   if (at) await at(`${rules.kind}: after comparison commit`, found.pkid);
-  if (compared === 'overtaken') return look(found, { rules, provider, options }, besideId);
-  if (compared !== 'no_answer') return compared;
-  throw new PaymentError('unavailable', { detail: `${provider.name} gave no answer. It is asked again.` });
+  return compared;
 }
 
 /** `overtaken`: another look booked a return while this one asked, whose answer does not show it. */

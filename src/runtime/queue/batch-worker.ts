@@ -38,6 +38,7 @@ export async function startBatchWorker(
   let done: string[] = [];
   let isExchangeDue = false;
   let isExchanging = false;
+  let exchanging = Promise.resolve();
   let isFetching = false;
   let isClosing = false;
   let lookAt = 0;
@@ -98,7 +99,10 @@ export async function startBatchWorker(
   function exchangeSoon(): void {
     if (isExchangeDue) return;
     isExchangeDue = true;
-    if (!isExchanging) setImmediate(() => void exchangeAll());
+    if (isExchanging) return;
+    setImmediate(() => {
+      exchanging = exchangeAll();
+    });
   }
 
   async function exchangeAll(): Promise<void> {
@@ -164,6 +168,11 @@ export async function startBatchWorker(
     log.warn({ queue, job_id: id, err: reason }, 'a job could not be ended; its row stands as it is');
   }
 
+  async function ended(): Promise<boolean> {
+    while (held.size > 0) await emptied.promise;
+    return true;
+  }
+
   // BullMQ renews the locks of jobs that it runs itself; these are ours to renew.
   const renewal = setInterval(() => {
     const ids = [...held];
@@ -188,23 +197,22 @@ export async function startBatchWorker(
       isClosing = true;
       resumed.resolve();
       room.resolve();
-      const ended = async () => {
-        while (held.size > 0) await emptied.promise;
-        return true;
-      };
-      let isDone = await settledWithin(graceMs, ended());
+      const startedAt = performance.now();
+      const endedWithin = (ms: number) => settledWithin(ms, ended());
+      let isDone = await endedWithin(graceMs);
       if (!isDone) {
         shutdown.abort('shutdown');
-        isDone = await settledWithin(ABORT_GRACE_MS, ended());
+        isDone = await endedWithin(ABORT_GRACE_MS);
       }
-      clearInterval(renewal);
-      // Cuts the wait for a job; one that was handed out at the last moment is seen through as well.
-      const closed = worker.close(true).then(() => fetching);
+      // Cuts the wait for a job.
+      const closed = Promise.all([worker.close(true).then(() => fetching), exchanging]);
       await settledWithin(
         ABORT_GRACE_MS,
-        closed.then(() => isDone && ended()),
+        closed.then(() => true),
       );
-      isDone = held.size === 0;
+      // What was handed out at the last moment has the rest of the grace.
+      if (isDone) isDone = await endedWithin(Math.max(0, graceMs - (performance.now() - startedAt)));
+      clearInterval(renewal);
       if (!isDone)
         log.warn({ queue, count: held.size }, 'closed with jobs running; they are run again when their lock ends');
       return isDone;
