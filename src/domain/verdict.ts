@@ -126,12 +126,18 @@ function judgeDecline(evidence: Evidence, answer: Extract<Answer, { type: 'decli
     return { type: 'review', reason: 'success_and_decline', detail, success: null };
   }
   if (answer.isOpen) return cancelNext(evidence);
-  if (answer.code !== 'canceled') return { type: 'failed', code: answer.code, detail: answer.detail };
+  if (answer.code !== 'canceled') return refusedAs(evidence, answer);
   if (evidence.decline !== null) return { type: 'failed', ...evidence.decline };
   if (evidence.cancelRequested) return canceledVerdict(evidence);
   // We take a first step back only when the key of the second replays an error for ever.
   if (evidence.step === 'cancel' || evidence.errorReplays >= ERROR_REPLAYS_FINAL) return storedErrorIsFinal();
   return { type: 'failed', code: 'expired', detail: 'The provider cancelled the payment before it was confirmed.' };
+}
+
+/** A look-up may give no reason where the refusal itself had one, which a worker heard that had lost its claim. */
+function refusedAs({ decline }: Evidence, answer: Extract<Answer, { type: 'declined' }>): Verdict {
+  const { code, detail } = answer.code === 'declined' && decline !== null ? decline : answer;
+  return { type: 'failed', code, detail };
 }
 
 /**

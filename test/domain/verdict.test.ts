@@ -68,6 +68,16 @@ describe('a final decline', () => {
       { ...SENT, answer: declined('provider_insufficient_funds') },
       failed('provider_insufficient_funds'),
     ],
+    [
+      'keeps the reason that was heard before a look-up without one',
+      { ...SENT, answer: declined('declined'), decline: { code: 'provider_insufficient_funds', detail: 'No funds.' } },
+      failed('provider_insufficient_funds'),
+    ],
+    [
+      'takes the reason of a look-up that has one',
+      { ...SENT, answer: declined('provider_insufficient_funds'), decline: FIRST_NO },
+      failed('provider_insufficient_funds'),
+    ],
     ['by expiry of the first step', { ...CREATED, answer: declined('expired') }, failed('expired')],
     ['in review', { ...SENT, answer: declined('declined'), inReview: true }, failed('declined')],
     [
