@@ -59,7 +59,9 @@ export function openBench({ flows, points }: { flows: readonly Flow[]; points: r
     },
     async killedOnce() {
       const { ground: here, unharmed } = stage();
-      killed = await run(deathsOf(unharmed));
+      const { played, note } = deathsOf(unharmed);
+      process.stdout.write(`${note}\n`);
+      killed = await run(played);
       return [...(await judge(here, killed)), ...undied(killed, points), ...unreached(killed)];
     },
     async killedTwice() {

@@ -5,6 +5,7 @@ import { type CrashPoint, OPERATION_CRASH_POINTS } from '../../src/runtime/crash
 import { fraction, type Word } from '../../src/sandbox/behaviour.ts';
 import type { Case, Outcome } from './cases.ts';
 import type { Doom } from './fates.ts';
+import type { Flow } from './flows.ts';
 
 /** Of cases that die only where an event happens to come, or a call to be late, this share may be spared. */
 const SPARED_SHARE_MAX = 0.2;
@@ -14,16 +15,35 @@ const PLAYED_SHARE = 0.03;
 const TOLD_BY_EVENTS: readonly (Word | undefined)[] = ['pending', 'bounce'];
 
 /**
- * One for each gap that the flow passed unharmed. A gap that is passed again is the same gap, as nothing is kept in the
- * process; but money that is asked for again is asked for under a key that the provider knows.
+ * One for each gap that the flow passed unharmed, whatever the word. A gap that is passed again is the same gap, as
+ * nothing is kept in the process; but money that is asked for again is asked for under a key that the provider knows.
+ * Before the first claim no provider has been asked, and a delivery is a row of its own: there a death is the same
+ * whatever the word is, and is tried with "ok", or with every word where all is played.
  */
-export function deathsOf(unharmed: readonly Outcome[]): Case[] {
-  return unharmed.flatMap(({ flow, lives: [life = []] }) =>
+export function deathsOf(unharmed: readonly Outcome[]): Played {
+  const all = unharmed.flatMap(({ flow, lives: [life = []] }) =>
     life
       .filter(({ point, time }) => time === 1 || (time === 2 && ASKS_FOR_MONEY.test(point)))
       .map((doom) => ({ flow, dooms: [doom] })),
   );
+  const isLikeWithOk = ({ word = 'ok' }: Flow, { point }: Doom) => word !== 'ok' && OF_NO_WORD.test(point);
+  const played = all.filter(({ flow, dooms }) => IS_ALL || !dooms.some((doom) => isLikeWithOk(flow, doom)));
+  return { played, note: noteOf('One death', { played, all }) };
 }
+
+/** What is played, and a line that says how much of all it is. */
+export interface Played {
+  readonly played: readonly Case[];
+  readonly note: string;
+}
+
+function noteOf(what: string, { played, all }: { played: readonly Case[]; all: readonly Case[] }): string {
+  const wayOut = played.length === all.length ? '' : ' CRASH=all npm test -- test/crash plays all.';
+  return `${what}: ${played.length} of ${all.length} cases are played.${wayOut}`;
+}
+
+const IS_ALL = process.env.CRASH === 'all';
+const OF_NO_WORD = /^webhook-out|: (?:(?:before|after) (?:row|confirm) commit|after enqueue|before claim commit)$/;
 
 const ASKS_FOR_MONEY = /(send|confirm) call$/;
 
@@ -52,20 +72,11 @@ function isLikeAnother({ flow: { word }, dooms: [first, ...later] }: Case): bool
 
 const BEFORE_CLAIM = /^payout: (?:(?:before|after) (?:row|confirm) commit|after enqueue|before claim commit)$/;
 
-/** What is played of all pairs, and a line that says how much of them it is. */
-export interface Played {
-  readonly played: readonly Case[];
-  readonly note: string;
-}
-
 /** Each time: those where the provider with two stages knows more than the database. Of the rest a share, or all. */
 export function playedOf(pairs: readonly Case[]): Played {
   const played = pairs.filter((pair) => IS_ALL || isDemanded(pair) || drawOf(pair) < PLAYED_SHARE);
-  const wayOut = played.length === pairs.length ? '' : ' CRASH=all npm test -- test/crash plays all.';
-  return { played, note: `Two deaths of a payout: ${played.length} of ${pairs.length} cases are played.${wayOut}` };
+  return { played, note: noteOf('Two deaths of a payout', { played, all: pairs }) };
 }
-
-const IS_ALL = process.env.CRASH === 'all';
 
 function isDemanded({ flow, dooms }: Case): boolean {
   return flow.name.includes('demobank') && dooms.every(({ point }) => / call$|settle commit$/.test(point));
