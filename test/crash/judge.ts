@@ -62,15 +62,14 @@ function wrongEnd({ flow, standing }: Outcome, moved: readonly Direction[]): str
   const seen = { status, failureCode, moved: moved.toSorted().join(' ') };
   const direction = flow.kind === 'transfer' ? [] : [MOVES[flow.kind]];
   const expected = end?.status === 'succeeded' ? [...direction, ...(end.after ?? [])] : (end?.moved ?? []);
-  const code = end?.status === 'failed' ? codeOf(end, standing) : null;
-  const isMeant = end !== undefined && failureCode === code && seen.moved === expected.toSorted().join(' ');
+  const isCode = end?.status === 'failed' ? isCodeOf(end, standing) : failureCode === null;
+  const isMeant = end !== undefined && isCode && seen.moved === expected.toSorted().join(' ');
   return isMeant ? null : `ended as ${JSON.stringify(seen)}, and not as one of ${JSON.stringify(flow.ends)}`;
 }
 
-/** Where the refusal itself was the first to be heard, its reason counts. */
-function codeOf(end: Extract<End, { status: 'failed' }>, { refusal }: Standing): string {
-  const { code, codeWhenFound = code } = end;
-  return refusal === codeWhenFound ? codeWhenFound : code;
+/** Only where a look-up was the first to tell of the refusal, its code may count. */
+function isCodeOf(end: Extract<End, { status: 'failed' }>, { failureCode, refusal }: Standing): boolean {
+  return failureCode === end.code || (failureCode === end.codeWhenFound && failureCode === refusal);
 }
 
 interface Wallet {
