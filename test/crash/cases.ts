@@ -32,7 +32,7 @@ export interface Outcome extends Case {
 /** More than the gaps of one flow. */
 const STRIDE = 31;
 /** How many clients ask at once; each waits a little for the death of what it asked for, so that no crowd arises. */
-const LANES = 24;
+const LANES = 10;
 const LANE_WAITS_MS = 400;
 const PROBE_MS = 10;
 /** A tenth of a lease, after which a person would look at a payment that five claims in a row had lost. */
