@@ -26,6 +26,8 @@ const BATCH_MAX = 512;
 const COMMITS_IN_FLIGHT_MAX = 2;
 /** With fewer waiting, a second commit beside the first would cost the processor more than it saves time. */
 const WAITING_FOR_SECOND_MIN = 64;
+/** How many of the oldest are looked at for one commit: of thousands that wait for one wallet, each look costs time. */
+const LOOKED_AT_MAX = 4 * BATCH_MAX;
 /** But for a commit that takes longer, such as one that waits for another process's locks, nobody waits. */
 const SECOND_AFTER_MS = 20;
 
@@ -62,9 +64,9 @@ export function createGroupCommit<Item extends GroupItem>(options: {
 
   function pump(): void {
     while (waiting.length > 0 && mayBegin()) {
-      const { batch, rest } = takeBatch(waiting, inFlight);
+      const { batch, rest } = takeBatch(waiting.slice(0, LOOKED_AT_MAX), inFlight);
       if (batch.items.length === 0) return;
-      waiting = rest;
+      waiting = [...rest, ...waiting.slice(LOOKED_AT_MAX)];
       inFlight.add(batch);
       const timer = setTimeout(() => {
         late.add(batch);

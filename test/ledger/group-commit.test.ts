@@ -111,6 +111,15 @@ describe('who shares a commit', () => {
     expect(group.commits.map((commit) => commit.pkids.length)).toEqual([512, 512, 76]);
   });
 
+  test('of thousands that wait the oldest are looked at, and all have their turn', async () => {
+    const group = openGroup();
+    const crowd = Array.from({ length: 4_000 }, (_, index) => itemOf(`i${index}`, ['x']));
+    await group.submit(...crowd, itemOf('elsewhere', ['y']));
+    for (let number = 0; number < 8; number += 1) await group.commits[number]?.finish();
+    expect(group.begun().flat()).toHaveLength(4_001);
+    expect(group.begun()[4]).toEqual(['elsewhere']);
+  });
+
   test('two commits under way never share an ordinary wallet', async () => {
     const group = openGroup();
     await group.submit(itemOf('a', ['x', 'y']));
