@@ -7,6 +7,7 @@ import { OPERATION_KINDS, type OperationKind, type Pkid } from '../domain/id.ts'
 import type { ProviderName } from '../domain/provider.ts';
 import type { AtCrashPoint } from '../runtime/crash-point.ts';
 import type { Db } from '../runtime/db.ts';
+import { createSingleFlight } from '../runtime/single-flight.ts';
 import type { CheckoutLife } from './checkout.ts';
 import type { Runner } from './runner.ts';
 import type { WebhookInLife } from './webhook-in.ts';
@@ -44,6 +45,8 @@ export function createReconcile(options: {
   at?: AtCrashPoint | undefined;
 }): Reconcile {
   const { db, runner, events, checkouts, deliveries, periodMs, holder, log, at } = options;
+  // A checkout stays due while it is compensated, and a round waits one period at most.
+  const inSingleFlight = createSingleFlight();
   let current: Promise<void> | null = null;
   let timer: NodeJS.Timeout | null = null;
   let isStopped = false;
@@ -80,7 +83,7 @@ export function createReconcile(options: {
 
   function runOne(row: DueRow): Promise<unknown> {
     if (row.kind === 'event') return events.apply({ provider: row.provider, eventId: row.eventId });
-    if (row.kind === 'checkout') return checkouts.compensate(row.checkoutId);
+    if (row.kind === 'checkout') return inSingleFlight(row.checkoutId, () => checkouts.compensate(row.checkoutId));
     if (row.kind === 'delivery') return deliveries.deliver(row.deliveryId);
     return runner.run(row.kind, row.pkid, { reason: 'reconcile' });
   }

@@ -6,6 +6,7 @@ import type { Pkid } from '../domain/id.ts';
 import type { Payment } from '../domain/payment.ts';
 import { type PaymentKind, PROVIDERS } from '../domain/provider.ts';
 import { isFinal } from '../domain/state-machine.ts';
+import { createSingleFlight } from '../runtime/single-flight.ts';
 import type { DisputeLife } from './dispute.ts';
 import type { Externals } from './external.ts';
 import type { LifeOptions } from './life.ts';
@@ -15,7 +16,7 @@ import { webhookJobId } from './queues.ts';
 import type { PaymentLives } from './review.ts';
 import type { Runner } from './runner.ts';
 import { isOfStatement } from './statement.ts';
-import { type ClaimedEvent, createInbox, type FinishedEvent, type StoredEvent } from './webhook-in/rows.ts';
+import { type ClaimedEvent, createInbox, type FinishedEvent, nameOf, type StoredEvent } from './webhook-in/rows.ts';
 import { createUnmatched } from './webhook-in/unmatched.ts';
 
 export type { StoredEvent } from './webhook-in/rows.ts';
@@ -42,6 +43,7 @@ export function createWebhookIn(
   const { db, providers, lives, disputes, payees, externals, runner, timing, enqueueEvent, log, at } = options;
   const inbox = createInbox({ db, log, leaseMs: timing.leaseMs });
   const unmatched = createUnmatched(options);
+  const inSingleFlight = createSingleFlight();
 
   async function effectOf(event: ClaimedEvent): Promise<{ outcome: Outcome; pkid: Pkid | null }> {
     const { provider, subject, externId } = event;
@@ -162,6 +164,24 @@ export function createWebhookIn(
     }
   }
 
+  async function applyOnce({ provider, eventId }: StoredEvent): Promise<void> {
+    if (at) await at('webhook-in: before claim commit', eventId);
+    const event = await inbox.claim({ provider, eventId });
+    if (event === null) return;
+    if (at) await at('webhook-in: after claim commit', eventId);
+    const { outcome, pkid: found } = await effectOf(event);
+    if (at) await at('webhook-in: before settle commit', eventId);
+    if (outcome === 'too_early') {
+      await inbox.postpone(event, { restMs: TOO_EARLY_RETRY_MS, notBefore: await nextLookAt(event, found) });
+      return;
+    }
+    const isMatched = found !== null && (outcome === 'no_effect' || outcome === 'applied');
+    if (isMatched && isOfStatement(eventId)) await unmatched.close(event);
+    const pkid = outcome === 'unmatched' ? await unmatched.report(event) : found;
+    await inbox.finish({ provider, eventId, outcome, pkid });
+    if (at) await at('webhook-in: after settle commit', eventId);
+  }
+
   return {
     /** Verifies over the raw bytes and stores; a repeat of a stored event is told, and does nothing. */
     async receive(delivery: {
@@ -189,24 +209,11 @@ export function createWebhookIn(
       return 'stored';
     },
 
-    /** Applies a stored event once; run again after a crash, it looks again, which changes nothing twice. */
-    async apply({ provider, eventId }: StoredEvent): Promise<void> {
-      if (at) await at('webhook-in: before claim commit', eventId);
-      const event = await inbox.claim({ provider, eventId });
-      if (event === null) return;
-      if (at) await at('webhook-in: after claim commit', eventId);
-      const { outcome, pkid: found } = await effectOf(event);
-      if (at) await at('webhook-in: before settle commit', eventId);
-      if (outcome === 'too_early') {
-        await inbox.postpone(event, { restMs: TOO_EARLY_RETRY_MS, notBefore: await nextLookAt(event, found) });
-        return;
-      }
-      const isMatched = found !== null && (outcome === 'no_effect' || outcome === 'applied');
-      if (isMatched && isOfStatement(eventId)) await unmatched.close(event);
-      const pkid = outcome === 'unmatched' ? await unmatched.report(event) : found;
-      await inbox.finish({ provider, eventId, outcome, pkid });
-      if (at) await at('webhook-in: after settle commit', eventId);
-    },
+    /**
+     * Applies a stored event once; run again after a crash, it looks again, which changes nothing twice. Where work has
+     * piled up, leases end while their events wait here, and reconcile brings those events once more.
+     */
+    apply: (event: StoredEvent): Promise<void> => inSingleFlight(nameOf(event), () => applyOnce(event)),
   };
 }
 

@@ -7,6 +7,7 @@ import { parseCurrency } from '../../src/domain/money.ts';
 import { createReconcile } from '../../src/jobs/reconcile.ts';
 import { createRunner } from '../../src/jobs/runner.ts';
 import { startRemit, type TestRemit } from '../harness/app.ts';
+import { openShop } from '../harness/shop.ts';
 
 let remit: TestRemit | null = null;
 afterEach(async () => {
@@ -94,6 +95,33 @@ describe('reconcile', () => {
     await app.reconcile.round();
     const { rows } = await sql`SELECT status FROM payout WHERE due_at > now()`.execute(app.db.sql);
     expect(rows).toEqual([{ status: 'initialized' }]);
+  });
+
+  test('begins no checkout anew that is still compensated, and does when it has ended', async () => {
+    const shop = await openShop({ RECONCILE_MS: '50' }, { withWorkers: false });
+    remit = shop.remit;
+    const { app } = remit;
+    await shop.oneOrder('canceled');
+    await shop.cancel('canceled');
+    await sql`UPDATE checkout SET due_at = now()`.execute(app.db.sql);
+    const looks: PromiseWithResolvers<void>[] = [];
+    const compensate = () => {
+      const look = Promise.withResolvers<void>();
+      looks.push(look);
+      return look.promise;
+    };
+    const reconcile = createReconcile({
+      ...app,
+      checkouts: { compensate },
+      periodMs: app.config.reconcileMs,
+      holder: 'second',
+    });
+    for (let round = 0; round < 3; round += 1) await reconcile.round();
+    expect(looks).toHaveLength(1);
+    looks[0]?.resolve();
+    await reconcile.round();
+    expect(looks).toHaveLength(2);
+    looks[1]?.resolve();
   });
 
   test('leaves a heartbeat that says when it last ran', async () => {

@@ -49,6 +49,18 @@ describe('a provider event', () => {
     expect(await callsOf(pkid)).toBe(before + 1);
   });
 
+  test('that is brought again while it is applied here asks the provider once', async () => {
+    const { app } = remit;
+    await paidPayout('brought-again', 'acct_ok_1');
+    const pkid = pkidOf('payout', 'brought-again');
+    const before = await callsOf(pkid);
+    await app.events.receive(eventOf('evt_again', 'transfer.reversed', await externIdOf('brought-again'), pkid));
+    const event = { provider: 'stripe', eventId: 'evt_again' } as const;
+    await Promise.all(Array.from({ length: 5 }, () => app.events.apply(event)));
+    expect(await callsOf(pkid)).toBe(before + 1);
+    expect(await outcomeOf('evt_again')).toMatchObject({ outcome: 'no_effect', due_at: null });
+  });
+
   test('about a payment whose call is out in this process waits for the answer instead of being put off', async () => {
     const { app } = remit;
     const pkid = await requested('answered', 'acct_ok_1');

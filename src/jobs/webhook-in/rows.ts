@@ -101,7 +101,7 @@ interface RawName {
 }
 
 /** Names of providers have no space in them. */
-function nameOf({ provider, eventId }: StoredEvent): string {
+export function nameOf({ provider, eventId }: StoredEvent): string {
   return `${provider} ${eventId}`;
 }
 
