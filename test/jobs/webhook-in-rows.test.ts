@@ -56,6 +56,23 @@ test('a claim leaves an event to its owner for half a lease at least, and writes
   expect(await inbox.claim(event)).toBeNull();
 });
 
+test.each([
+  ['a moment ago', '1 s', 60_000],
+  ['three minutes ago', '3 min', 90_000],
+  ['hours ago', '5 h', 600_000],
+])(
+  'an event that came %s and is tried again rests for its lease, or half of its age, within ten minutes',
+  async (_when, age, rest) => {
+    const inbox = createInbox({ db: ledger.db, log: silentLogger(), leaseMs: 60_000 });
+    const event = eventOf(2_000 + rest, '{}');
+    await inbox.store(event);
+    await sql`UPDATE provider_event SET due_at = clock_timestamp(), received_at = clock_timestamp() - ${age}::interval
+    WHERE event_id = ${event.eventId}`.execute(ledger.db.sql);
+    expect(await inbox.claim(event)).toMatchObject({ type: 'transfer.created' });
+    expect(Math.abs((await dueInMs(event)) - rest)).toBeLessThan(2_000);
+  },
+);
+
 async function dueInMs({ eventId }: ReceivedEvent): Promise<number> {
   const { rows } = await sql<{ due_ms: number }>`
     SELECT extract(epoch FROM due_at - clock_timestamp())::float8 * 1000 AS due_ms

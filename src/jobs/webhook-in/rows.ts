@@ -87,6 +87,8 @@ export function createInbox({ db, log, leaseMs }: { db: Db; log: Logger; leaseMs
   };
 }
 
+const REST_MAX_S = 600;
+
 interface RawClaim extends RawName {
   readonly type: string;
   readonly subject: ProviderEvent['subject'];
@@ -148,10 +150,16 @@ async function claimEvents(
   );
 }
 
+/**
+ * What is tried again has failed, mostly because its provider is away: it rests longer each time, half as long as it
+ * has been here, or all events of a long outage would be asked about once a lease.
+ */
 async function extendLeases(db: Db, events: readonly StoredEvent[], leaseMs: number): Promise<void> {
   await sql`
     WITH open AS (${openEvents(events)})
-    UPDATE provider_event e SET due_at = clock_timestamp() + make_interval(secs => ${leaseMs / 1000})
+    UPDATE provider_event e
+    SET due_at = clock_timestamp() + greatest(make_interval(secs => ${leaseMs / 1000}), least(
+      (clock_timestamp() - e.received_at) / 2, make_interval(secs => ${REST_MAX_S})))
     FROM open WHERE e.provider = open.provider AND e.event_id = open.event_id`.execute(db.sql);
 }
 
