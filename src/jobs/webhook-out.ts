@@ -54,6 +54,7 @@ export interface WebhookOutOptions {
 const LEASE_MS = 30_000;
 /** An attempt that begins later than this share of its lease might still be out when another one claims. */
 const SEND_SHARE_OF_LEASE = 1 / 3;
+const NOT_SENT = 'not_sent';
 /** What cannot be rendered is a defect, or the database is away; neither is over soon. */
 const UNRENDERED_MS = 60_000;
 /** How long a delivery stands back while its endpoint is out and has its few attempts under way. */
@@ -88,8 +89,10 @@ export function createWebhookOut(options: WebhookOutOptions) {
         return claimed.next;
       }
       if (at) await at('webhook-out: after claim commit', deliveryId);
-      const { isDelivered, next } = await sendClaimed(claimed, { due, claimingAt });
-      attempt = isDelivered ? 'delivered' : 'refused';
+      const { outcome, next } = await sendClaimed(claimed, { due, claimingAt });
+      if (outcome === DELIVERED) attempt = 'delivered';
+      // This process was late: that says nothing about the endpoint.
+      else if (outcome !== NOT_SENT) attempt = 'refused';
       return next;
     } finally {
       strikes.leave(due.endpointId, attempt);
@@ -110,7 +113,7 @@ export function createWebhookOut(options: WebhookOutOptions) {
   async function sendClaimed(
     claim: Claim,
     { due, claimingAt }: { due: DueDelivery; claimingAt: number },
-  ): Promise<{ isDelivered: boolean; next: string | null }> {
+  ): Promise<{ outcome: string; next: string | null }> {
     const sent = await sendInTime(claim, { eventId: due.eventId, claimingAt });
     const durationMs = Math.round(performance.now() - claimingAt);
     if (at) await at('webhook-out: after send', claim.deliveryId);
@@ -120,7 +123,7 @@ export function createWebhookOut(options: WebhookOutOptions) {
     const result = ending.status === 'pending' ? 'retry' : ending.status;
     const outcome = isWritten ? ending.outcome : 'lease_lost';
     report(claim.deliveryId, due, { outcome, result, attempt: claim.attempt, durationMs });
-    return { isDelivered: ending.status === 'delivered', next };
+    return { outcome: ending.outcome, next };
   }
 
   /** A process that was paused in its claim must not send beside the one that took over. */
@@ -130,7 +133,7 @@ export function createWebhookOut(options: WebhookOutOptions) {
   ): Promise<Sent> {
     const headers = signedHeaders({ id: eventId, at: claimedAt, body, secrets });
     const isLate = performance.now() - claimingAt > leaseMs * SEND_SHARE_OF_LEASE;
-    return isLate ? { outcome: 'not_sent', httpStatus: null } : send({ url, headers, body }, closing.signal);
+    return isLate ? { outcome: NOT_SENT, httpStatus: null } : send({ url, headers, body }, closing.signal);
   }
 
   function report(

@@ -109,6 +109,16 @@ describe('our own processes', () => {
     expect(receiver.received).toEqual([]);
   });
 
+  test('that are too late to send do not hold it against the endpoint', async () => {
+    await register();
+    const late = rig.open({ leaseMs: 1, ladderMs: [60_000] });
+    const deliveryIds = await rig.emit(Array.from({ length: 11 }, (_, at) => payoutEvent(`late-${at}`)));
+    for (const deliveryId of deliveryIds.slice(0, 5)) await late.deliver(deliveryId);
+    await Promise.all(deliveryIds.slice(5).map((deliveryId) => late.deliver(deliveryId)));
+    expect(rig.attempts.map(({ outcome }) => outcome)).toEqual(deliveryIds.map(() => 'not_sent'));
+    expect(receiver.received).toEqual([]);
+  });
+
   test('keep an endpoint that hangs from taking the places of one that does not', async () => {
     const hanging = await startReceiver();
     const arrived: Promise<unknown>[] = [];
