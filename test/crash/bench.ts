@@ -7,7 +7,7 @@ import { type Case, type Outcome, runCases } from './cases.ts';
 import type { Flow } from './flows.ts';
 import { type Ground, openGround } from './ground.ts';
 import { judge } from './judge.ts';
-import { deathsOf, playedOf, secondDeathsOf, undied, unpassed, unreached } from './plan.ts';
+import { deathsOf, secondDeathsOf, undied, unpassed, unreached } from './plan.ts';
 
 export interface Bench {
   /** Once the hooks have run. */
@@ -22,8 +22,6 @@ export interface Bench {
 
 /** Far above what it takes, also where something else holds the processors. */
 export const LIMIT_MS = 1_800_000;
-/** All pairs are many times as many as those that are played each time. */
-export const PAIRS_LIMIT_MS = 7_200_000;
 /** What has died keeps its place, its job and its connections, as long as the processes beside it live. */
 const CASES_AT_ONCE = 1_000;
 
@@ -59,15 +57,11 @@ export function openBench({ flows, points }: { flows: readonly Flow[]; points: r
     },
     async killedOnce() {
       const { ground: here, unharmed } = stage();
-      const { played, note } = deathsOf(unharmed);
-      process.stdout.write(`${note}\n`);
-      killed = await run(played);
+      killed = await run(deathsOf(unharmed));
       return [...(await judge(here, killed)), ...undied(killed, points), ...unreached(killed)];
     },
     async killedTwice() {
-      const { played, note } = playedOf(secondDeathsOf(killed));
-      process.stdout.write(`${note}\n`);
-      const killedTwice = await run(played);
+      const killedTwice = await run(secondDeathsOf(killed));
       return [...(await judge(stage().ground, killedTwice)), ...undied(killedTwice, [])];
     },
   };

@@ -18,6 +18,8 @@ export interface Ground {
   readonly clerk: Mortal;
   /** The ids of the messages that the platform has heard. */
   readonly heard: ReadonlySet<string>;
+  /** What is done before the cases begin: nobody hears of it, neither the platform nor, from its provider, a process. */
+  unheard<Done>(act: () => Promise<Done>): Promise<Done>;
   /** Processes side by side; an event of a provider goes to one of them that lives. */
   born(births: readonly Pick<Birth, 'roster' | 'end' | 'role'>[]): Promise<Mortal[]>;
   close(): Promise<void>;
@@ -58,13 +60,21 @@ export async function openGround(): Promise<Ground> {
   platform.handTo(async ({ headers }) => void heard.add(headers['webhook-id'] ?? ''));
   const birthplace = { config, databaseUrl: database.url, sandboxUrl: sandbox.url };
   const clerk = await openMortal({ ...birthplace, number: -1, roster: null, role: 'told' });
-  await clerk.app.webhookEndpoints.create({ url: platform.url, events: ['*'] });
+  const { webhookEndpoints } = clerk.app;
+  const { endpoint } = await webhookEndpoints.create({ url: platform.url, events: ['*'] });
 
   return {
     config,
     sandbox,
     clerk,
     heard,
+    async unheard(act) {
+      events.handTo(async () => undefined);
+      await webhookEndpoints.disable(endpoint.endpointId);
+      const done = await act();
+      await webhookEndpoints.enable(endpoint.endpointId);
+      return done;
+    },
     async born(births) {
       const mortals = await Promise.all(births.map((birth, number) => openMortal({ ...birthplace, ...birth, number })));
       let turn = 0;

@@ -3,7 +3,7 @@
 
 import { expect, test } from 'vitest';
 import { WORDS_OUT } from './behaviour.ts';
-import { LIMIT_MS, openBench, PAIRS_LIMIT_MS } from './bench.ts';
+import { LIMIT_MS, openBench } from './bench.ts';
 import { payouts } from './flows.ts';
 import { pointsOf } from './plan.ts';
 
@@ -22,6 +22,6 @@ test('a crash at any gap of a payout in a batch changes nothing but the time', {
   expect(await bench.killedOnce()).toEqual([]);
 });
 
-test('nor do two crashes of such a payout, at any gap and any later one', { timeout: PAIRS_LIMIT_MS }, async () => {
+test('nor do two crashes of such a payout, at any gap and any later one', { timeout: LIMIT_MS }, async () => {
   expect(await bench.killedTwice()).toEqual([]);
 });

@@ -1,61 +1,56 @@
-// Which deaths are tried of what was seen to be passed, and whether anybody died of them. What is left out is left out
-// by the rules that are written here, and by no other.
+// Which deaths are tried of what was seen to be passed, and whether anybody died of them. Every single one is; of the
+// pairs only such are left out as are like another one, by the rules that are written here.
 
 import { type CrashPoint, OPERATION_CRASH_POINTS } from '../../src/runtime/crash-point.ts';
-import { fraction, type Word } from '../../src/sandbox/behaviour.ts';
+import type { Word } from '../../src/sandbox/behaviour.ts';
 import type { Case, Outcome } from './cases.ts';
 import type { Doom } from './fates.ts';
-import type { Flow } from './flows.ts';
 
 /** Of cases that die only where an event happens to come, or a call to be late, this share may be spared. */
 const SPARED_SHARE_MAX = 0.2;
-/** Of the pairs that no rule demands each time; what is played depends on the names of flow and gaps alone. */
-const PLAYED_SHARE = 0.03;
 /** These speak by events, so that the gaps of events differ from those of a provider that behaves. */
 const TOLD_BY_EVENTS: readonly (Word | undefined)[] = ['pending', 'bounce'];
 
 /**
- * One for each gap that the flow passed unharmed, whatever the word. A gap that is passed again is the same gap, as
- * nothing is kept in the process; but money that is asked for again is asked for under a key that the provider knows.
- * Before the first claim no provider has been asked, and a delivery is a row of its own: there a death is the same
- * whatever the word is, and is tried with "ok", or with every word where all is played.
+ * One for each gap that the flow passed unharmed. A gap that is passed again is the same gap, as nothing is kept in the
+ * process; but money that is asked for again is asked for under a key that the provider knows.
  */
-export function deathsOf(unharmed: readonly Outcome[]): Played {
-  const all = unharmed.flatMap(({ flow, lives: [life = []] }) =>
+export function deathsOf(unharmed: readonly Outcome[]): Case[] {
+  return unharmed.flatMap(({ flow, lives: [life = []] }) =>
     life
       .filter(({ point, time }) => time === 1 || (time === 2 && ASKS_FOR_MONEY.test(point)))
       .map((doom) => ({ flow, dooms: [doom] })),
   );
-  const isLikeWithOk = ({ word = 'ok' }: Flow, { point }: Doom) => word !== 'ok' && OF_NO_WORD.test(point);
-  const played = all.filter(({ flow, dooms }) => IS_ALL || !dooms.some((doom) => isLikeWithOk(flow, doom)));
-  return { played, note: noteOf('One death', { played, all }) };
 }
-
-/** What is played, and a line that says how much of all it is. */
-export interface Played {
-  readonly played: readonly Case[];
-  readonly note: string;
-}
-
-function noteOf(what: string, { played, all }: { played: readonly Case[]; all: readonly Case[] }): string {
-  const wayOut = played.length === all.length ? '' : ' CRASH=all npm test -- test/crash plays all.';
-  return `${what}: ${played.length} of ${all.length} cases are played.${wayOut}`;
-}
-
-const IS_ALL = process.env.CRASH === 'all';
-const OF_NO_WORD = /^webhook-out|: (?:(?:before|after) (?:row|confirm) commit|after enqueue|before claim commit)$/;
 
 const ASKS_FOR_MONEY = /(send|confirm) call$/;
 
 /** One for each gap that was passed behind the first death, but for pairs that are like another one. */
 export function secondDeathsOf(killedOnce: readonly Outcome[]): Case[] {
-  return killedOnce.flatMap(({ flow, dooms: [first], lives: [, life = []] }) =>
-    first === undefined
+  return killedOnce.flatMap(({ flow, dooms: [first], lives: [whole = [], life = []] }) =>
+    first === undefined || isEnteredBefore(first, whole)
       ? []
       : life
+          .filter((second) => !isEnteredBefore(second, life))
           .map((second) => ({ flow, dooms: [first, second] }))
           .filter((pair) => pair.dooms.every(({ time }) => time === 1) && !isLikeAnother(pair)),
   );
+}
+
+/**
+ * One gap has two names where the work goes from one effect straight to the next, such as "after claim commit" and
+ * "before send call": nothing that lasts is done between them. Both are tried as a single death, the first in pairs.
+ */
+function isEnteredBefore(doom: Doom, life: readonly Doom[]): boolean {
+  const place = life.findIndex(({ point, time }) => point === doom.point && time === doom.time);
+  const [kind, gap] = namesIn(doom.point);
+  const [kindBefore, gapBefore] = namesIn(life[place - 1]?.point ?? '');
+  return kind === kindBefore && gap.startsWith('before ') && gapBefore.startsWith('after ');
+}
+
+function namesIn(point: string): [kind: string, gap: string] {
+  const [kind = '', gap = ''] = point.split(': ');
+  return [kind, gap];
 }
 
 /**
@@ -71,20 +66,6 @@ function isLikeAnother({ flow: { word }, dooms: [first, ...later] }: Case): bool
 }
 
 const BEFORE_CLAIM = /^payout: (?:(?:before|after) (?:row|confirm) commit|after enqueue|before claim commit)$/;
-
-/** Each time: those where the provider with two stages knows more than the database. Of the rest a share, or all. */
-export function playedOf(pairs: readonly Case[]): Played {
-  const played = pairs.filter((pair) => IS_ALL || isDemanded(pair) || drawOf(pair) < PLAYED_SHARE);
-  return { played, note: noteOf('Two deaths of a payout', { played, all: pairs }) };
-}
-
-function isDemanded({ flow, dooms }: Case): boolean {
-  return flow.name.includes('demobank') && dooms.every(({ point }) => / call$|settle commit$/.test(point));
-}
-
-function drawOf({ flow, dooms }: Case): number {
-  return fraction([flow.name, ...dooms.map(({ point }) => point)]);
-}
 
 /** The gaps of one kind of work, such as `payout`. */
 export function pointsOf(...kinds: readonly string[]): CrashPoint[] {
