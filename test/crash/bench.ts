@@ -3,7 +3,8 @@
 
 import { afterAll, beforeAll } from 'vitest';
 import type { CrashPoint } from '../../src/runtime/crash-point.ts';
-import { type Case, type Outcome, runCases } from './cases.ts';
+import type { Case, Outcome } from './case.ts';
+import { runCases } from './cases.ts';
 import type { Flow } from './flows.ts';
 import { type Ground, openGround } from './ground.ts';
 import { judge } from './judge.ts';
@@ -42,6 +43,7 @@ export function openBench({ flows, points }: { flows: readonly Flow[]; points: r
 
   async function run(cases: readonly Case[]): Promise<Outcome[]> {
     if (ground === null) throw new Error('The ground is not open. Ask inside of a test.');
+    process.stdout.write(`${cases.length} operations, ${cases[0]?.dooms.length ?? 0} deaths of each\n`);
     const outcomes: Outcome[] = [];
     for (let first = 0; first < cases.length; first += CASES_AT_ONCE) {
       outcomes.push(...(await runCases(ground, cases.slice(first, first + CASES_AT_ONCE))));

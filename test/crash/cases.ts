@@ -1,30 +1,12 @@
 // Runs many cases of the crash bench side by side, in as many processes as the most mortal of them has lives.
 
-import type { Pkid } from '../../src/domain/id.ts';
+import type { Case, Outcome } from './case.ts';
 import { ask, type Named, nameCase } from './client.ts';
-import type { Doom, Fate } from './fates.ts';
-import type { Flow } from './flows.ts';
+import type { Doom } from './fates.ts';
 import type { Ground } from './ground.ts';
 import type { Mortal } from './mortal.ts';
 import { isCalm, lastLook, rest } from './rest.ts';
 import { createRoster } from './roster.ts';
-import type { Standing } from './standing.ts';
-
-export interface Case {
-  readonly flow: Flow;
-  /** One after the other; behind them it lives. */
-  readonly dooms: readonly Doom[];
-}
-
-export interface Outcome extends Case {
-  readonly key: string;
-  readonly pkid: Pkid;
-  /** What it passed up to each death, and behind the last. */
-  readonly lives: Fate['lives'];
-  /** Null: it never came into being. */
-  readonly standing: Standing | null;
-  readonly isCalm: boolean;
-}
 
 /** More than the gaps of one flow. */
 const STRIDE = 31;

@@ -4,7 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { PaymentError } from '../../src/domain/errors.ts';
 import { type Pkid, pkidOf } from '../../src/domain/id.ts';
 import { isRetryable } from '../../src/runtime/db.ts';
-import type { Case } from './cases.ts';
+import type { Case } from './case.ts';
 import { createFate, type Fate, type Place } from './fates.ts';
 import type { Mortal } from './mortal.ts';
 

@@ -18,7 +18,7 @@ export interface Ground {
   readonly clerk: Mortal;
   /** The ids of the messages that the platform has heard. */
   readonly heard: ReadonlySet<string>;
-  /** What is done before the cases begin: nobody hears of it, neither the platform nor, from its provider, a process. */
+  /** What is done before the cases begin: neither the platform hears of it nor, from its provider, a process. */
   unheard<Done>(act: () => Promise<Done>): Promise<Done>;
   /** Processes side by side; an event of a provider goes to one of them that lives. */
   born(births: readonly Pick<Birth, 'roster' | 'end' | 'role'>[]): Promise<Mortal[]>;

@@ -7,7 +7,7 @@ import { pendingWalletId } from '../../src/domain/chart.ts';
 import type { Direction } from '../../src/sandbox/payment.ts';
 import { USD } from '../harness/ledger.ts';
 import { providerDifferences } from '../harness/shop.ts';
-import type { Outcome } from './cases.ts';
+import type { Outcome } from './case.ts';
 import { AMOUNT, type End, endAs, walletOf } from './flows.ts';
 import type { Ground } from './ground.ts';
 import type { Standing } from './standing.ts';

@@ -20,7 +20,7 @@ test('without a crash every payout ends as its provider means it, and all gaps a
   expect(await bench.unharmed()).toEqual([]);
 });
 
-test('of two names of one gap only the first is paired: where the work goes from one effect straight to the next', () => {
+test('of two names of one gap the first is paired: where the work goes from one effect straight to the next', () => {
   const [flow] = FLOWS;
   const [one] = bench.stage().unharmed;
   if (flow === undefined || one === undefined) throw new Error('The first flow has run.');

@@ -3,7 +3,7 @@
 
 import { type CrashPoint, OPERATION_CRASH_POINTS } from '../../src/runtime/crash-point.ts';
 import type { Word } from '../../src/sandbox/behaviour.ts';
-import type { Case, Outcome } from './cases.ts';
+import type { Case, Outcome } from './case.ts';
 import type { Doom } from './fates.ts';
 
 /** Of cases that die only where an event happens to come, or a call to be late, this share may be spared. */

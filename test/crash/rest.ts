@@ -13,7 +13,7 @@ const LOOK_AGAIN_MS = 200;
 /** For an event that follows what has just ended, or the death that it is to bring. */
 const QUIET_MS = 500;
 const DEATH_WITHIN_MS = 3_000;
-/** How many are hinted in a look: where many wait for a provider that seems away, more would take all of the machine. */
+/** How many are hinted in a look: where all wait for a provider that seems away, more would take all of the machine. */
 const HINTS_MAX = 20;
 /**
  * Far more than a quiet machine needs for all of them: five minutes, but counted in looks, because a machine that
