@@ -45,7 +45,7 @@ export function createReconcile(options: {
   at?: AtCrashPoint | undefined;
 }): Reconcile {
   const { db, runner, events, checkouts, deliveries, periodMs, holder, log, at } = options;
-  // A checkout stays due while it is compensated, and a round waits one period at most.
+  // A checkout stays due while it is compensated, longer than a round waits; rounds would pile up looks at it.
   const inSingleFlight = createSingleFlight();
   let current: Promise<void> | null = null;
   let timer: NodeJS.Timeout | null = null;

@@ -164,11 +164,8 @@ export function createWebhookIn(
     }
   }
 
-  async function applyOnce({ provider, eventId }: StoredEvent): Promise<void> {
-    if (at) await at('webhook-in: before claim commit', eventId);
-    const event = await inbox.claim({ provider, eventId });
-    if (event === null) return;
-    if (at) await at('webhook-in: after claim commit', eventId);
+  async function applyClaimed(event: ClaimedEvent): Promise<void> {
+    const { provider, eventId } = event;
     const { outcome, pkid: found } = await effectOf(event);
     if (at) await at('webhook-in: before settle commit', eventId);
     if (outcome === 'too_early') {
@@ -180,6 +177,16 @@ export function createWebhookIn(
     const pkid = outcome === 'unmatched' ? await unmatched.report(event) : found;
     await inbox.finish({ provider, eventId, outcome, pkid });
     if (at) await at('webhook-in: after settle commit', eventId);
+  }
+
+  async function applyOrRest(event: ClaimedEvent): Promise<void> {
+    try {
+      await applyClaimed(event);
+    } catch (error) {
+      // Where this fails too, the database is away, and the lease is the rest.
+      await inbox.rest(event).catch(() => undefined);
+      throw error;
+    }
   }
 
   return {
@@ -211,9 +218,16 @@ export function createWebhookIn(
 
     /**
      * Applies a stored event once; run again after a crash, it looks again, which changes nothing twice. Where work has
-     * piled up, leases end while their events wait here, and reconcile brings those events once more.
+     * piled up, leases end while their events wait here; reconcile brings those once more, and they run once all the
+     * same.
      */
-    apply: (event: StoredEvent): Promise<void> => inSingleFlight(nameOf(event), () => applyOnce(event)),
+    async apply({ provider, eventId }: StoredEvent): Promise<void> {
+      if (at) await at('webhook-in: before claim commit', eventId);
+      const event = await inbox.claim({ provider, eventId });
+      if (event === null) return;
+      if (at) await at('webhook-in: after claim commit', eventId);
+      await inSingleFlight(nameOf(event), () => applyOrRest(event));
+    },
   };
 }
 

@@ -37,6 +37,9 @@ interface Storing extends GroupItem {
   readonly resolve: (isNew: boolean) => void;
 }
 
+/** Well below the hour after which a person is told of an event that waits. */
+const REST_MAX_S = 600;
+
 export function createInbox({ db, log, leaseMs }: { db: Db; log: Logger; leaseMs: number }) {
   // An event that the database refuses is found by halves, and refused alone.
   const storing = createGroupCommit<Storing>({
@@ -75,6 +78,17 @@ export function createInbox({ db, log, leaseMs }: { db: Db; log: Logger; leaseMs
       await endings.load(event);
     },
 
+    /**
+     * Looking failed, mostly because the provider is away: the event rests for half of the time that it has been here,
+     * from a lease to ten minutes, or all events of a long outage would be asked about once a lease.
+     */
+    async rest({ provider, eventId }: StoredEvent): Promise<void> {
+      await sql`UPDATE provider_event
+        SET due_at = clock_timestamp() + greatest(make_interval(secs => ${leaseMs / 1000}), least(
+          (clock_timestamp() - received_at) / 2, make_interval(secs => ${REST_MAX_S})))
+        WHERE provider = ${provider} AND event_id = ${eventId} AND processed_at IS NULL`.execute(db.sql);
+    },
+
     /** Not finished: it is looked at again after a rest, and not before that time of the database's. */
     async postpone(
       { provider, eventId }: StoredEvent,
@@ -86,8 +100,6 @@ export function createInbox({ db, log, leaseMs }: { db: Db; log: Logger; leaseMs
     },
   };
 }
-
-const REST_MAX_S = 600;
 
 interface RawClaim extends RawName {
   readonly type: string;
@@ -150,16 +162,10 @@ async function claimEvents(
   );
 }
 
-/**
- * What is tried again has failed, mostly because its provider is away: it rests longer each time, half as long as it
- * has been here, or all events of a long outage would be asked about once a lease.
- */
 async function extendLeases(db: Db, events: readonly StoredEvent[], leaseMs: number): Promise<void> {
   await sql`
     WITH open AS (${openEvents(events)})
-    UPDATE provider_event e
-    SET due_at = clock_timestamp() + greatest(make_interval(secs => ${leaseMs / 1000}), least(
-      (clock_timestamp() - e.received_at) / 2, make_interval(secs => ${REST_MAX_S})))
+    UPDATE provider_event e SET due_at = clock_timestamp() + make_interval(secs => ${leaseMs / 1000})
     FROM open WHERE e.provider = open.provider AND e.event_id = open.event_id`.execute(db.sql);
 }
 
