@@ -15,6 +15,7 @@ import {
   type Ending,
   endAttempt,
   GONE,
+  NOT_SENT,
   postpone,
   readDelivery,
   readDue,
@@ -54,7 +55,8 @@ export interface WebhookOutOptions {
 const LEASE_MS = 30_000;
 /** An attempt that begins later than this share of its lease might still be out when another one claims. */
 const SEND_SHARE_OF_LEASE = 1 / 3;
-const NOT_SENT = 'not_sent';
+/** How soon it is tried again, as if it had not been taken. */
+const NOT_SENT_RETRY_MS = 1_000;
 /** What cannot be rendered is a defect, or the database is away; neither is over soon. */
 const UNRENDERED_MS = 60_000;
 /** How long a delivery stands back while its endpoint is out and has its few attempts under way. */
@@ -186,6 +188,7 @@ export function createWebhookOut(options: WebhookOutOptions) {
 }
 
 function endingOf({ outcome, httpStatus }: Sent, retryMs: number | null): Ending {
+  if (outcome === NOT_SENT) return { status: 'pending', outcome, httpStatus, retryMs: NOT_SENT_RETRY_MS };
   if (outcome === DELIVERED) return { status: 'delivered', outcome, httpStatus };
   if (outcome === GONE || retryMs === null) return { status: 'failed', outcome, httpStatus };
   return { status: 'pending', outcome, httpStatus, retryMs };

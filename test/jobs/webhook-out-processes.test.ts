@@ -111,12 +111,18 @@ describe('our own processes', () => {
 
   test('that are too late to send do not hold it against the endpoint', async () => {
     await register();
-    const late = rig.open({ leaseMs: 1, ladderMs: [60_000] });
+    const late = rig.open({ leaseMs: 0, ladderMs: [] });
     const deliveryIds = await rig.emit(Array.from({ length: 11 }, (_, at) => payoutEvent(`late-${at}`)));
     for (const deliveryId of deliveryIds.slice(0, 5)) await late.deliver(deliveryId);
     await Promise.all(deliveryIds.slice(5).map((deliveryId) => late.deliver(deliveryId)));
     expect(rig.attempts.map(({ outcome }) => outcome)).toEqual(deliveryIds.map(() => 'not_sent'));
     expect(receiver.received).toEqual([]);
+    // Nor against the delivery: its only try is still to come.
+    expect(await rig.deliveries()).toEqual(
+      deliveryIds.map(() => expect.objectContaining({ status: 'pending', tries: 0, leased: false })),
+    );
+    await rig.drain(rig.open({ ladderMs: [] }));
+    expect(receiver.received).toHaveLength(11);
   });
 
   test('keep an endpoint that hangs from taking the places of one that does not', async () => {

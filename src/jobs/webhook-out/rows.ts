@@ -179,7 +179,8 @@ async function end(
   const { rows } = await sql<{ written: number; next: string | null }>`
     WITH ended AS (
       UPDATE delivery SET status = ${status}, leased = false, due_at = ${dueAt}, final_at = ${finalAt},
-        outcome = ${outcome}, http_status = ${httpStatus}::smallint
+        outcome = ${outcome}, http_status = ${httpStatus}::smallint,
+        tries = tries - (${outcome === NOT_SENT}::boolean)::integer
       WHERE delivery_id = ${deliveryId}::uuid AND ${mine} RETURNING endpoint_id, pkid, sequence
     ), woken AS (
       UPDATE delivery SET due_at = clock_timestamp() WHERE status = 'pending' AND NOT leased AND delivery_id = (
@@ -199,6 +200,8 @@ async function end(
 
 /** "gone" is the endpoint's own last word (HTTP 410). */
 export const GONE = 'gone';
+/** Its worker was late, so that another one might send beside it; the try does not count. */
+export const NOT_SENT = 'not_sent';
 /** It was switched off while deliveries were on their way; they are not sent. */
 export const ENDPOINT_DISABLED = 'endpoint_disabled';
 
