@@ -1,5 +1,4 @@
 import { defineConfig } from 'vitest/config';
-import Sequencer from './test/harness/sequencer.ts';
 
 export default defineConfig({
   test: {
@@ -11,7 +10,6 @@ export default defineConfig({
     maxWorkers: 2,
     // Each file starts what it needs and stops it; loading all modules anew for each of them takes minutes.
     isolate: false,
-    sequence: { sequencer: Sequencer },
     // Bounds for a hung test, far above what any of them needs.
     testTimeout: 30_000,
     hookTimeout: 60_000,

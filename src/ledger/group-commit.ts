@@ -22,12 +22,16 @@ export interface GroupCommit<Item> {
 
 /** Large enough that a commit's cost is shared, small enough that its locks are short. */
 const BATCH_MAX = 512;
+/**
+ * How many of the oldest are looked at for one commit, above what runs can submit in an ordinary configuration: where
+ * thousands wait, as after an outage, looking at all of them each time took most of a core. Whoever stands behind them
+ * waits until they have moved on.
+ */
+const LOOKED_AT_MAX = 4 * BATCH_MAX;
 /** While one commit waits for the disk, the next one computes. */
 const COMMITS_IN_FLIGHT_MAX = 2;
 /** With fewer waiting, a second commit beside the first would cost the processor more than it saves time. */
 const WAITING_FOR_SECOND_MIN = 64;
-/** How many of the oldest are looked at for one commit: of thousands that wait for one wallet, each look costs time. */
-const LOOKED_AT_MAX = 4 * BATCH_MAX;
 /** But for a commit that takes longer, such as one that waits for another process's locks, nobody waits. */
 const SECOND_AFTER_MS = 20;
 

@@ -8,7 +8,7 @@ import { runCases } from './cases.ts';
 import type { Flow } from './flows.ts';
 import { type Ground, openGround } from './ground.ts';
 import { judge } from './judge.ts';
-import { deathsOf, secondDeathsOf, undied, unpassed, unreached } from './plan.ts';
+import { deathsOf, playedOf, secondDeathsOf, undied, unpassed, unreached } from './plan.ts';
 
 export interface Bench {
   /** Once the hooks have run. */
@@ -22,14 +22,14 @@ export interface Bench {
 }
 
 /** Far above what it takes, also where something else holds the processors. */
-export const LIMIT_MS = 1_800_000;
+export const LIMIT_MS = 3_600_000;
 /** What has died keeps its place, its job and its connections, as long as the processes beside it live. */
 const CASES_AT_ONCE = 1_000;
 
 export function openBench({ flows, points }: { flows: readonly Flow[]; points: readonly CrashPoint[] }): Bench {
   let ground: Ground | null = null;
-  let whole: readonly Outcome[] = [];
-  let killed: readonly Outcome[] = [];
+  let whole: Run = { outcomes: [], complaints: [] };
+  let killed: Run = { outcomes: [], complaints: [] };
   beforeAll(async () => {
     ground = await openGround();
     whole = await run(flows.map((flow) => ({ flow, dooms: [] })));
@@ -37,34 +37,41 @@ export function openBench({ flows, points }: { flows: readonly Flow[]; points: r
   afterAll(() => ground?.close());
 
   function stage() {
-    if (ground === null || whole.length === 0) throw new Error('Nothing has run yet. Ask inside of a test.');
-    return { ground, unharmed: whole };
+    if (ground === null || whole.outcomes.length === 0) throw new Error('Nothing has run yet. Ask inside of a test.');
+    return { ground, unharmed: whole.outcomes };
   }
 
-  async function run(cases: readonly Case[]): Promise<Outcome[]> {
+  /** Judged batch by batch: what is prepared for the next one is not to be heard of, neither by us nor by others. */
+  async function run(cases: readonly Case[]): Promise<Run> {
     if (ground === null) throw new Error('The ground is not open. Ask inside of a test.');
     process.stdout.write(`${cases.length} operations, ${cases[0]?.dooms.length ?? 0} deaths of each\n`);
     const outcomes: Outcome[] = [];
+    const complaints: string[] = [];
     for (let first = 0; first < cases.length; first += CASES_AT_ONCE) {
-      outcomes.push(...(await runCases(ground, cases.slice(first, first + CASES_AT_ONCE))));
+      const batch = await runCases(ground, cases.slice(first, first + CASES_AT_ONCE));
+      outcomes.push(...batch);
+      complaints.push(...(await judge(ground, batch)));
     }
-    return outcomes;
+    return { outcomes, complaints };
   }
 
   return {
     stage,
-    async unharmed() {
-      const { ground: here, unharmed } = stage();
-      return [...(await judge(here, unharmed)), ...unpassed(unharmed, points)];
-    },
+    unharmed: async () => [...whole.complaints, ...unpassed(stage().unharmed, points)],
     async killedOnce() {
-      const { ground: here, unharmed } = stage();
-      killed = await run(deathsOf(unharmed));
-      return [...(await judge(here, killed)), ...undied(killed, points), ...unreached(killed)];
+      killed = await run(deathsOf(stage().unharmed));
+      return [...killed.complaints, ...undied(killed.outcomes, points), ...unreached(killed.outcomes)];
     },
     async killedTwice() {
-      const killedTwice = await run(secondDeathsOf(killed));
-      return [...(await judge(stage().ground, killedTwice)), ...undied(killedTwice, [])];
+      const { played, note } = playedOf(secondDeathsOf(killed.outcomes));
+      process.stdout.write(`${note}\n`);
+      const { outcomes, complaints } = await run(played);
+      return [...complaints, ...undied(outcomes, [])];
     },
   };
+}
+
+interface Run {
+  readonly outcomes: readonly Outcome[];
+  readonly complaints: readonly string[];
 }

@@ -24,8 +24,9 @@ export interface Named extends Case {
     answered: number;
     /** The process that it has asked for the other thing, until that answers. */
     askingAt: number | null;
-    /** In which look. */
+    /** In which look the last was, and how many there were. */
     lastHint: number;
+    hints: number;
   };
 }
 
@@ -35,7 +36,7 @@ export function nameCase({ flow, dooms }: Case): Named {
   casesMade += 1;
   const key = `case-${casesMade}`;
   const pkid = pkidOf(flow.kind, key);
-  const client: Named['client'] = { answered: 0, askingAt: null, lastHint: -1 };
+  const client: Named['client'] = { answered: 0, askingAt: null, lastHint: -1, hints: 0 };
   const { meanwhile = null } = flow;
   const act = (at: Place) => askMeanwhile({ flow, key, client }, at);
   const fate = createFate({ dooms, meanwhile: meanwhile === null ? null : { point: meanwhile.point, act } });

@@ -11,6 +11,11 @@ export interface Doom {
   readonly time: number;
 }
 
+/** A gap that was passed, and the number of the process that passed it. */
+export interface Passed extends Doom {
+  readonly process: number;
+}
+
 /** One of the processes. */
 export interface Place {
   readonly number: number;
@@ -25,7 +30,7 @@ export interface Watched {
 
 export interface Fate {
   /** For each death, and for the life behind the last one, what was passed; the gap of the death included. */
-  readonly lives: readonly (readonly Doom[])[];
+  readonly lives: readonly (readonly Passed[])[];
   /** Resolves at the first death. */
   readonly died: Promise<void>;
   isDeadIn(process: number): boolean;
@@ -36,7 +41,7 @@ export interface Fate {
 }
 
 export function createFate({ dooms, meanwhile }: Watched): Fate {
-  const lives: Doom[][] = [[]];
+  const lives: Passed[][] = [[]];
   const deaths = new Map<number, PromiseWithResolvers<void>>();
   const dead = new Set<number>();
   const first = Promise.withResolvers<void>();
@@ -58,7 +63,7 @@ export function createFate({ dooms, meanwhile }: Watched): Fate {
       if (dead.has(number)) return false;
       const life = lives.at(-1) ?? [];
       const time = life.filter((passed) => passed.point === point).length + 1;
-      life.push({ point, time });
+      life.push({ point, time, process: number });
       const doom = dooms[lives.length - 1];
       if (doom?.point === point && doom.time === time) {
         lives.push([]);

@@ -69,6 +69,7 @@ export async function openGround(): Promise<Ground> {
     clerk,
     heard,
     async unheard(act) {
+      // A crowd of events about what is final already would take the machine from the cases that come.
       events.handTo(async () => undefined);
       await webhookEndpoints.disable(endpoint.endpointId);
       const done = await act();

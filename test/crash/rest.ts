@@ -15,6 +15,8 @@ const QUIET_MS = 500;
 const DEATH_WITHIN_MS = 3_000;
 /** How many are hinted in a look: where all wait for a provider that seems away, more would take all of the machine. */
 const HINTS_MAX = 20;
+/** As many looks at what never ends as pass its gaps. */
+const HINTS_OF_ENDLESS = 3;
 /**
  * Far more than a quiet machine needs for all of them: five minutes, but counted in looks, because a machine that
  * stands still does no work either.
@@ -24,7 +26,7 @@ const LOOKS_MAX = 1_500;
 const LAST_LOOKS_MAX = 300;
 /** A delivery is leased for half a minute; its receiver here answers at once, so nobody waits for that. */
 const DELIVERY_LEASE_MS = 2_000;
-/** Longer than a lease and than any rest that an event takes by itself. */
+/** Longer than a lease: what is under way is left alone. */
 const EVENT_PAUSE_MS = 2_000;
 
 /** Until every case is calm and has died as often as it should, or has had its time to. */
@@ -50,11 +52,12 @@ export async function rest(
     }
     const putOff = left.flatMap(({ one }) => {
       const standing = standings.get(one.pkid) ?? null;
-      const isWaiting = standing?.isPutOff === true && !(endsInProcess(one.flow) && isCalm(one, standing, open));
-      return isWaiting ? [one] : [];
+      const isLeft = endsInProcess(one.flow) && one.client.hints >= HINTS_OF_ENDLESS && isCalm(one, standing, open);
+      return standing?.isPutOff === true && !isLeft ? [one] : [];
     });
     for (const one of putOff.toSorted(byLastHint).slice(0, HINTS_MAX)) {
       one.client.lastHint = look;
+      one.client.hints += 1;
       await hint(clerk.app, one);
     }
     left = left.flatMap(({ one, calmSince }) => {
@@ -108,7 +111,7 @@ function byLastHint(one: Named, other: Named): number {
   return one.client.lastHint - other.client.lastHint;
 }
 
-/** Then a look would only disturb its calm. */
+/** Of what never ends, each further look would only disturb its calm. */
 function endsInProcess({ ends }: Flow): boolean {
   return ends.every(({ status }) => status === 'in_process');
 }
