@@ -26,15 +26,6 @@ const CONTENT_TYPES = { form: 'application/x-www-form-urlencoded', json: 'applic
  * query is text, so those values are changed in place to the types the schema asks for; JSON is taken as it is.
  */
 export function specChecker(file: URL, bodies: keyof typeof CONTENT_TYPES = 'form'): SpecChecker {
-  const options = {
-    strict: false,
-    allErrors: true,
-    validateFormats: false,
-    logger: false,
-    unicodeRegExp: false,
-  } as const;
-  const textual = new Ajv({ ...options, coerceTypes: 'array' });
-  const typed = new Ajv(options);
   const compiled = new Map<string, ValidateFunction>();
   let spec: Spec | null = null;
 
@@ -44,7 +35,7 @@ export function specChecker(file: URL, bodies: keyof typeof CONTENT_TYPES = 'for
     spec ??= JSON.parse(readFileSync(file, 'utf8'));
     if (!spec) throw new Error(`${file.pathname} is empty`);
     const isTyped = bodies === 'json' && name.startsWith('POST');
-    const validate = (isTyped ? typed : textual).compile(schemaOf(spec));
+    const validate = (isTyped ? typed() : textual()).compile(schemaOf(spec));
     compiled.set(name, validate);
     return validate;
   }
@@ -63,10 +54,30 @@ export function specChecker(file: URL, bodies: keyof typeof CONTENT_TYPES = 'for
   };
 }
 
+const SPEC_OPTIONS = {
+  strict: false,
+  allErrors: true,
+  validateFormats: false,
+  logger: false,
+  unicodeRegExp: false,
+} as const;
+// Each takes tens of milliseconds to make and every schema some more, which a start has no use for.
+const textual = once(() => new Ajv({ ...SPEC_OPTIONS, coerceTypes: 'array' }));
+const typed = once(() => new Ajv(SPEC_OPTIONS));
+const strict = once(() => new Ajv({ allErrors: true }));
+
+function once<Made>(make: () => Made): () => Made {
+  let made: { readonly it: Made } | null = null;
+  return () => {
+    made ??= { it: make() };
+    return made.it;
+  };
+}
+
 /** A checker for JSON bodies: nothing is converted. */
 export function jsonChecker(schema: AnySchema): (value: unknown) => Defect | null {
-  const validate = new Ajv({ allErrors: true }).compile(schema);
-  return (value) => check(validate, value);
+  const validate = once(() => strict().compile(schema));
+  return (value) => check(validate(), value);
 }
 
 function bodySchema({ paths, components }: Spec, path: string, contentType: string): AnySchema {
