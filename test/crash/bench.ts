@@ -8,7 +8,7 @@ import { runCases } from './cases.ts';
 import type { Flow } from './flows.ts';
 import { type Ground, openGround } from './ground.ts';
 import { judge } from './judge.ts';
-import { deathsOf, playedOf, secondDeathsOf, undied, unpassed, unreached } from './plan.ts';
+import { deathsOf, type Played, playedOf, secondDeathsOf, undied, unpassed, unreached } from './plan.ts';
 
 export interface Bench {
   /** Once the hooks have run. */
@@ -44,7 +44,6 @@ export function openBench({ flows, points }: { flows: readonly Flow[]; points: r
   /** Judged batch by batch: what is prepared for the next one is not to be heard of, neither by us nor by others. */
   async function run(cases: readonly Case[]): Promise<Run> {
     if (ground === null) throw new Error('The ground is not open. Ask inside of a test.');
-    process.stdout.write(`${cases.length} operations, ${cases[0]?.dooms.length ?? 0} deaths of each\n`);
     const outcomes: Outcome[] = [];
     const complaints: string[] = [];
     for (let first = 0; first < cases.length; first += CASES_AT_ONCE) {
@@ -55,17 +54,20 @@ export function openBench({ flows, points }: { flows: readonly Flow[]; points: r
     return { outcomes, complaints };
   }
 
+  function play({ played, note }: Played): Promise<Run> {
+    process.stdout.write(`${note}\n`);
+    return run(played);
+  }
+
   return {
     stage,
     unharmed: async () => [...whole.complaints, ...unpassed(stage().unharmed, points)],
     async killedOnce() {
-      killed = await run(deathsOf(stage().unharmed));
+      killed = await play(deathsOf(stage().unharmed));
       return [...killed.complaints, ...undied(killed.outcomes, points), ...unreached(killed.outcomes)];
     },
     async killedTwice() {
-      const { played, note } = playedOf(secondDeathsOf(killed.outcomes));
-      process.stdout.write(`${note}\n`);
-      const { outcomes, complaints } = await run(played);
+      const { outcomes, complaints } = await play(playedOf(secondDeathsOf(killed.outcomes)));
       return [...complaints, ...undied(outcomes, [])];
     },
   };
