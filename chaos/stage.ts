@@ -155,7 +155,8 @@ async function openMembers(at: {
   return members;
 }
 
-const TELL_MS = 3_000;
+/** Far more than it takes: on a busy machine a run must not break off because its own sandbox was slow to be told. */
+const TELL_MS = 15_000;
 
 function playedBy(cast: Cast, sandboxUrl: string): Pick<Stage, 'sandbox' | 'sandboxUrl' | 'setSandbox'> {
   let settings: SandboxSettings = { faults: { rates: {} }, webhooks: {} };
