@@ -8,7 +8,7 @@ import { runCases } from './cases.ts';
 import type { Flow } from './flows.ts';
 import { type Ground, openGround } from './ground.ts';
 import { judge } from './judge.ts';
-import { deathsOf, type Played, playedOf, secondDeathsOf, undied, unpassed, unreached } from './plan.ts';
+import { deathsOf, type Played, secondDeathsOf, undied, unpassed, unreached } from './plan.ts';
 
 export interface Bench {
   /** Once the hooks have run. */
@@ -67,7 +67,7 @@ export function openBench({ flows, points }: { flows: readonly Flow[]; points: r
       return [...killed.complaints, ...undied(killed.outcomes, points), ...unreached(killed.outcomes)];
     },
     async killedTwice() {
-      const { outcomes, complaints } = await play(playedOf(secondDeathsOf(killed.outcomes)));
+      const { outcomes, complaints } = await play(secondDeathsOf(killed.outcomes));
       return [...complaints, ...undied(outcomes, [])];
     },
   };

@@ -40,9 +40,8 @@ function pairsOf(...lives: Passed[][]): string[] {
     standing: null,
     isCalm: true,
   };
-  return secondDeathsOf([killed]).map(({ dooms }) =>
-    dooms.map(({ point }) => point.replace('payout: ', '')).join(', '),
-  );
+  const { played: pairs } = secondDeathsOf([killed]);
+  return pairs.map(({ dooms }) => dooms.map(({ point }) => point.replace('payout: ', '')).join(', '));
 }
 
 const SECOND = [passed('before claim commit'), passed('after claim commit'), passed('before send call')];

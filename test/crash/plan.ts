@@ -2,15 +2,13 @@
 // by the rules that are written here, and by no other.
 
 import { type CrashPoint, OPERATION_CRASH_POINTS } from '../../src/runtime/crash-point.ts';
-import { fraction, type Word } from '../../src/sandbox/behaviour.ts';
+import type { Word } from '../../src/sandbox/behaviour.ts';
 import type { Case, Outcome } from './case.ts';
 import type { Doom, Passed } from './fates.ts';
 import type { Flow } from './flows.ts';
 
 /** Of cases that die only where an event happens to come, or a call to be late, this share may be spared. */
 const SPARED_SHARE_MAX = 0.2;
-/** Of the pairs at providers with one stage, each time; which, depends on the names of flow and gaps alone. */
-const PLAYED_SHARE = 0.05;
 /** These speak by events, so that the gaps of events differ from those of a provider that behaves. */
 const TOLD_BY_EVENTS: readonly (Word | undefined)[] = ['pending', 'bounce'];
 
@@ -47,8 +45,8 @@ const OF_NO_WORD = /^webhook-out|: (?:(?:before|after) (?:row|confirm) commit|af
 const ASKS_FOR_MONEY = /(send|confirm) call$/;
 
 /** One for each gap that was passed behind the first death, but for pairs that are like another one. */
-export function secondDeathsOf(killedOnce: readonly Outcome[]): Case[] {
-  return killedOnce.flatMap(({ flow, dooms: [first], lives: [whole = [], life = []] }) =>
+export function secondDeathsOf(killedOnce: readonly Outcome[]): Played {
+  const played = killedOnce.flatMap(({ flow, dooms: [first], lives: [whole = [], life = []] }) =>
     first === undefined || hasTwin(first, whole)
       ? []
       : life
@@ -56,6 +54,7 @@ export function secondDeathsOf(killedOnce: readonly Outcome[]): Case[] {
           .map(({ point, time }) => ({ flow, dooms: [first, { point, time }] }))
           .filter((pair) => pair.dooms.every(({ time }) => time === 1) && !isLikeAnother(pair)),
   );
+  return { played, note: noteOf('Two deaths of a payout', { played, all: played }) };
 }
 
 /**
@@ -96,19 +95,6 @@ function isLikeAnother({ flow: { name, word }, dooms: [first, second] }: Case): 
 const BEFORE_ALL = /: before (?:row|claim|look) commit$/;
 const OF_NO_PROVIDER = /^webhook-out|^webhook-in: (?:(?:before|after) row commit|after enqueue|before job ack)$/;
 const BEFORE_CLAIM = /^payout: (?:(?:before|after) (?:row|confirm) commit|after enqueue|before claim commit)$/;
-
-/**
- * Each time all those of the provider with two stages, which knows more than the database at most gaps. Of the others a
- * share, or all: the whole suite has twenty minutes.
- */
-export function playedOf(pairs: readonly Case[]): Played {
-  const played = pairs.filter((pair) => IS_ALL || pair.flow.name.includes('demobank') || drawOf(pair) < PLAYED_SHARE);
-  return { played, note: noteOf('Two deaths of a payout', { played, all: pairs }) };
-}
-
-function drawOf({ flow, dooms }: Case): number {
-  return fraction([flow.name, ...dooms.map(({ point }) => point)]);
-}
 
 /** The gaps of one kind of work, such as `payout`. */
 export function pointsOf(...kinds: readonly string[]): CrashPoint[] {
