@@ -68,7 +68,7 @@ async function selectWallets(
 const SELECT = `SELECT wallet_id, currency, posted, held, seq, allow_negative,
     CASE WHEN kind IN ('seller', 'buyer') THEN (
       SELECT debt.wallet_id FROM wallet debt
-      WHERE debt.wallet_id = '@debt:' || wallet.owner_id || ':' || wallet.currency) END AS debt_id
+      WHERE debt.kind = 'debt' AND debt.owner_id = wallet.owner_id AND debt.currency = wallet.currency) END AS debt_id
   FROM wallet WHERE wallet_id = ANY`;
 const LOCK = `${SELECT}(ARRAY(
     SELECT unnest($1::text[])

@@ -12,6 +12,7 @@ const NAMES = [
   '0005-lean-transfers',
   '0006-lists',
   '0007-due-by-key',
+  '0008-debts-by-owner',
 ] as const;
 
 export const migrations = NAMES.map((name) => ({ name, class: migrationOf(name) }));

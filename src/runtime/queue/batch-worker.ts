@@ -5,7 +5,16 @@
 import { Job, UnrecoverableError } from 'bullmq';
 import type { Backend } from './backend.ts';
 import { plainError } from './error.ts';
-import { describe, type Exchange, type ExchangeOptions, type JobData, report, type TakenJob, takenJob } from './job.ts';
+import {
+  type DoneJob,
+  describe,
+  type Exchange,
+  type ExchangeOptions,
+  type JobData,
+  report,
+  type TakenJob,
+  takenJob,
+} from './job.ts';
 import {
   ABORT_GRACE_MS,
   type OpenWorkerOptions,
@@ -35,7 +44,7 @@ export async function startBatchWorker(
   /** Jobs that run, and those that are done and not ended yet. */
   const held = new Set<string>();
   const shutdown = new AbortController();
-  let done: string[] = [];
+  let done: DoneJob[] = [];
   let isExchangeDue = false;
   let isExchanging = false;
   let exchanging = Promise.resolve();
@@ -91,7 +100,7 @@ export async function startBatchWorker(
     } catch (error) {
       return fail(job.id, plainError(error, options.canRetry?.(error) ?? true));
     }
-    done.push(job.id);
+    done.push(job);
     exchangeSoon();
   }
 
@@ -118,12 +127,12 @@ export async function startBatchWorker(
         async (reason: unknown) => {
           tell(reason);
           // Given back, to be run again: whoever does finds final rows.
-          await Promise.all(ended.map((id) => fail(id, plainError(reason, options.canRetry?.(reason) ?? true))));
+          await Promise.all(ended.map(({ id }) => fail(id, plainError(reason, options.canRetry?.(reason) ?? true))));
           return NOTHING;
         },
       );
       for (const id of refused) tellNotEnded(id, 'its lock ran out');
-      for (const id of ended) release(id);
+      for (const { id } of ended) release(id);
       for (const job of taken) start(job);
       isFull = wanted > 0 && taken.length === wanted;
     }

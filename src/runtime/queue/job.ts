@@ -24,12 +24,15 @@ export interface TakenJob {
   readonly deferredFailure: string | null;
 }
 
+/** As it was when it was taken. */
+export type DoneJob = Pick<TakenJob, 'id' | 'attemptsMade'>;
+
 export interface ExchangeOptions {
   /** Who holds the jobs: of those done as well as of those taken. */
   readonly token: string;
   readonly lockMs: number;
-  /** Ids of jobs that are completed. */
-  readonly done: readonly string[];
+  /** Jobs that are completed. */
+  readonly done: readonly DoneJob[];
   /** So many more at most. */
   readonly wanted: number;
 }

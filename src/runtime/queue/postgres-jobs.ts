@@ -75,10 +75,11 @@ export async function exchangeJobs(
   pool: pg.Pool,
   { queue, token, lockMs, done, wanted }: ExchangeOptions & { readonly queue: string },
 ): Promise<Exchange> {
-  const { rows } = await pool.query<Row>(EXCHANGE, [queue, token, done, wanted, Date.now(), lockMs]);
+  const ids = done.map(({ id }) => id);
+  const { rows } = await pool.query<Row>(EXCHANGE, [queue, token, ids, wanted, Date.now(), lockMs]);
   const ended = new Set(rows.filter(({ name }) => name === null).map(({ id }) => id));
   return {
-    refused: done.filter((id) => !ended.has(id)),
+    refused: ids.filter((id) => !ended.has(id)),
     taken: rows.flatMap((row) => (row.name === null ? [] : [readTaken(row, row.name)])),
   };
 }

@@ -29,7 +29,8 @@ export async function exchangeJobs(
   const base = `${prefix}:${queue}:`;
   const keys = ['wait', 'active', 'meta', 'events', 'marker', 'completed', 'stalled'].map((name) => base + name);
   const { count, age } = KEPT_COMPLETED;
-  const answer = await exchangeScript(redis, keys, [base, token, lockMs, Date.now(), wanted, count, age, ...done]);
+  const ended = done.flatMap(({ id, attemptsMade }) => [id, attemptsMade + 1]);
+  const answer = await exchangeScript(redis, keys, [base, token, lockMs, Date.now(), wanted, count, age, ...ended]);
   const [refused, taken] = listOf(answer);
   return { refused: listOf(refused).map(textOf), taken: listOf(taken).map((fields) => readTaken(listOf(fields))) };
 }
