@@ -51,6 +51,33 @@ describe.each(SERVERS)('on %s', (_kind, start, read) => {
     expect(JSON.stringify(done)).toContain('payout-b');
   });
 
+  test('the attempts of a job that failed before are counted by a batch as BullMQ counts them', async () => {
+    const counted = async (way: 'one by one' | 'in batches') => {
+      const server = bullmq.server();
+      await server.flush();
+      const queues = await openQueues({ ...server.options, names: [NAME], log: silent });
+      bullmq.closeLater(() => queues.close());
+      const [board] = queues.board();
+      const work = {
+        lockDurationMs: LOCK_MS * 10,
+        concurrency: IDS.length,
+        async process({ id, attemptsMade }: { id: string; attemptsMade: number }) {
+          if (id === 'payout-b' && attemptsMade === 0) throw new Error('not yet');
+        },
+      };
+      const worker = way === 'in batches' ? await queues.workInBatches(NAME, work) : await queues.work(NAME, work);
+      await queues.add(NAME, IDS.map(jobOf));
+      await expect.poll(async () => (await board?.getJobCounts('completed'))?.completed, POLL).toBe(IDS.length);
+      const jobs = await Promise.all(IDS.map((id) => board?.getJob(id)));
+      await worker.close(1_000);
+      await queues.close();
+      return jobs.map((job) => ({ id: job?.id, made: job?.attemptsMade, started: job?.attemptsStarted }));
+    };
+    const expected = await counted('one by one');
+    expect(expected.map(({ made }) => made)).toEqual([1, 2, 1]);
+    expect(await counted('in batches')).toEqual(expected);
+  });
+
   test('of a paused queue a batch takes nothing, and all of it once it goes on', async () => {
     const queues = await bullmq.openHere();
     const board = queues.board().find(({ name }) => name === NAME);
