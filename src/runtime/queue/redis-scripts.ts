@@ -7,8 +7,8 @@ import type { Redis } from 'ioredis';
 type Values = readonly (string | number)[];
 export type Script = (redis: Redis, keys: readonly string[], values: Values) => Promise<unknown>;
 
-// A call costs more than what it does, so what can be done for all jobs together is; and numbers travel as text, because
-// Redis prints a number of Lua with seventeen digits.
+// A call costs more than what it does, so what can be done for all jobs together is; and numbers are text, because
+// Redis writes a number of Lua out with seventeen digits.
 
 /** BullMQ trims the stream of events to about this length, at whole blocks. */
 const READ_EVENTS_MAX = "local events_max = redis.call('HGET', meta, 'opts.maxLenEvents') or '10000'";
@@ -17,8 +17,8 @@ const APPEND = "'MAXLEN', '~', events_max, '*', 'event'";
 /** Adds jobs to those that wait, in order. One whose id is there already, done or not, stays as it is. */
 export const addScript = script(`
   local wait, meta, events, marker, counter = unpack(KEYS)
-  local UNPACKED_MAX = 1000
   local prefix, name, options, now = unpack(ARGV, 1, 4)
+  local UNPACKED_MAX = 1000 -- Lua's stack holds some thousands
   ${READ_EVENTS_MAX}
   local added = {}
   for i = 5, #ARGV, 2 do
@@ -43,8 +43,9 @@ export const addScript = script(`
 `);
 
 /**
- * Ends jobs, each named with the attempts that it has made, as completed and hands out others, locked for the same token: {those that it holds no more, fields of those
- * handed out}. A queue that is paused or has a limit of its own hands out nothing here; BullMQ's own command may.
+ * Ends jobs, each named with the attempts that it has made, as completed and hands out others, locked for the same
+ * token: {those that it holds no more, fields of those handed out}. A queue that is paused or has a limit of its own
+ * hands out nothing here; BullMQ's own command may.
  */
 export const exchangeScript = script(`
   local wait, active, meta, events, marker, completed, stalled = unpack(KEYS)
