@@ -11,7 +11,7 @@ import { createRoster } from './roster.ts';
 /** More than the gaps of one flow. */
 const STRIDE = 31;
 /** How many clients ask at once. */
-const LANES = 10;
+const LANES = 16;
 /** Fewer than a process has connections. */
 const PREPARED_AT_ONCE = 8;
 
