@@ -20,5 +20,5 @@ EXPOSE 3000
 # For processes that serve HTTP; switch it off for a worker.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "--max-semi-space-size=32", "src/main.ts"]
+ENTRYPOINT ["node", "--max-semi-space-size=32", "src/main.mjs"]
 CMD ["all"]

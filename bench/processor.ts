@@ -37,7 +37,7 @@ export async function startProcessor(options: ProcessorOptions): Promise<Process
   const { command, folder, env, nodeArguments = [] } = options;
   const logFile = join(folder, `${command}.log`);
   const log = openSync(logFile, 'a');
-  const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../src/main.mjs', import.meta.url));
   const child = spawn(process.execPath, [...usualNodeArguments(), ...nodeArguments, main, command], {
     env: { ...surroundings(), PORT: '0', LOG_FORMAT: 'json', LEASE_MS: String(LEASE_MS), ...env },
     stdio: ['ignore', 'pipe', log],

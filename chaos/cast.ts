@@ -126,7 +126,7 @@ export function castOf({ options, folder, logs, guard, key, ports, files }: Cast
   };
 }
 
-const MAIN = pathOf('../src/main.ts');
+const MAIN = pathOf('../src/main.mjs');
 
 function pathOf(relative: string): string {
   return fileURLToPath(new URL(relative, import.meta.url));

@@ -10,7 +10,7 @@ import { auditArguments, judgeAudit, type Outcome } from './dependency-audit.ts'
 type Step = { name: string; run: () => Promise<Outcome> };
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const writeOpenapi = 'node src/main.ts openapi > docs/openapi.json';
+const writeOpenapi = 'node src/main.mjs openapi > docs/openapi.json';
 const openapiFile = join(root, 'docs', 'openapi.json');
 // Two cores are what the build machines have; more steps at once would only wait for each other.
 const stepsAtOnce = 2;
@@ -54,9 +54,9 @@ async function tool(name: string, args: readonly string[]): Promise<Outcome> {
 /** The document in docs/ is what users read; it must be the one the program serves. */
 async function compareOpenapi(): Promise<Outcome> {
   const isCommitted = existsSync(openapiFile);
-  const { code, output, stdout } = await capture(process.execPath, [join(root, 'src', 'main.ts'), 'openapi']);
+  const { code, output, stdout } = await capture(process.execPath, [join(root, 'src', 'main.mjs'), 'openapi']);
   if (code !== 0) {
-    if (isCommitted) return { verdict: 'FAILED', said: `node src/main.ts openapi failed:\n${output}` };
+    if (isCommitted) return { verdict: 'FAILED', said: `node src/main.mjs openapi failed:\n${output}` };
     return { verdict: 'skipped', said: 'There is no docs/openapi.json and no "openapi" command yet.' };
   }
   if (!isCommitted) return { verdict: 'FAILED', said: `docs/openapi.json is missing. Write it: ${writeOpenapi}` };

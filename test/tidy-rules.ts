@@ -15,7 +15,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   'app.ts': ['domain', 'entities', 'providers', 'runtime', 'ledger', 'jobs', 'api', 'console'],
   sandbox: [],
   cli: ['domain', 'entities', 'providers', 'runtime', 'ledger', 'jobs', 'api', 'console', 'app.ts', 'sandbox'],
-  'main.ts': ['domain', 'entities', 'providers', 'runtime', 'ledger', 'jobs', 'api', 'console', 'app.ts', 'cli'],
+  'main.mjs': ['domain', 'entities', 'providers', 'runtime', 'ledger', 'jobs', 'api', 'console', 'app.ts', 'cli'],
 };
 
 const linesMax = 300;

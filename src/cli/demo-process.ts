@@ -41,7 +41,7 @@ export function startDemoProcess({ webhookHosts = [] }: { webhookHosts?: readonl
   const key = randomBytes(32).toString('base64url');
   const times = { ...DEMO_TIMES, WEBHOOK_ALLOW_HOSTS: webhookHosts.join(',') };
   const own = { ...times, PORT: '0', REMIT_DATA_DIR: folder, REMIT_BOOTSTRAP_KEY: key, LOG_LEVEL: 'error' };
-  const child = spawn(process.execPath, [fileURLToPath(new URL('../main.ts', import.meta.url)), 'all'], {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('../main.mjs', import.meta.url)), 'all'], {
     env: { ...environmentWithoutSettings(), ...own },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -80,7 +80,7 @@ export async function forkSandbox(
   const webhookUrl = events.href;
   // Next to a port that the system chose, the system may give the next one away at any moment.
   const port = config.sandboxPort ?? (config.port === 0 ? 0 : await nextFreePort(apiPort + 1));
-  const main = new URL('../main.ts', import.meta.url).pathname;
+  const main = new URL('../main.mjs', import.meta.url).pathname;
   // Its own comings and goings are the parent's to tell.
   const logLevel = config.logLevel === 'info' ? 'warn' : config.logLevel;
   const child = fork(main, ['sandbox', '--port', String(port), '--webhook-url', webhookUrl], {

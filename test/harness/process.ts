@@ -52,7 +52,7 @@ export interface Home {
 }
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
-const main = join(root, 'src/main.ts');
+const main = join(root, 'src/main.mjs');
 /** LEASE_MS is the grace after "not found" too, so an unknown payout is settled within seconds. */
 const SHORT_TIMES = { LEASE_MS: '3000', PROVIDER_TIMEOUT_MS: '1200', RECONCILE_MS: '300' };
 /** A first start makes a database; on a busy machine that may take a while. */

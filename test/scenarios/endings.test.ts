@@ -21,7 +21,7 @@ const WAYS: readonly { name: string; start(): Promise<Running>; end(running: Run
   { name: 'SIGTERM', start: () => home.start('all'), end: (one) => one.signal('SIGTERM'), tellsExit: true },
   {
     name: 'the death of the shell that started it',
-    start: () => home.launch('sh', ['-c', `'${process.execPath}' src/main.ts all & wait`]),
+    start: () => home.launch('sh', ['-c', `'${process.execPath}' src/main.mjs all & wait`]),
     end: (one) => one.signal('SIGKILL'),
     tellsExit: false,
   },

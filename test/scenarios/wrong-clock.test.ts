@@ -22,7 +22,7 @@ beforeAll(async () => {
   home = openHome();
   await home.start('all');
   story = tell(home);
-  const worker = ['--import', join(root, 'chaos/wrong-clock.ts'), join(root, 'src/main.ts'), 'worker'];
+  const worker = ['--import', join(root, 'chaos/wrong-clock.ts'), join(root, 'src/main.mjs'), 'worker'];
   const shifts = [HOUR_MS, -HOUR_MS].map((shiftMs) => ({ CLOCK_SHIFT_MS: String(shiftMs) }));
   workers = await Promise.all(shifts.map((env) => home.launch(process.execPath, worker, env)));
   await story.wallet('w', '1000000');
