@@ -146,7 +146,7 @@ function runningOf(child: ChildProcess): Running {
     children() {
       const below = pidsBelow(pid, readProcesses());
       const named = (pattern: RegExp) => below.find(({ command }) => pattern.test(command))?.pid ?? null;
-      return { sandbox: named(/main\.ts sandbox/), postgres: named(/bin\/postgres /) };
+      return { sandbox: named(/main\.mjs sandbox/), postgres: named(/bin\/postgres /) };
     },
   };
 }

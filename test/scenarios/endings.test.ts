@@ -46,10 +46,10 @@ test.each(WAYS)(
     await expectEverything();
     await addMore();
     const tree = pidsBelow(running.pid, readProcesses()).filter(({ command }) =>
-      /main\.ts|bin\/postgres /.test(command),
+      /main\.mjs|bin\/postgres /.test(command),
     );
     const pids = [running.pid, ...tree.map(({ pid }) => pid)];
-    expect(tree.filter(({ command }) => /main\.ts sandbox/.test(command))).toHaveLength(1);
+    expect(tree.filter(({ command }) => /main\.mjs sandbox/.test(command))).toHaveLength(1);
     const postgres = home.postgresPid();
     expect(pids).toContain(postgres);
 
