@@ -89,12 +89,11 @@ export const PREFILL_WRITES: readonly string[] = [
           'succeeded'
    FROM happened_checkout WHERE is_paid ORDER BY 1`,
   `INSERT INTO status_change (pkid, number, operation_kind, from_status, to_status, attempt, created_at)
-   SELECT pkid, number, kind, from_status, to_status, 1, at
-   FROM (SELECT pkid, 'transfer' AS kind, at FROM happened_transfer
-         UNION ALL SELECT pkid, 'payin', at FROM happened_checkout WHERE is_paid) done
+   SELECT pkid, number, 'payin', from_status, to_status, 1, at
+   FROM happened_checkout
    CROSS JOIN (VALUES (1, NULL, 'initialized'), (2, 'initialized', 'in_process'), (3, 'in_process', 'succeeded'))
      move (number, from_status, to_status)
-   WHERE NOT (kind = 'transfer' AND number = 2) ORDER BY pkid, number`,
+   WHERE is_paid ORDER BY pkid, number`,
   `INSERT INTO posting (posting_id, event, operation_kind, operation_pkid, semantic_key, created_at)
    SELECT DISTINCT ON (posting_id) posting_id, event, kind, pkid, key, at FROM happened_line ORDER BY posting_id`,
   // Each wallet goes on from where it stands: its counter, and its balance after every line.

@@ -108,12 +108,14 @@ function entriesOf(gaps: Strike['gaps']): (readonly [Gap, number])[] {
   return names.flatMap((name) => ((gaps[name] ?? 0) > 0 ? [[name, gaps[name] ?? 0] as const] : []));
 }
 
+/** A transfer is claimed by the commit that ends it. */
 const JOBS_LOST = `
   SELECT count(*)::int AS count FROM (
-    SELECT pkid, confirmed_at AS since FROM payout UNION ALL SELECT pkid, confirmed_at FROM payin
-    UNION ALL SELECT pkid, confirmed_at FROM refund UNION ALL SELECT pkid, created_at FROM transfer) o
-  JOIN LATERAL (SELECT min(created_at) AS created_at FROM status_change WHERE pkid = o.pkid AND number > 1) s ON true
-  WHERE s.created_at - o.since >= make_interval(secs => $1)`;
+    SELECT o.since, (SELECT min(created_at) FROM status_change WHERE pkid = o.pkid AND number > 1) AS claimed_at
+    FROM (SELECT pkid, confirmed_at AS since FROM payout UNION ALL SELECT pkid, confirmed_at FROM payin
+          UNION ALL SELECT pkid, confirmed_at FROM refund) o
+    UNION ALL SELECT created_at, final_at FROM transfer) claim
+  WHERE claimed_at - since >= make_interval(secs => $1)`;
 const UNANSWERED = 'SELECT pkid, intent_at AS at FROM provider_call WHERE answered_at IS NULL AND step <> $1';
 
 async function metGaps({ postgres }: Stage, { client, heard, book }: Evidence): Promise<Met> {

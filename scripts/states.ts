@@ -60,8 +60,9 @@ ${STATUSES.map((status) => `| \`${status}\` | ${STATE_WORDS[status]} |`).join('\
 ${moves.map(({ name }) => `| \`${name}\` | ${MOVE_WORDS[name]} |`).join('\n')}
 
 All other moves are refused by the code (\`move()\`) and reported by the audit (A10). Each move leaves a row in
-\`status_change\`, which can only be added to. A transfer passes \`in_process\` inside the one commit that ends it: of
-these two moves the second alone is written there, and the timeline shows both.
+\`status_change\`, which can only be added to. Of a transfer only that it failed is written there, because everything
+else follows from what stays as well: when it was taken in from its row, and its success, which passes \`in_process\`
+inside the one commit that ends it, from its posting. The timeline shows every move.
 
 ## Why an operation failed
 | \`failure.code\` | means |

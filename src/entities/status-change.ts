@@ -1,5 +1,5 @@
-// One move of an operation, kept for ever. A transfer passes in_process inside the commit that ends it: of these two
-// moves the second alone is kept.
+// One move of an operation, kept for ever. Of a transfer only that it failed is kept here: its row tells when it was
+// taken in, its posting that it succeeded. Earlier releases kept more of it, and what they kept stays.
 
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core';
 import type { OperationKind, Pkid } from '../domain/id.ts';

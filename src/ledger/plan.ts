@@ -171,7 +171,8 @@ function finalOperation(kind: OperationKind, row: OperationRow, finalAt: Date): 
 
 /**
  * One status change for each status that was passed; `move` refuses what the table of moves does not allow. A transfer
- * passes in_process inside the commit that ends it: of its two moves the last is written, and tells of both.
+ * passes in_process inside the commit that ends it, and its posting, which stays for ever, is the evidence of both
+ * moves. Only one that failed has no posting: its last move is written, and tells of the one before.
  */
 function statusChangesOf(step: {
   table: OperationKind;
@@ -179,7 +180,7 @@ function statusChangesOf(step: {
   after: OperationRow;
   now: Date;
   conclusion: { readonly path: readonly Status[]; readonly cause: string | null };
-}): StatusChange[] {
+}): readonly StatusChange[] {
   const { table, before, after, now, conclusion } = step;
   const end = conclusion.path.at(-1) ?? before.status;
   if (end !== after.status) throw new PaymentError('internal', { detail: `A ${table} ends as ${end}, not as told.` });
@@ -190,7 +191,8 @@ function statusChangesOf(step: {
     from = to;
     return change;
   });
-  return table === 'transfer' ? changes.slice(-1) : changes;
+  if (table !== 'transfer') return changes;
+  return after.status === 'failed' ? changes.slice(-1) : NONE;
 }
 
 /** The place in the chain follows from where it starts, so a second change of the same step meets the primary key. */

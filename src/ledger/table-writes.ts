@@ -26,13 +26,14 @@ export async function insertNew<Row extends object>(
 
 /**
  * Inserts new operations and the first line of their history in one statement; rows whose key exists are left out.
- * Returns the keys that were inserted.
+ * Returns the keys that were inserted. That a transfer was taken in is told by its row alone.
  */
 export async function insertOperations<Row extends object>(
   statements: Statements,
   table: Table<Row>,
   { kind, rows }: { kind: OperationKind; rows: readonly Row[] },
 ): Promise<ReadonlySet<string>> {
+  if (kind === 'transfer') return insertNew(statements, table, rows);
   const { rows: inserted } = await insert(statements, table, {
     rows,
     beginning: 'WITH fresh AS (',

@@ -14,9 +14,10 @@ import { DISARMED } from './disarmed-guards.ts';
 import { fillBooks } from './healthy-books.ts';
 import { ORDER_VIOLATIONS } from './planted-order-violations.ts';
 import { PAYMENT_VIOLATIONS } from './planted-payment-violations.ts';
+import { change, TRANSFER_VIOLATIONS } from './planted-transfer-violations.ts';
 import { VIOLATIONS } from './planted-violations.ts';
 
-const PLANTS = [...VIOLATIONS, ...PAYMENT_VIOLATIONS, ...ORDER_VIOLATIONS, ...DISARMED];
+const PLANTS = [...VIOLATIONS, ...TRANSFER_VIOLATIONS, ...PAYMENT_VIOLATIONS, ...ORDER_VIOLATIONS, ...DISARMED];
 
 let healthy: TestDatabase;
 
@@ -65,6 +66,24 @@ test('healthy books of some hundred operations give no violation', async () => {
   expect(checks.filter((check) => check.violations.length > 0)).toEqual([]);
   expect(ok).toBe(true);
   expect(checks.map((check) => check.id)).toEqual(AUDIT_CHECKS.map((check) => check.id));
+});
+
+test.each([
+  ['all', [1, 2, 3]],
+  ['all but what they passed inside their commit', [1, 3]],
+  ['that they were taken in, by a release before the one that ended them,', [1]],
+  ['how they ended, by a release before the one that took them in,', [3]],
+])('books in which transfers have written %s are as healthy', async (_, numbers) => {
+  const chains = ['transfer:0', 'transfer:9'].map((key) => {
+    const pkid = `(SELECT pkid FROM transfer WHERE semantic_key = '${key}')`;
+    const end = key === 'transfer:0' ? 'succeeded' : 'failed';
+    const whole = [change(pkid, 1, [null, 'initialized']), change(pkid, 2, ['initialized', 'in_process'])];
+    // The refused one has its end written by today's program.
+    const chain = end === 'failed' ? whole : [...whole, change(pkid, 3, ['in_process', end])];
+    return chain.filter((_, index) => numbers.includes(index + 1)).join('');
+  });
+  const { checks } = await onCopy(chains.join(''), auditOf);
+  expect(checks.filter((check) => check.violations.length > 0)).toEqual([]);
 });
 
 /** All of them wait for one database server, so that each takes as long as many of them together. */

@@ -214,8 +214,10 @@ export const VIOLATIONS: readonly Plant[] = [
   {
     violation: 'an operation skips a state',
     statements: `ALTER TABLE status_change DROP CONSTRAINT status_change_allowed;
+      DELETE FROM status_change WHERE number = 2
+        AND pkid = (SELECT pkid FROM payout WHERE semantic_key = 'stripe:ok:0');
       UPDATE status_change SET number = 2, from_status = 'initialized' WHERE number = 3
-        AND pkid = (SELECT pkid FROM transfer WHERE semantic_key = 'transfer:0');`,
+        AND pkid = (SELECT pkid FROM payout WHERE semantic_key = 'stripe:ok:0');`,
     check: 'A10',
     alsoNoticedBy: ['A13'],
   },
@@ -229,7 +231,7 @@ export const VIOLATIONS: readonly Plant[] = [
   {
     violation: 'a row has another status than its last change',
     statements: `DELETE FROM status_change WHERE number = 3
-      AND pkid = (SELECT pkid FROM transfer WHERE semantic_key = 'transfer:0')`,
+      AND pkid = (SELECT pkid FROM payout WHERE semantic_key = 'stripe:ok:0')`,
     check: 'A12',
     alsoNoticedBy: [],
   },

@@ -3,11 +3,13 @@
 
 import { z } from '@hono/zod-openapi';
 import type { Pkid } from '../../domain/id.ts';
-import { PostingEntity } from '../../entities/posting.ts';
+import type { Transfer } from '../../domain/transfer.ts';
+import { type Posting, PostingEntity } from '../../entities/posting.ts';
 import { type ProviderCall, ProviderCallEntity } from '../../entities/provider-call.ts';
 import { type ProviderEvent, ProviderEventEntity } from '../../entities/provider-event.ts';
 import { type ReviewAction, ReviewActionEntity } from '../../entities/review-action.ts';
 import { type StatusChange, StatusChangeEntity } from '../../entities/status-change.ts';
+import { TransferEntity } from '../../entities/transfer.ts';
 import type { Db } from '../../runtime/db.ts';
 import { status } from '../fields.ts';
 import { isoOrNull } from './operation.ts';
@@ -65,7 +67,8 @@ type Item = z.input<typeof itemView>;
 
 export async function readTimeline(db: Db, pkid: Pkid): Promise<z.input<typeof timelineView>> {
   const em = db.em();
-  const [changes, calls, events, postings, actions] = await Promise.all([
+  const [transfer, changes, calls, events, postings, actions] = await Promise.all([
+    em.fork().findOne(TransferEntity, { pkid }),
     em.fork().find(StatusChangeEntity, { pkid }, { orderBy: { number: 'asc' } }),
     em.fork().find(ProviderCallEntity, { pkid }, { orderBy: { number: 'asc' } }),
     em.fork().find(ProviderEventEntity, { pkid }, { orderBy: { receivedAt: 'asc' } }),
@@ -73,7 +76,7 @@ export async function readTimeline(db: Db, pkid: Pkid): Promise<z.input<typeof t
     em.fork().find(ReviewActionEntity, { pkid }, { orderBy: { createdAt: 'asc' } }),
   ]);
   const items = [
-    ...changes.flatMap(withWhatItPassed).map(presentChange),
+    ...(transfer === null ? changes : movesOf(transfer, { changes, postings })).map(presentChange),
     ...calls.map(presentCall),
     ...events.map(presentEvent),
     ...(await presentPostings(postings, db.sql)).map(presentPosting),
@@ -93,12 +96,25 @@ function rankOf(item: Item): number {
   return { provider_call: 2, provider_event: 3, review_action: 4, posting: 5 }[item.type];
 }
 
-/** A transfer passes in_process inside the commit that ends it; books of before wrote that move apart. */
-function withWhatItPassed(change: StatusChange, index: number, changes: readonly StatusChange[]): StatusChange[] {
-  const { operationKind, fromStatus } = change;
-  const isSkipped = fromStatus === 'in_process' && changes[index - 1]?.toStatus === 'initialized';
-  const isPassed = operationKind === 'transfer' && isSkipped;
-  return isPassed ? [{ ...change, fromStatus: 'initialized', toStatus: 'in_process' }, change] : [change];
+/**
+ * Of a transfer only its failure is written. When it was taken in stands in its row, when it succeeded in its posting,
+ * and it passes in_process inside the commit that ends it. Books of earlier releases have some or all of it written.
+ */
+function movesOf(
+  { pkid, createdAt }: Pick<Transfer, 'pkid' | 'createdAt'>,
+  { changes, postings }: { changes: readonly StatusChange[]; postings: readonly Posting[] },
+): StatusChange[] {
+  const written = new Map(changes.map((change) => [change.number, change]));
+  const head = { pkid, operationKind: 'transfer', attempt: 0 } as const;
+  const requested = { fromStatus: null, toStatus: 'initialized', cause: 'requested' } as const;
+  const succeeded = { fromStatus: 'in_process', toStatus: 'succeeded', cause: null } as const;
+  const passed = { fromStatus: 'initialized', toStatus: 'in_process' } as const;
+  const first = written.get(1) ?? { ...head, number: 1, ...requested, createdAt };
+  // What repaid a debt before the money moved is no settle posting.
+  const settle = postings.find(({ event }) => event === 'transfer');
+  const last = written.get(3) ?? (settle && { ...head, number: 3, ...succeeded, createdAt: settle.createdAt });
+  const claim = written.get(2) ?? (last && { ...last, number: 2, ...passed });
+  return [first, claim, last].filter((change) => change !== undefined);
 }
 
 function presentChange(change: StatusChange): Item {

@@ -112,28 +112,32 @@ export const OPERATION_CHECKS: readonly AuditCheck[] = [
   {
     id: 'A11',
     title: 'Status changes form a chain from the first',
-    // What a transfer passes in the commit that ends it is not written apart.
+    // What a transfer passes before it ends is not written apart.
     query: sql`
       SELECT pkid, number, operation_kind AS kind, from_status, previous_status
       FROM (SELECT pkid, number, operation_kind, from_status,
                    CASE WHEN lag(number) OVER by_number = number - 1
                         THEN lag(to_status) OVER by_number
-                        WHEN operation_kind = 'transfer' AND number = 3 AND lag(number) OVER by_number = 1
+                        WHEN operation_kind = 'transfer' AND number = 3
+                             AND coalesce(lag(number) OVER by_number, 1) = 1
                         THEN 'in_process' END AS previous_status
             FROM status_change WINDOW by_number AS (PARTITION BY pkid ORDER BY number)) c
       WHERE number < 1 OR from_status IS DISTINCT FROM previous_status`,
   },
   {
     id: 'A12',
-    title: "An operation's status is that of its last status change",
-    // The order is that of the primary key, backwards, so that nothing has to be sorted.
+    title: "An operation's status is that of its last status change; only a transfer needs none, until it fails",
+    // The order is that of the primary key, backwards, so that nothing has to be sorted. What has succeeded without
+    // telling of it here has its posting, and what has not has none: that is A7.
     query: sql`
       SELECT coalesce(o.pkid, c.pkid) AS pkid, coalesce(o.kind, c.operation_kind) AS kind, o.semantic_key, o.status,
              c.to_status AS last_status_change
       FROM ${operation} o
       FULL JOIN (SELECT DISTINCT ON (pkid) pkid, operation_kind, to_status FROM status_change
                  ORDER BY pkid DESC, number DESC) c ON c.pkid = o.pkid AND c.operation_kind = o.kind
-      WHERE o.status IS DISTINCT FROM c.to_status`,
+      WHERE o.status IS DISTINCT FROM c.to_status
+        AND (o.kind = 'transfer' AND o.status IN ('initialized', 'succeeded')
+             AND coalesce(c.to_status, 'initialized') = 'initialized') IS NOT TRUE`,
   },
   {
     id: 'P5',
