@@ -52,7 +52,7 @@ export function postingIdOf(pkid: Pkid, step: string): PostingId {
  * in, so that ids of one time lie side by side in an index: one drawn from all of them would change another page of a
  * large index each time. The rest is that of the pkid, which is drawn from all ids already.
  */
-export function timedPostingIdOf(pkid: Pkid, takenInAt: Date): PostingId {
+export function timedPostingIdOf(pkid: Pkid | PostingId, takenInAt: Date): PostingId {
   return uuidV8(takenInAt, pkid) as PostingId;
 }
 

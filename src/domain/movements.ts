@@ -154,7 +154,12 @@ function postAndRepay(working: Working, movement: Extract<Movement, { type: 'pos
   return result;
 }
 
-/** A seller who owes pays back first, from what is available. `step` names the occasion: each repays once. */
+/** `step` names the occasion: each repays once. */
+export function repaymentIdOf(pkid: Pkid, step: string): PostingId {
+  return postingIdOf(pkid, `repay:${step}`);
+}
+
+/** A seller who owes pays back first, from what is available. */
 function repayDebt(working: Working, walletId: string, subject: Subject, step: string): void {
   const debtId = working.debts.get(walletId);
   const wallet = working.wallets.get(walletId);
@@ -166,7 +171,7 @@ function repayDebt(working: Working, walletId: string, subject: Subject, step: s
   const { kind, pkid, semanticKey } = subject;
   post(working, {
     posting: {
-      postingId: postingIdOf(pkid, `repay:${step}`),
+      postingId: repaymentIdOf(pkid, step),
       event: 'debt.netted',
       kind,
       pkid,

@@ -1,9 +1,9 @@
 // A transfer: money from one person's wallet to another's. It has no outside effect, so one commit takes it from
 // initialized through in_process to its final state.
 
-import type { Pkid } from './id.ts';
+import { type Pkid, type PostingId, postingIdOf, timedPostingIdOf } from './id.ts';
 import type { Currency, Money } from './money.ts';
-import type { MovementResult } from './movements.ts';
+import { type MovementResult, repaymentIdOf } from './movements.ts';
 import type { FailureCode, Status } from './state-machine.ts';
 
 export interface Transfer {
@@ -37,6 +37,20 @@ export type MovingTransfer = Pick<
 
 export function moneyOfTransfer(transfer: MovingTransfer): Money {
   return { amountMinor: transfer.amountMinor, currency: transfer.currency };
+}
+
+/**
+ * Every id that a posting of a transfer may have: they are found by these, not by the transfer. Its payer may first
+ * repay a debt; then the money moves, under an id that earlier releases made in two other ways.
+ */
+export function postingIdsOfTransfer({ pkid, createdAt }: Pick<Transfer, 'pkid' | 'createdAt'>): PostingId[] {
+  const settle = postingIdOf(pkid, 'settle');
+  return [
+    repaymentIdOf(pkid, 'before'),
+    timedPostingIdOf(pkid, createdAt),
+    timedPostingIdOf(settle, createdAt),
+    settle,
+  ];
 }
 
 /** As its row is since it ended. */

@@ -4,7 +4,8 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readTimeline } from '../../src/api/views/timeline.ts';
 import { debtWalletId } from '../../src/domain/chart.ts';
-import type { Pkid } from '../../src/domain/id.ts';
+import { type Pkid, pkidOf } from '../../src/domain/id.ts';
+import { postingIdsOfTransfer } from '../../src/domain/transfer.ts';
 import { adjust, type Ledger, openLedger, openWallets, requestTransfer, transfer, USD } from '../harness/ledger.ts';
 
 let ledger: Ledger;
@@ -96,6 +97,29 @@ test.each([
     WHERE pkid = ${pkid}::uuid AND number = ANY(${numbers}::int[])`.execute(ledger.db.sql);
   expect(JSON.stringify(await readTimeline(ledger.db, pkid))).toBe(before);
 });
+
+test.each([1, 2, 3])(
+  'the posting of a transfer is found under the id number %s that releases gave it',
+  async (index) => {
+    const row = { pkid: pkidOf('transfer', `released-${index}`), createdAt: new Date('2026-11-01T12:00:00.123Z') };
+    const at = row.createdAt.toISOString();
+    await sql`
+    INSERT INTO transfer (pkid, semantic_key, status, from_wallet, to_wallet, amount, currency, fingerprint, created_at,
+                          updated_at, final_at)
+    VALUES (${row.pkid}, ${`released-${index}`}, 'succeeded', 'ann', 'bob', 1, 'USD', '', ${at}, ${at}, ${at})`.execute(
+      ledger.db.sql,
+    );
+    await sql`
+    INSERT INTO posting (posting_id, event, operation_kind, operation_pkid, semantic_key, created_at)
+    VALUES (${postingIdsOfTransfer(row)[index]}, 'transfer', 'transfer', ${row.pkid}, 'released', ${at})`.execute(
+      ledger.db.sql,
+    );
+    const { data } = await readTimeline(ledger.db, row.pkid);
+    expect(data.map((item) => (item.type === 'status_change' ? item.to : item.type))).toEqual(WHOLE);
+  },
+);
+
+const WHOLE = ['initialized', 'in_process', 'posting', 'succeeded'];
 
 function timesOf(row: Awaited<ReturnType<typeof transfer>>): { pkid: Pkid; at: string; finalAt: string } {
   if (row?.finalAt == null) throw new Error('The transfer has not ended.');

@@ -157,10 +157,11 @@ function openDesk({ app, remit }: Pick<Shop, 'app' | 'remit'>) {
       return rows.map(({ reason }) => reason);
     },
 
-    /** How many postings of an operation tell of this event. */
+    /** How many postings of an operation that is no transfer tell of this event. */
     async postings(pkid: Pkid, event: string): Promise<number> {
       const { rows } = await sql<{ count: string }>`
-        SELECT count(*) FROM posting WHERE operation_pkid = ${pkid}::uuid AND event = ${event}`.execute(app.db.sql);
+        SELECT count(*) FROM posting
+        WHERE operation_pkid = ${pkid}::uuid AND operation_kind <> 'transfer' AND event = ${event}`.execute(app.db.sql);
       return Number(rows[0]?.count);
     },
 

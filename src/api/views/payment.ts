@@ -98,7 +98,7 @@ async function readPostings(pkids: readonly Pkid[], client: Sql): Promise<Readon
     SELECT p.operation_pkid AS pkid, p.posting_id, p.event, p.created_at,
            sum(e.amount) FILTER (WHERE e.amount > 0) AS amount
     FROM posting p JOIN entry e ON e.posting_id = p.posting_id
-    WHERE p.operation_pkid = ANY(${[...pkids]}::uuid[])
+    WHERE p.operation_pkid = ANY(${[...pkids]}::uuid[]) AND p.operation_kind <> 'transfer'
       AND (p.reverses IS NOT NULL OR (p.operation_kind = 'refund' AND p.event = 'unapplied.opened'))
     GROUP BY p.operation_pkid, p.posting_id, p.event, p.created_at
     ORDER BY p.created_at, p.posting_id`.execute(client);

@@ -3,7 +3,7 @@
 
 import { z } from '@hono/zod-openapi';
 import type { Pkid } from '../../domain/id.ts';
-import type { Transfer } from '../../domain/transfer.ts';
+import { postingIdsOfTransfer, type Transfer } from '../../domain/transfer.ts';
 import { type Posting, PostingEntity } from '../../entities/posting.ts';
 import { type ProviderCall, ProviderCallEntity } from '../../entities/provider-call.ts';
 import { type ProviderEvent, ProviderEventEntity } from '../../entities/provider-event.ts';
@@ -67,12 +67,11 @@ type Item = z.input<typeof itemView>;
 
 export async function readTimeline(db: Db, pkid: Pkid): Promise<z.input<typeof timelineView>> {
   const em = db.em();
-  const [transfer, changes, calls, events, postings, actions] = await Promise.all([
-    em.fork().findOne(TransferEntity, { pkid }),
+  const [{ transfer, postings }, changes, calls, events, actions] = await Promise.all([
+    findPostings(db, pkid),
     em.fork().find(StatusChangeEntity, { pkid }, { orderBy: { number: 'asc' } }),
     em.fork().find(ProviderCallEntity, { pkid }, { orderBy: { number: 'asc' } }),
     em.fork().find(ProviderEventEntity, { pkid }, { orderBy: { receivedAt: 'asc' } }),
-    em.fork().find(PostingEntity, { operationPkid: pkid }, { orderBy: { createdAt: 'asc' } }),
     em.fork().find(ReviewActionEntity, { pkid }, { orderBy: { createdAt: 'asc' } }),
   ]);
   const items = [
@@ -83,6 +82,18 @@ export async function readTimeline(db: Db, pkid: Pkid): Promise<z.input<typeof t
     ...actions.map(presentAction),
   ];
   return { data: items.sort(inOrder) };
+}
+
+/** No index finds a transfer's postings by its pkid, and for other kinds only who leaves transfers out can use one. */
+async function findPostings(db: Db, pkid: Pkid) {
+  const em = db.em();
+  const transfer = await em.findOne(TransferEntity, { pkid });
+  const ofOperation =
+    transfer === null
+      ? { operationPkid: pkid, operationKind: { $ne: 'transfer' as const } }
+      : { postingId: { $in: postingIdsOfTransfer(transfer) } };
+  const postings = await em.find(PostingEntity, ofOperation, { orderBy: { createdAt: 'asc', postingId: 'asc' } });
+  return { transfer, postings };
 }
 
 /** What one commit wrote has one time; then the order is that of its life: claim, call, posting, final state. */

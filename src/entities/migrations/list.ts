@@ -13,6 +13,7 @@ const NAMES = [
   '0006-lists',
   '0007-due-by-key',
   '0008-debts-by-owner',
+  '0009-postings-of-few',
 ] as const;
 
 export const migrations = NAMES.map((name) => ({ name, class: migrationOf(name) }));

@@ -100,7 +100,8 @@ export const POSTING_CHECKS: readonly AuditCheck[] = [
       )
       SELECT pkid, event,
              CASE WHEN count(posted) > 0 THEN (
-               SELECT min(p.semantic_key) FROM posting p WHERE p.operation_pkid = line.pkid AND p.event = line.event
+               SELECT min(p.semantic_key) FROM posting p
+               WHERE p.operation_pkid = line.pkid AND p.operation_kind <> 'transfer' AND p.event = line.event
              ) END AS semantic_key,
              wallet_id, sum(expected) AS expected, sum(posted) AS posted
       FROM (SELECT pkid, event, wallet_id, amount AS expected, NULL::bigint AS posted FROM expected
