@@ -35,12 +35,24 @@ const WAITING_FOR_SECOND_MIN = 64;
 /** But for a commit that takes longer, such as one that waits for another process's locks, nobody waits. */
 const SECOND_AFTER_MS = 20;
 
-export function createGroupCommit<Item extends GroupItem>(options: {
+/** How a commit stands to the others of this process. */
+export interface Turn<Item, Outlook> {
+  /** Left out before, and so to be waited for. */
+  readonly isPatient: (item: Item) => boolean;
+  /** What the commit before it will leave, on which it is planned; null: it meets none. */
+  readonly behind: Outlook | null;
+  /** Tells what it will leave itself, as soon as it has all its locks; null: that is not so any more. */
+  foresee(outlook: Outlook | null): void;
+}
+/** Where another process wants the same wallets, what was foreseen mostly is not what is found. */
+const FORESEE_PAUSE_MS = 1_000;
+
+export function createGroupCommit<Item extends GroupItem, Outlook = never>(options: {
   /**
    * Commits the items in one transaction and answers each caller, or throws and has answered none. What would have had
    * to wait for another process's locks it may leave out and return, unless that is patient.
    */
-  commit: (items: readonly Item[], isPatient: (item: Item) => boolean) => Promise<readonly Item[]>;
+  commit: (items: readonly Item[], turn: Turn<Item, Outlook>) => Promise<readonly Item[]>;
   onBatch: (batch: { size: number; durationMs: number }) => void;
   log: Logger;
   /** From so many waiting items on, a second commit begins beside the first. */
@@ -48,10 +60,11 @@ export function createGroupCommit<Item extends GroupItem>(options: {
 }): GroupCommit<Item> {
   const { commit, onBatch, log, secondFrom = WAITING_FOR_SECOND_MIN } = options;
   let waiting: Item[] = [];
-  const inFlight = new Set<Batch<Item>>();
-  const late = new Set<Batch<Item>>();
+  const inFlight = new Set<Commit<Item, Outlook>>();
+  const late = new Set<Commit<Item, Outlook>>();
   /** Left out once: the next time it waits, or others would go ahead of it for ever. */
   const patient = new WeakSet<Item>();
+  let foreseeAgainAt = 0;
   let isPumpQueued = false;
   let idleListeners: (() => void)[] = [];
 
@@ -67,23 +80,48 @@ export function createGroupCommit<Item extends GroupItem>(options: {
   }
 
   function pump(): void {
-    while (waiting.length > 0 && mayBegin()) {
-      const { batch, rest } = takeBatch(waiting.slice(0, LOOKED_AT_MAX), inFlight);
-      if (batch.items.length === 0) return;
-      waiting = [...rest, ...waiting.slice(LOOKED_AT_MAX)];
-      inFlight.add(batch);
-      const timer = setTimeout(() => {
-        late.add(batch);
-        pump();
-      }, SECOND_AFTER_MS);
-      void run(batch.items).finally(() => {
-        clearTimeout(timer);
-        late.delete(batch);
-        inFlight.delete(batch);
-        pump();
-        if (inFlight.size === 0 && waiting.length === 0) for (const listener of idleListeners.splice(0)) listener();
-      });
+    while (waiting.length > 0) {
+      const batch = (mayBegin() ? takeBeside() : null) ?? takeBehind();
+      if (batch === null) return;
+      begin(batch);
     }
+  }
+
+  function begin(batch: Commit<Item, Outlook>): void {
+    inFlight.add(batch);
+    const timer = setTimeout(() => {
+      late.add(batch);
+      pump();
+    }, SECOND_AFTER_MS);
+    void run(batch).finally(() => {
+      clearTimeout(timer);
+      late.delete(batch);
+      inFlight.delete(batch);
+      pump();
+      if (inFlight.size === 0 && waiting.length === 0) for (const listener of idleListeners.splice(0)) listener();
+    });
+  }
+
+  /** Null: none of those that wait fits beside the others. */
+  function takeBeside(): Commit<Item, Outlook> | null {
+    const { batch, rest } = takeBatch(waiting.slice(0, LOOKED_AT_MAX), [...inFlight]);
+    if (batch.items.length === 0) return null;
+    waiting = [...rest, ...waiting.slice(LOOKED_AT_MAX)];
+    return { ...batch, behind: null, outlook: null };
+  }
+
+  /** Where all want wallets that one commit holds, the next is planned on what that will leave, and ends behind it. */
+  function takeBehind(): Commit<Item, Outlook> | null {
+    const [ahead] = inFlight;
+    if (ahead === undefined || inFlight.size > 1 || ahead.outlook === null) return null;
+    if (waiting.length < secondFrom || performance.now() < foreseeAgainAt) return null;
+    // What is only inserted wants no wallet.
+    const steps = waiting.slice(0, LOOKED_AT_MAX).filter((item) => !item.isIntake);
+    const { batch, rest } = takeBatch(steps, [{ pkids: ahead.pkids, walletIds: NO_WALLETS }]);
+    if (batch.items.length === 0) return null;
+    const others = waiting.filter((item, place) => place >= LOOKED_AT_MAX || item.isIntake);
+    waiting = [...rest, ...others];
+    return { ...batch, behind: ahead.outlook, outlook: null };
   }
 
   function mayBegin(): boolean {
@@ -91,17 +129,33 @@ export function createGroupCommit<Item extends GroupItem>(options: {
     return inFlight.size < COMMITS_IN_FLIGHT_MAX && (waiting.length >= secondFrom || late.size === inFlight.size);
   }
 
-  async function run(items: readonly Item[]): Promise<void> {
+  async function run(batch: Alone<Item, Outlook>): Promise<void> {
+    const { items, behind } = batch;
     const startedAt = performance.now();
     let leftOut: readonly Item[];
     try {
-      leftOut = await commit(items, (item) => patient.has(item));
+      leftOut = await commit(items, {
+        isPatient: (item) => patient.has(item),
+        behind,
+        foresee(outlook) {
+          batch.outlook = outlook;
+          if (outlook !== null) pump();
+        },
+      });
     } catch (error) {
-      return divide(items, error);
+      batch.outlook = null;
+      return behind === null ? divide(items, error) : takeBack(items, error);
     }
     for (const item of leftOut) patient.add(item);
     waiting = [...leftOut, ...waiting];
     onBatch({ size: items.length - leftOut.length, durationMs: performance.now() - startedAt });
+  }
+
+  /** What they were planned on did not come true, or may not have: nothing is known of themselves. */
+  function takeBack(items: readonly Item[], error: unknown): void {
+    log.debug({ err: error, batch: items.length }, 'a batch did not find what the one before was to leave');
+    foreseeAgainAt = performance.now() + FORESEE_PAUSE_MS;
+    waiting = [...items, ...waiting];
   }
 
   async function divide(items: readonly Item[], error: unknown): Promise<void> {
@@ -113,8 +167,8 @@ export function createGroupCommit<Item extends GroupItem>(options: {
     }
     log.warn({ err: error, batch: items.length }, 'a batch was refused and is halved');
     const middle = Math.ceil(items.length / 2);
-    await run(items.slice(0, middle));
-    await run(items.slice(middle));
+    await run({ items: items.slice(0, middle), behind: null, outlook: null });
+    await run({ items: items.slice(middle), behind: null, outlook: null });
   }
 
   return {
@@ -137,10 +191,20 @@ interface Batch<Item> extends Locked {
   readonly items: readonly Item[];
 }
 
+interface Alone<Item, Outlook> {
+  readonly items: readonly Item[];
+  readonly behind: Outlook | null;
+  outlook: Outlook | null;
+}
+
+type Commit<Item, Outlook> = Batch<Item> & Alone<Item, Outlook>;
+
+const NO_WALLETS: ReadonlySet<string> = new Set();
+
 /** The oldest items that fit together, and that do not meet what the other commit has locked. */
 function takeBatch<Item extends GroupItem>(
   waiting: readonly Item[],
-  inFlight: ReadonlySet<Batch<Item>>,
+  commits: readonly Locked[],
 ): { batch: Batch<Item>; rest: Item[] } {
   const items: Item[] = [];
   const rest: Item[] = [];
@@ -148,12 +212,11 @@ function takeBatch<Item extends GroupItem>(
   const stepped = new Set<string>();
   const walletIds = new Set<string>();
   const batch = { items, pkids, walletIds };
-  const inCommits = [...inFlight];
   // Beside a commit that holds their platform wallet nobody fits, and whoever comes has all of them looked at again.
-  if (waiting.every((item) => meetsAny(item, inCommits))) return { batch, rest: [...waiting] };
+  if (waiting.every((item) => meetsAny(item, commits))) return { batch, rest: [...waiting] };
   // What an older item waits for, younger ones leave alone: an item of two busy wallets would never find both free.
   const reserved = { pkids: new Set<string>(), walletIds: new Set<string>() };
-  const others = [...inCommits, reserved];
+  const others = [...commits, reserved];
   for (const item of waiting) {
     if (items.length >= BATCH_MAX) {
       rest.push(item);

@@ -15,15 +15,16 @@ import type { LastStatements } from '../runtime/batch-pool.ts';
 import type { Db } from '../runtime/db.ts';
 import { type Statements, statementsOf } from '../runtime/statements.ts';
 import { createDatabaseClock, type DatabaseClock } from './database-clock.ts';
-import { createGroupCommit } from './group-commit.ts';
+import { createGroupCommit, type Turn } from './group-commit.ts';
 import { type Taken, takeIntakes } from './intake.ts';
 import { type Item, stepItem } from './item.ts';
 import { type IsPatient, lanesOf, lockAndRead, sight, sorted } from './locks.ts';
+import { afterwards, endOfCommit, foreseenOf, joined, NOTHING_FORESEEN, type Outlook } from './outlook.ts';
 import { type Concluded, type FinalOperation, planBookings, planOrders, planSteps } from './plan.ts';
 import { readClock, readHolds } from './reads.ts';
 import type { Booked, Booking, Intake, Step } from './step.ts';
-import { createPlatformWallets, updateWallets } from './wallets.ts';
-import { type Tables, tablesOf, writeAll } from './writes.ts';
+import { createPlatformWallets, type Foreseen, lockAsForeseen } from './wallets.ts';
+import { type Tables, tablesOf, writeAll, writeBalances } from './writes.ts';
 
 export interface Journal {
   /** Inserts a new operation; `row` makes it from the database's time. A known key is compared, never overwritten. */
@@ -57,8 +58,8 @@ export function createJournal(options: {
   const finalListeners: ((final: FinalOperation) => void)[] = [];
   const deliveryListeners: ((deliveryIds: readonly string[]) => void)[] = [];
 
-  async function commit(items: readonly Item[], isPatient: IsPatient): Promise<readonly Item[]> {
-    const committed = await commitAll(items, isPatient).catch((error: unknown) => {
+  async function commit(items: readonly Item[], turn: Turn<Item, Outlook>): Promise<readonly Item[]> {
+    const committed = await commitAll(items, turn).catch((error: unknown) => {
       // A restored database may lack platform wallets that we remember.
       platformWallets.forget();
       throw error;
@@ -70,10 +71,25 @@ export function createJournal(options: {
     return committed.leftOut;
   }
 
-  async function commitAll(items: readonly Item[], isPatient: IsPatient): Promise<Committed> {
+  async function commitAll(items: readonly Item[], turn: Turn<Item, Outlook>): Promise<Committed> {
     await platformWallets.ensure(items.flatMap((item) => item.walletIds));
     const ownTimes = new Set<number>();
-    return db.batch((statements) => commitBatch(statements, { tables, items, isPatient, ownTimes, clock }));
+    const { behind } = turn;
+    let end = endOfCommit();
+    try {
+      const committed = await db.batch((statements) => {
+        // A run that is made again has failed before, and whoever was planned on it with it.
+        turn.foresee(null);
+        end.fail();
+        end = endOfCommit();
+        const foresee = (foreseen: Foreseen) => turn.foresee({ ...foreseen, ended: end.ended });
+        return commitBatch(statements, { tables, items, isPatient: turn.isPatient, behind, foresee, ownTimes, clock });
+      });
+      end.succeed();
+      return committed;
+    } finally {
+      end.fail();
+    }
   }
 
   /** What is committed stays committed: a listener's own error may not make the batch run again. */
@@ -85,7 +101,7 @@ export function createJournal(options: {
     }
   }
 
-  const group = createGroupCommit<Item>({ commit, onBatch, log });
+  const group = createGroupCommit<Item, Outlook>({ commit, onBatch, log });
   const submit = <Result>(item: (settle: PromiseWithResolvers<Result>) => Item): Promise<Result> => {
     const settle = Promise.withResolvers<Result>();
     group.submit(item(settle));
@@ -122,6 +138,8 @@ interface BatchOptions {
   readonly tables: Tables;
   readonly items: readonly Item[];
   readonly isPatient: IsPatient;
+  readonly behind: Outlook | null;
+  readonly foresee: (foreseen: Foreseen) => void;
   /** The times that earlier runs of this transaction gave to its new rows. */
   readonly ownTimes: Set<number>;
   readonly clock: DatabaseClock;
@@ -129,7 +147,7 @@ interface BatchOptions {
 
 async function commitBatch(
   statements: Statements,
-  { tables, items, isPatient, ownTimes, clock }: BatchOptions,
+  { tables, items, isPatient, behind, foresee, ownTimes, clock }: BatchOptions,
 ): Promise<LastStatements<Committed>> {
   // First of all, and before any lock: a new row may have to wait for another process that inserts the same.
   const taken = await take(statements, { tables, items, ownTimes, clock });
@@ -138,8 +156,11 @@ async function commitBatch(
   if (acting.length === 0)
     return { underway: taken.inserting, result: { taken, deliveries: [], finals: [], deliveryIds: [], leftOut: [] } };
 
-  const read = await lockAndRead(statements, { tables, lanes: wanted, isPatient, inserting: taken.inserting });
-  const { wallets, now } = read;
+  const foreseen = behind === null ? NOTHING_FORESEEN : foreseenOf(acting, behind);
+  const { inserting } = taken;
+  const read = await lockAndRead(statements, { tables, lanes: wanted, isPatient, foreseen, inserting });
+  const { now } = read;
+  const wallets = behind === null ? read.wallets : joined(read.wallets, foreseen);
   clock.observe(now);
   const see = sight(read.orders, read.seen);
   const { going, leftOut } = sorted(acting, wallets);
@@ -157,6 +178,7 @@ async function commitBatch(
   const movements = plans.flatMap((plan) => plan.movements);
   const holds = await readHolds(statements, movements);
   const applied = apply({ wallets: wallets.balances, holds, debts: wallets.debts }, movements);
+  foresee({ balances: applied.wallets, debts: wallets.debts });
   const concluded: Concluded[] = [];
   let next = 0;
   for (const plan of plans) {
@@ -172,8 +194,14 @@ async function commitBatch(
     now,
     endpoints: read.endpoints,
   });
+  if (behind !== null) await afterwards(behind, underway);
+  const comparing = lockAsForeseen(statements, foreseen);
   return {
-    underway: [...underway, updateWallets(statements, { before: wallets.balances, after: applied.wallets })],
+    underway: [
+      ...underway,
+      comparing,
+      ...writeBalances(statements, { tables, applied, before: wallets.balances, now }),
+    ],
     result: {
       taken,
       deliveries: concluded.map((one) => one.deliver),
@@ -186,7 +214,7 @@ async function commitBatch(
 
 async function take(
   statements: Statements,
-  { tables, items, ownTimes, clock }: Omit<BatchOptions, 'isPatient'>,
+  { tables, items, ownTimes, clock }: Pick<BatchOptions, 'tables' | 'items' | 'ownTimes' | 'clock'>,
 ): Promise<Taken> {
   const payins = items.filter((item) => item.lane === 'new payin');
   const payouts = items.filter((item) => item.lane === 'new payout');

@@ -11,7 +11,7 @@ import { readClockAndSubscriptions } from './outgoing.ts';
 import type { See } from './plan.ts';
 import { lockOperations, readClock, readRows, readUnapplied } from './reads.ts';
 import type { Reads, Seen } from './step.ts';
-import { type LockedWallets, lockWallets } from './wallets.ts';
+import { type Foreseen, type LockedWallets, lockWallets } from './wallets.ts';
 import type { Tables } from './writes.ts';
 
 /** What has been left out before, and so is waited for. */
@@ -34,9 +34,16 @@ export function lanesOf(items: readonly Item[]) {
 /** Everything is locked in one order, in every process: operations, orders, wallets. */
 export async function lockAndRead(
   statements: Statements,
-  options: { tables: Tables; lanes: Lanes; isPatient: IsPatient; inserting: readonly Promise<unknown>[] },
+  options: {
+    tables: Tables;
+    lanes: Lanes;
+    isPatient: IsPatient;
+    /** Wallets of the commit before this one: it still holds them. */
+    foreseen: Foreseen;
+    inserting: readonly Promise<unknown>[];
+  },
 ) {
-  const { tables, lanes, isPatient, inserting } = options;
+  const { tables, lanes, isPatient, foreseen, inserting } = options;
   const acting = Object.values(lanes).flat();
   const [payins, payouts, refunds, transfers, orders, wallets, subscriptions, adjustments, treasuries, seen] =
     await Promise.all([
@@ -45,7 +52,7 @@ export async function lockAndRead(
       lockOperations(statements, tables.refund, pkidsOf(lanes.refund)),
       lockOperations<MovingTransfer>(statements, tables.lockedTransfer, pkidsOf(lanes.transfer)),
       lockOperations(statements, tables.order, orderPkidsOf(lanes)),
-      lockWallets(statements, walletsOf(acting, isPatient)),
+      lockWallets(statements, walletsOf(acting, { isPatient, foreseen })),
       readClockAndSubscriptions(statements),
       // When the locks are held: two equal requests at once meet at the wallets, and the second sees the first.
       readRows(statements, tables.adjustment, pkidsOf(lanes.adjustment)),
@@ -83,9 +90,13 @@ function noSuchWallet(walletId: string): Error {
 }
 
 /** What every commit of a kind wants, and what has been left out before, is waited for. */
-function walletsOf(acting: readonly Item[], isPatient: IsPatient): { must: string[]; may: string[] } {
-  const must = new Set(acting.flatMap((item) => (isPatient(item) ? item.walletIds : [])));
-  const all = new Set(acting.flatMap((item) => item.walletIds));
+function walletsOf(
+  acting: readonly Item[],
+  { isPatient, foreseen }: { isPatient: IsPatient; foreseen: Foreseen },
+): { must: string[]; may: string[] } {
+  const open = (item: Item) => item.walletIds.filter((walletId) => !foreseen.balances.has(walletId));
+  const must = new Set(acting.flatMap((item) => (isPatient(item) ? open(item) : [])));
+  const all = new Set(acting.flatMap(open));
   for (const walletId of all) if (isPlatformWalletId(walletId)) must.add(walletId);
   return { must: [...must], may: [...all].filter((walletId) => !must.has(walletId)) };
 }

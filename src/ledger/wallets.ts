@@ -10,11 +10,15 @@ import type { Statements } from '../runtime/statements.ts';
 import { arrayLiteral } from './array-literal.ts';
 import { everyRow } from './table-writes.ts';
 
-export interface LockedWallets {
-  /** What another commit has locked is not among them, where it was not to be waited for. */
+export interface Foreseen {
   readonly balances: ReadonlyMap<string, Balance>;
   /** Of each seller's wallet among them the debt's, where there is one: it is locked too, to be paid back first. */
   readonly debts: ReadonlyMap<string, string>;
+}
+
+export interface LockedWallets extends Foreseen {
+  /** What another commit has locked is not among them, where it was not to be waited for. */
+  readonly balances: ReadonlyMap<string, Balance>;
   /** Those that must be had and do not exist. */
   readonly missing: ReadonlySet<string>;
   /** Debts were locked after everything that was asked for together with this; a clock read before them is too old. */
@@ -77,6 +81,44 @@ const LOCK = `${SELECT}(ARRAY(
   ORDER BY wallet_id LIKE '@%', wallet_id FOR NO KEY UPDATE OF wallet`;
 /** Few owe anything, so debts are looked for when these are known. */
 const FREE = `${SELECT}($1::text[]) FOR NO KEY UPDATE OF wallet SKIP LOCKED`;
+
+/**
+ * Locks wallets that the commit before this one has just let go, without waiting: who waits holds nothing that others
+ * wait for. Refused by the database when one of them, or whose debt it pays back first, is not as it was to be left.
+ */
+export async function lockAsForeseen(statements: Statements, { balances, debts }: Foreseen): Promise<void> {
+  const foreseen = [...balances.values()];
+  if (foreseen.length === 0) return;
+  await statements.run(AS_FORESEEN, [
+    arrayLiteral(
+      'text',
+      foreseen.map(({ walletId }) => walletId),
+    ),
+    arrayLiteral(
+      'bigint',
+      foreseen.map(({ postedMinor }) => postedMinor),
+    ),
+    arrayLiteral(
+      'bigint',
+      foreseen.map(({ heldMinor }) => heldMinor),
+    ),
+    arrayLiteral(
+      'bigint',
+      foreseen.map(({ seq }) => seq),
+    ),
+    arrayLiteral(
+      'text',
+      foreseen.map(({ walletId }) => debts.get(walletId) ?? null),
+    ),
+    foreseen.length,
+  ]);
+}
+
+const AS_FORESEEN = `WITH freed AS (${FREE})
+  SELECT refuse_lost_update(count(*), $6::integer)
+  FROM freed JOIN unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])
+    AS u (wallet_id, posted, held, seq, debt_id) USING (wallet_id, posted, held, seq)
+  WHERE freed.debt_id IS NOT DISTINCT FROM u.debt_id`;
 
 /** Writes the balances that changed. */
 export async function updateWallets(

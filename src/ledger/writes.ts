@@ -1,7 +1,7 @@
 // The writing half of a batch: one statement a table, rows in primary key order.
 
 import type { Dispute } from '../domain/dispute.ts';
-import type { Applied, Hold } from '../domain/movements.ts';
+import type { Applied, Book, Hold } from '../domain/movements.ts';
 import type { Order } from '../domain/order.ts';
 import type { OutgoingEvent } from '../domain/outgoing.ts';
 import type { Payin } from '../domain/payin.ts';
@@ -37,6 +37,7 @@ import { insertOutgoing, outgoingTablesOf, planOutgoing, type Subscription } fro
 import type { CallAnswer } from './step.ts';
 import { narrowed, steadied, type Table, tableOf } from './table.ts';
 import { everyRow, insertAll, insertOnce, updateAll, upsertAll } from './table-writes.ts';
+import { updateWallets } from './wallets.ts';
 
 export interface RowsByTable {
   readonly payin: Payin;
@@ -111,7 +112,7 @@ export interface Writing {
   readonly deliveryIds: readonly string[];
 }
 
-/** Resolves when all statements are on their way. */
+/** All but entries and balances. Resolves when the statements are on their way. */
 export async function writeAll(
   statements: Statements,
   options: {
@@ -130,7 +131,7 @@ export async function writeAll(
   // It may have to read first, and from then on nothing is waited for.
   const { outgoing, deliveryIds } = await planOutgoing(statements, { events: all('events').flat(), now, endpoints });
   const underway = [
-    ...writePostings(statements, { tables, applied, now }),
+    insertPostings(statements, { tables, applied, now }),
     ...writeHolds(statements, { before: holds, after: applied.holds, now }),
     ...writeRows(statements, { tables, writes }),
     insertAll(statements, tables.statusChange, all('statusChanges').flat()),
@@ -143,19 +144,28 @@ export async function writeAll(
   return { underway, deliveryIds };
 }
 
-function writePostings(
+function insertPostings(
   statements: Statements,
   { tables, applied, now }: { tables: Tables; applied: Applied; now: Date },
-): Promise<void>[] {
+): Promise<void> {
   const postings = applied.postings.map(({ kind, pkid, ...head }) => ({
     ...head,
     operationKind: kind,
     operationPkid: pkid,
     createdAt: now,
   }));
+  return insertAll(statements, tables.posting, postings);
+}
+
+/** Behind everything else, because they need the locks of the wallets. */
+export function writeBalances(
+  statements: Statements,
+  options: { tables: Tables; applied: Applied; before: Book['wallets']; now: Date },
+): Promise<void>[] {
+  const { tables, applied, before, now } = options;
   // All entries of a posting go in one statement: its trigger checks that they sum to zero.
   const entries = applied.entries.map((entry) => ({ ...entry, createdAt: now }));
-  return [insertAll(statements, tables.posting, postings), insertAll(statements, tables.entry, entries)];
+  return [insertAll(statements, tables.entry, entries), updateWallets(statements, { before, after: applied.wallets })];
 }
 
 function writeRows(
