@@ -80,15 +80,15 @@ export function createJournal(options: {
       const committed = await db.batch((statements) => {
         // A run that is made again has failed before, and whoever was planned on it with it.
         turn.foresee(null);
-        end.fail();
+        end.tell(false);
         end = endOfCommit();
         const foresee = (foreseen: Foreseen) => turn.foresee({ ...foreseen, ended: end.ended });
         return commitBatch(statements, { tables, items, isPatient: turn.isPatient, behind, foresee, ownTimes, clock });
       });
-      end.succeed();
+      end.tell(true);
       return committed;
     } finally {
-      end.fail();
+      end.tell(false);
     }
   }
 

@@ -40,10 +40,13 @@ export async function afterwards({ ended }: Outlook, underway: readonly Promise<
   await ended;
 }
 
-/** How a commit ends, for the one behind it. */
-export function endOfCommit(): { ended: Promise<void>; succeed: () => void; fail: () => void } {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+/** How a commit ends, for the one behind it; what is told first counts. */
+export function endOfCommit(): { ended: Promise<void>; tell: (isCommitted: boolean) => void } {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const ended = promise.then((isCommitted) => {
+    if (!isCommitted) throw new Error('The commit before this one has failed.');
+  });
   // Mostly nobody is behind it.
-  promise.catch(() => undefined);
-  return { ended: promise, succeed: resolve, fail: () => reject(new Error('The commit before this one has failed.')) };
+  ended.catch(() => undefined);
+  return { ended, tell: resolve };
 }
