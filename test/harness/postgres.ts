@@ -35,7 +35,8 @@ export function createEmptyDatabase(): Promise<TestDatabase> {
 async function cloneOf(original: string): Promise<TestDatabase> {
   const server = inject('postgresUrl');
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  await runSql(server, `CREATE DATABASE ${name} TEMPLATE ${original}`);
+  // Copied as files: by way of the log, page by page, it takes a third longer.
+  await runSql(server, `CREATE DATABASE ${name} TEMPLATE ${original} STRATEGY file_copy`);
   return {
     url: onDatabase({ url: server, name }),
     drop: () => dropDatabase(server, name),
