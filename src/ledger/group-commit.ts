@@ -1,5 +1,6 @@
 // Many callers, one commit. Callers that arrive while commits are under way share the next one: no added latency when
-// idle. A batch that the database refuses is halved until the guilty item is alone.
+// idle. Where all of them want what one commit holds, the next is planned on what that will leave. A batch that the
+// database refuses is halved until the guilty item is alone.
 
 import type { Logger } from 'pino';
 import { PaymentError } from '../domain/errors.ts';
@@ -44,8 +45,13 @@ export interface Turn<Item, Outlook> {
   /** Tells what it will leave itself, as soon as it has all its locks; null: that is not so any more. */
   foresee(outlook: Outlook | null): void;
 }
-/** Where another process wants the same wallets, what was foreseen mostly is not what is found. */
+
+/**
+ * Where another process wants the same wallets, what was foreseen mostly is not what is found, and a whole commit was
+ * for nothing: a second without, and twice as long each time, up to half a minute, costs next to nothing.
+ */
 const FORESEE_PAUSE_MS = 1_000;
+const FORESEE_PAUSE_MAX_MS = 30_000;
 
 export function createGroupCommit<Item extends GroupItem, Outlook = never>(options: {
   /**
@@ -57,14 +63,16 @@ export function createGroupCommit<Item extends GroupItem, Outlook = never>(optio
   log: Logger;
   /** From so many waiting items on, a second commit begins beside the first. */
   secondFrom?: number;
+  foreseePauseMs?: number;
 }): GroupCommit<Item> {
-  const { commit, onBatch, log, secondFrom = WAITING_FOR_SECOND_MIN } = options;
+  const { commit, onBatch, log, secondFrom = WAITING_FOR_SECOND_MIN, foreseePauseMs = FORESEE_PAUSE_MS } = options;
   let waiting: Item[] = [];
   const inFlight = new Set<Commit<Item, Outlook>>();
   const late = new Set<Commit<Item, Outlook>>();
   /** Left out once: the next time it waits, or others would go ahead of it for ever. */
   const patient = new WeakSet<Item>();
   let foreseeAgainAt = 0;
+  let pauseMs = foreseePauseMs;
   let isPumpQueued = false;
   let idleListeners: (() => void)[] = [];
 
@@ -129,7 +137,7 @@ export function createGroupCommit<Item extends GroupItem, Outlook = never>(optio
     return inFlight.size < COMMITS_IN_FLIGHT_MAX && (waiting.length >= secondFrom || late.size === inFlight.size);
   }
 
-  async function run(batch: Alone<Item, Outlook>): Promise<void> {
+  async function run(batch: Run<Item, Outlook>): Promise<void> {
     const { items, behind } = batch;
     const startedAt = performance.now();
     let leftOut: readonly Item[];
@@ -144,8 +152,9 @@ export function createGroupCommit<Item extends GroupItem, Outlook = never>(optio
       });
     } catch (error) {
       batch.outlook = null;
-      return behind === null ? divide(items, error) : takeBack(items, error);
+      return behind === null || isAway(error) ? divide(items, error) : takeBack(items, error);
     }
+    if (behind !== null) pauseMs = foreseePauseMs;
     for (const item of leftOut) patient.add(item);
     waiting = [...leftOut, ...waiting];
     onBatch({ size: items.length - leftOut.length, durationMs: performance.now() - startedAt });
@@ -154,14 +163,14 @@ export function createGroupCommit<Item extends GroupItem, Outlook = never>(optio
   /** What they were planned on did not come true, or may not have: nothing is known of themselves. */
   function takeBack(items: readonly Item[], error: unknown): void {
     log.debug({ err: error, batch: items.length }, 'a batch did not find what the one before was to leave');
-    foreseeAgainAt = performance.now() + FORESEE_PAUSE_MS;
+    foreseeAgainAt = performance.now() + pauseMs;
+    pauseMs = Math.min(2 * pauseMs, FORESEE_PAUSE_MAX_MS);
     waiting = [...items, ...waiting];
   }
 
   async function divide(items: readonly Item[], error: unknown): Promise<void> {
-    const isAway = error instanceof PaymentError && error.kind === 'unavailable';
-    if (isAway || items.length === 1) {
-      if (!isAway) log.error({ err: error, pkid: items[0]?.pkid, batch: 1 }, 'the database refused an item');
+    if (isAway(error) || items.length === 1) {
+      if (!isAway(error)) log.error({ err: error, pkid: items[0]?.pkid, batch: 1 }, 'the database refused an item');
       for (const item of items) item.reject(error);
       return;
     }
@@ -182,6 +191,10 @@ export function createGroupCommit<Item extends GroupItem, Outlook = never>(optio
   };
 }
 
+function isAway(error: unknown): boolean {
+  return error instanceof PaymentError && error.kind === 'unavailable';
+}
+
 interface Locked {
   readonly pkids: ReadonlySet<string>;
   readonly walletIds: ReadonlySet<string>;
@@ -191,13 +204,13 @@ interface Batch<Item> extends Locked {
   readonly items: readonly Item[];
 }
 
-interface Alone<Item, Outlook> {
+interface Run<Item, Outlook> {
   readonly items: readonly Item[];
   readonly behind: Outlook | null;
   outlook: Outlook | null;
 }
 
-type Commit<Item, Outlook> = Batch<Item> & Alone<Item, Outlook>;
+type Commit<Item, Outlook> = Batch<Item> & Run<Item, Outlook>;
 
 const NO_WALLETS: ReadonlySet<string> = new Set();
 

@@ -1,5 +1,6 @@
 // The only writer of money. One transaction takes a whole batch: insert new rows, lock operations, lock wallets,
-// let every step decide, apply the movements, write. About a dozen statements whatever the size of the batch.
+// let every step decide, apply the movements, write. About a dozen statements whatever the size of the batch. One that
+// follows another takes the wallets that this holds as it will leave them, and locks and compares them at its end.
 
 import type { Logger } from 'pino';
 import type { Pkid } from '../domain/id.ts';
@@ -20,7 +21,7 @@ import { type Taken, takeIntakes } from './intake.ts';
 import { type Item, stepItem } from './item.ts';
 import { type IsPatient, lanesOf, lockAndRead, sight, sorted } from './locks.ts';
 import { afterwards, endOfCommit, foreseenOf, joined, NOTHING_FORESEEN, type Outlook } from './outlook.ts';
-import { type Concluded, type FinalOperation, planBookings, planOrders, planSteps } from './plan.ts';
+import { concludeAll, type FinalOperation, planBookings, planOrders, planSteps } from './plan.ts';
 import { readClock, readHolds } from './reads.ts';
 import type { Booked, Booking, Intake, Step } from './step.ts';
 import { createPlatformWallets, type Foreseen, lockAsForeseen } from './wallets.ts';
@@ -74,22 +75,20 @@ export function createJournal(options: {
   async function commitAll(items: readonly Item[], turn: Turn<Item, Outlook>): Promise<Committed> {
     await platformWallets.ensure(items.flatMap((item) => item.walletIds));
     const ownTimes = new Set<number>();
-    const { behind } = turn;
+    const { isPatient, behind } = turn;
     let end = endOfCommit();
-    try {
-      const committed = await db.batch((statements) => {
-        // A run that is made again has failed before, and whoever was planned on it with it.
+    const foresee = (foreseen: Foreseen) => turn.foresee({ ...foreseen, ended: end.ended });
+    const options = { tables, items, isPatient, behind, foresee, ownTimes, clock };
+    const committed = await db.batch((statements) => commitBatch(statements, options), {
+      // Whoever was planned on it has failed with it, also where it is tried again.
+      onFailed() {
         turn.foresee(null);
-        end.tell(false);
+        end.say(false);
         end = endOfCommit();
-        const foresee = (foreseen: Foreseen) => turn.foresee({ ...foreseen, ended: end.ended });
-        return commitBatch(statements, { tables, items, isPatient: turn.isPatient, behind, foresee, ownTimes, clock });
-      });
-      end.tell(true);
-      return committed;
-    } finally {
-      end.tell(false);
-    }
+      },
+    });
+    end.say(true);
+    return committed;
   }
 
   /** What is committed stays committed: a listener's own error may not make the batch run again. */
@@ -163,10 +162,10 @@ async function commitBatch(
   const wallets = behind === null ? read.wallets : joined(read.wallets, foreseen);
   clock.observe(now);
   const see = sight(read.orders, read.seen);
-  const { going, leftOut } = sorted(acting, wallets);
+  const { going, leftOut, refused } = sorted(acting, wallets);
   const lanes = going.length === acting.length ? wanted : lanesOf(going);
-
   const plans = [
+    ...refused,
     ...planSteps(lanes.payin, { table: 'payin', rows: read.payins, now, see }),
     ...planSteps(lanes.payout, { table: 'payout', rows: read.payouts, now, see }),
     ...planSteps(lanes.refund, { table: 'refund', rows: read.refunds, now, see }),
@@ -178,13 +177,8 @@ async function commitBatch(
   const movements = plans.flatMap((plan) => plan.movements);
   const holds = await readHolds(statements, movements);
   const applied = apply({ wallets: wallets.balances, holds, debts: wallets.debts }, movements);
+  const concluded = concludeAll(plans, applied.results);
   foresee({ balances: applied.wallets, debts: wallets.debts });
-  const concluded: Concluded[] = [];
-  let next = 0;
-  for (const plan of plans) {
-    concluded.push(plan.conclude(applied.results.slice(next, next + plan.movements.length)));
-    next += plan.movements.length;
-  }
   const writes = concluded.map((one) => one.writes);
   const { underway, deliveryIds } = await writeAll(statements, {
     tables,

@@ -8,7 +8,7 @@ import type { MovingTransfer } from '../domain/transfer.ts';
 import type { Statements } from '../runtime/statements.ts';
 import type { Item } from './item.ts';
 import { readClockAndSubscriptions } from './outgoing.ts';
-import type { See } from './plan.ts';
+import { type Plan, refusal, type See } from './plan.ts';
 import { lockOperations, readClock, readRows, readUnapplied } from './reads.ts';
 import type { Reads, Seen } from './step.ts';
 import { type Foreseen, type LockedWallets, lockWallets } from './wallets.ts';
@@ -31,7 +31,11 @@ export function lanesOf(items: readonly Item[]) {
   };
 }
 
-/** Everything is locked in one order, in every process: operations, orders, wallets. */
+/**
+ * Everything is locked in one order, in every process: operations, orders, wallets. Foreseen wallets are still held by
+ * the commit before this one; what is read here is newer than what that one read, and no other commit may come between
+ * them, or the comparison finds another number of the last entry.
+ */
 export async function lockAndRead(
   statements: Statements,
   options: {
@@ -66,20 +70,21 @@ export async function lockAndRead(
   return { payins, payouts, refunds, transfers, orders, wallets, now, endpoints, adjustments, treasuries, seen };
 }
 
-/** What goes on, and what is left for the next commit because others hold its wallets; the rest is refused. */
+/** What goes on, what is left for the next commit because others hold its wallets, and what is refused. */
 export function sorted(
   acting: readonly Item[],
   { balances, missing }: LockedWallets,
-): { going: Item[]; leftOut: Item[] } {
+): { going: Item[]; leftOut: Item[]; refused: Plan[] } {
   const going: Item[] = [];
   const leftOut: Item[] = [];
+  const refused: Plan[] = [];
   for (const item of acting) {
     const lacking = missing.size === 0 ? undefined : item.walletIds.find((walletId) => missing.has(walletId));
-    if (lacking !== undefined) item.reject(noSuchWallet(lacking));
+    if (lacking !== undefined) refused.push(refusal(item, noSuchWallet(lacking)));
     else if (item.walletIds.every((walletId) => balances.has(walletId))) going.push(item);
     else leftOut.push(item);
   }
-  return { going, leftOut };
+  return { going, leftOut, refused };
 }
 
 function noSuchWallet(walletId: string): Error {

@@ -2,6 +2,7 @@
 // commit would wait for the one before to be on the disk before it reads a balance; so it is planned on the balances
 // that the one before has written, and locks and compares them when that has ended.
 
+import type { Balance } from '../domain/movements.ts';
 import type { Item } from './item.ts';
 import type { Foreseen, LockedWallets } from './wallets.ts';
 
@@ -14,7 +15,7 @@ export const NOTHING_FORESEEN: Foreseen = { balances: new Map(), debts: new Map(
 
 /** The wallets that these items want of those that the commit before them holds, each with its debt. */
 export function foreseenOf(items: readonly Item[], { balances, debts }: Outlook): Foreseen {
-  const wanted = { balances: new Map(NOTHING_FORESEEN.balances), debts: new Map(NOTHING_FORESEEN.debts) };
+  const wanted = { balances: new Map<string, Balance>(), debts: new Map<string, string>() };
   for (const walletId of items.flatMap((item) => item.walletIds)) {
     const debtId = debts.get(walletId);
     for (const id of debtId === undefined ? [walletId] : [walletId, debtId]) {
@@ -40,13 +41,13 @@ export async function afterwards({ ended }: Outlook, underway: readonly Promise<
   await ended;
 }
 
-/** How a commit ends, for the one behind it; what is told first counts. */
-export function endOfCommit(): { ended: Promise<void>; tell: (isCommitted: boolean) => void } {
+/** How a commit ends, for the one behind it; what is said first counts. */
+export function endOfCommit(): { ended: Promise<void>; say: (isCommitted: boolean) => void } {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const ended = promise.then((isCommitted) => {
     if (!isCommitted) throw new Error('The commit before this one has failed.');
   });
   // Mostly nobody is behind it.
   ended.catch(() => undefined);
-  return { ended, tell: resolve };
+  return { ended, say: resolve };
 }

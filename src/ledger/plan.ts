@@ -7,6 +7,7 @@ import type { Movement, MovementResult } from '../domain/movements.ts';
 import type { Order } from '../domain/order.ts';
 import { type FailureCode, isFinal, move, type Status } from '../domain/state-machine.ts';
 import type { StatusChange } from '../entities/status-change.ts';
+import type { GroupItem } from './group-commit.ts';
 import type { BookingItem, StepItem } from './item.ts';
 import type { Conclusion, NewRefund, Seen } from './step.ts';
 import { NO_WRITES, type RowsByTable, type Writes } from './writes.ts';
@@ -58,10 +59,25 @@ export function planSteps<Name extends OperationKind>(
         conclude: (results) => concludeStep({ table, row, now, conclusion: conclude(results) }),
       });
     } catch (error) {
-      item.reject(error);
+      plans.push(refusal(item, error));
     }
   }
   return plans;
+}
+
+/** Told with all the others, after the commit: the batch may be run again, and then this item may decide otherwise. */
+export function refusal(item: Pick<GroupItem, 'reject'>, error: unknown): Plan {
+  return { movements: [], conclude: () => ({ writes: NO_WRITES, deliver: () => item.reject(error), finals: NONE }) };
+}
+
+/** In the order of the movements, which is that of the plans. */
+export function concludeAll(plans: readonly Plan[], results: readonly MovementResult[]): Concluded[] {
+  let next = 0;
+  return plans.map(({ movements, conclude }) => {
+    const own = results.slice(next, next + movements.length);
+    next += movements.length;
+    return conclude(own);
+  });
 }
 
 /** Steps on an order, which has no states of its own: what changes is told with the orders. */
@@ -89,8 +105,7 @@ export function planOrders(
         },
       ];
     } catch (error) {
-      item.reject(error);
-      return [];
+      return [refusal(item, error)];
     }
   });
 }

@@ -69,10 +69,10 @@ async function selectWallets(
   return (await statements.run<RawWallet>(text, [arrayLiteral('text', walletIds)])).rows;
 }
 
-const SELECT = `SELECT wallet_id, currency, posted, held, seq, allow_negative,
-    CASE WHEN kind IN ('seller', 'buyer') THEN (
+const DEBT_ID = `CASE WHEN wallet.kind IN ('seller', 'buyer') THEN (
       SELECT debt.wallet_id FROM wallet debt
-      WHERE debt.kind = 'debt' AND debt.owner_id = wallet.owner_id AND debt.currency = wallet.currency) END AS debt_id
+      WHERE debt.kind = 'debt' AND debt.owner_id = wallet.owner_id AND debt.currency = wallet.currency) END`;
+const SELECT = `SELECT wallet_id, currency, posted, held, seq, allow_negative, ${DEBT_ID} AS debt_id
   FROM wallet WHERE wallet_id = ANY`;
 const LOCK = `${SELECT}(ARRAY(
     SELECT unnest($1::text[])
@@ -89,36 +89,18 @@ const FREE = `${SELECT}($1::text[]) FOR NO KEY UPDATE OF wallet SKIP LOCKED`;
 export async function lockAsForeseen(statements: Statements, { balances, debts }: Foreseen): Promise<void> {
   const foreseen = [...balances.values()];
   if (foreseen.length === 0) return;
-  await statements.run(AS_FORESEEN, [
-    arrayLiteral(
-      'text',
-      foreseen.map(({ walletId }) => walletId),
-    ),
-    arrayLiteral(
-      'bigint',
-      foreseen.map(({ postedMinor }) => postedMinor),
-    ),
-    arrayLiteral(
-      'bigint',
-      foreseen.map(({ heldMinor }) => heldMinor),
-    ),
-    arrayLiteral(
-      'bigint',
-      foreseen.map(({ seq }) => seq),
-    ),
-    arrayLiteral(
-      'text',
-      foreseen.map(({ walletId }) => debts.get(walletId) ?? null),
-    ),
-    foreseen.length,
-  ]);
+  const debtIds = foreseen.map(({ walletId }) => debts.get(walletId) ?? null);
+  await statements.run(AS_FORESEEN, [...columnsOf(foreseen), arrayLiteral('text', debtIds), foreseen.length]);
 }
 
-const AS_FORESEEN = `WITH freed AS (${FREE})
-  SELECT refuse_lost_update(count(*), $6::integer)
-  FROM freed JOIN unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])
-    AS u (wallet_id, posted, held, seq, debt_id) USING (wallet_id, posted, held, seq)
-  WHERE freed.debt_id IS NOT DISTINCT FROM u.debt_id`;
+const AS_FORESEEN = `WITH freed AS (
+    SELECT FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])
+      AS u (wallet_id, posted, held, seq, debt_id)
+    JOIN wallet ON wallet.wallet_id = u.wallet_id
+      AND wallet.posted = u.posted AND wallet.held = u.held AND wallet.seq = u.seq
+    WHERE ${DEBT_ID} IS NOT DISTINCT FROM u.debt_id
+    FOR NO KEY UPDATE OF wallet SKIP LOCKED)
+  SELECT refuse_unforeseen(count(*), $6::integer) FROM freed`;
 
 /** Writes the balances that changed. */
 export async function updateWallets(
@@ -126,26 +108,28 @@ export async function updateWallets(
   { before, after }: { before: ReadonlyMap<string, Balance>; after: ReadonlyMap<string, Balance> },
 ): Promise<void> {
   const changed = [...after.values()].filter((balance) => balance !== before.get(balance.walletId));
-  if (changed.length === 0) return;
-  await statements.run(UPDATE, [
+  if (changed.length > 0) await statements.run(UPDATE, [...columnsOf(changed), changed.length]);
+}
+
+function columnsOf(balances: readonly Balance[]): string[] {
+  return [
     arrayLiteral(
       'text',
-      changed.map(({ walletId }) => walletId),
+      balances.map(({ walletId }) => walletId),
     ),
     arrayLiteral(
       'bigint',
-      changed.map(({ postedMinor }) => postedMinor),
+      balances.map(({ postedMinor }) => postedMinor),
     ),
     arrayLiteral(
       'bigint',
-      changed.map(({ heldMinor }) => heldMinor),
+      balances.map(({ heldMinor }) => heldMinor),
     ),
     arrayLiteral(
       'bigint',
-      changed.map(({ seq }) => seq),
+      balances.map(({ seq }) => seq),
     ),
-    changed.length,
-  ]);
+  ];
 }
 
 const UPDATE = everyRow(

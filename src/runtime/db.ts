@@ -50,7 +50,10 @@ export interface Db {
   /** One transaction, tried again as a whole on errors that allow it. `work` may therefore run several times. */
   transaction<Result>(work: (tx: Tx, attempt: number) => Promise<Result>): Promise<Result>;
   /** The same for statements that need not wait for each other. */
-  batch<Result>(work: (statements: Statements) => Promise<LastStatements<Result>>): Promise<Result>;
+  batch<Result>(
+    work: (statements: Statements) => Promise<LastStatements<Result>>,
+    options?: { readonly onFailed?: () => void },
+  ): Promise<Result>;
   close(): Promise<void>;
 }
 
@@ -150,9 +153,14 @@ export async function openDb(url: string, { log }: { log: Logger }): Promise<Db>
       if (isClosed) throw databaseAway(new Error('The database is closed.'));
       return withRetry((attempt) => client.transaction().execute((tx) => work(tx, attempt)), log);
     },
-    async batch(work) {
+    async batch(work, { onFailed } = {}) {
       if (isClosed) throw databaseAway(new Error('The database is closed.'));
-      return withRetry(() => batches.transaction(work), log);
+      const run = () =>
+        batches.transaction(work).catch((error: unknown) => {
+          onFailed?.();
+          throw error;
+        });
+      return withRetry(run, log);
     },
     async close() {
       isClosed = true;

@@ -68,8 +68,10 @@ test('what repaid a debt before the money could move is shown, and is no success
 });
 
 test('what repaid a debt before the money moved is shown beside it', async () => {
-  await adjust(ledger, { key: 'fund-again', walletId: 'cid', amountMinor: 50n });
-  const row = await transfer(ledger, { key: 'debtor-again', from: 'cid', to: 'bob', amountMinor: 20n });
+  await openWallets(ledger, ['eve']);
+  await adjust(ledger, { key: 'owes-too', walletId: debtWalletId('eve', USD), amountMinor: -10n });
+  await adjust(ledger, { key: 'fund-eve', walletId: 'eve', amountMinor: 50n });
+  const row = await transfer(ledger, { key: 'debtor-again', from: 'eve', to: 'bob', amountMinor: 20n });
   const { data } = await readTimeline(ledger.db, timesOf(row).pkid);
   const words = data.map((item) => (item.type === 'posting' ? item.posting.event : item.type));
   expect(words.toSorted()).toEqual(['debt.netted', 'status_change', 'status_change', 'status_change', 'transfer']);

@@ -1,6 +1,7 @@
 // A commit that is planned on what the one before will leave: when it begins, and what happens when that fails.
 
 import { describe, expect, test } from 'vitest';
+import { PaymentError } from '../../src/domain/errors.ts';
 import { createGroupCommit } from '../../src/ledger/group-commit.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';
 import { type Item, itemOf, turn } from './group-items.ts';
@@ -18,6 +19,7 @@ describe('where all want the same wallet', () => {
       log: silentLogger(),
       onBatch: () => undefined,
       secondFrom: 2,
+      foreseePauseMs: 60_000,
       commit(items, { behind, foresee }) {
         const { promise, resolve, reject } = Promise.withResolvers<readonly Item[]>();
         const finish = async (error?: Error) => {
@@ -30,13 +32,13 @@ describe('where all want the same wallet', () => {
         return promise;
       },
     });
-    const submit = async (...pkids: string[]) => {
-      const items = pkids.map((pkid) => itemOf(pkid, ['hot', pkid]));
+    const submit = async (...pkids: string[]) => submitItems(...pkids.map((pkid) => itemOf(pkid, ['hot', pkid])));
+    const submitItems = async (...items: Item[]) => {
       for (const item of items) group.submit(item);
       await turn();
       return items;
     };
-    return { submit, commits, begun: () => commits.map(({ pkids, behind }) => [pkids.join(), behind]) };
+    return { submit, submitItems, commits, begun: () => commits.map(({ pkids, behind }) => [pkids.join(), behind]) };
   }
 
   test('the next commit is planned on what the one before is to leave, once that is known', async () => {
@@ -83,6 +85,42 @@ describe('where all want the same wallet', () => {
     await chain.commits[2]?.finish();
     await Promise.all(items.map((item) => item.done));
     expect(chain.begun()[3]).toEqual(['d,e', null]);
+  });
+
+  test('what is only inserted never ends behind another', async () => {
+    const chain = openChain();
+    await chain.submit('a');
+    chain.commits[0]?.foresee('after a');
+    await chain.submitItems(itemOf('b', ['hot']), itemOf('c', ['hot']));
+    await chain.submitItems(itemOf('new', [], { isIntake: true }), itemOf('d', ['hot']));
+    await chain.commits[0]?.finish();
+    expect(chain.begun()).toEqual([
+      ['a', null],
+      ['b,c', 'after a'],
+      ['new', null],
+    ]);
+  });
+
+  test('where the database is away, all are told so at once', async () => {
+    const chain = openChain();
+    await chain.submit('a');
+    chain.commits[0]?.foresee('after a');
+    const items = await chain.submit('b', 'c');
+    const away = new PaymentError('unavailable');
+    await chain.commits[1]?.finish(away);
+    const ends = await Promise.allSettled(items.map((item) => item.done));
+    expect(ends).toEqual([away, away].map((reason) => ({ status: 'rejected', reason })));
+  });
+
+  test('what the commit before holds by its own rows waits for it', async () => {
+    const chain = openChain();
+    await chain.submit('a');
+    chain.commits[0]?.foresee('after a');
+    await chain.submitItems(itemOf('b', ['hot']), itemOf('c', ['hot']), itemOf('a', ['hot']));
+    expect(chain.begun()[1]).toEqual(['b,c', 'after a']);
+    await chain.commits[0]?.finish();
+    await chain.commits[1]?.finish();
+    expect(chain.begun()[2]).toEqual(['a', null]);
   });
 
   test('nothing is planned on a commit that begins again', async () => {

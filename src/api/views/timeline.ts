@@ -91,7 +91,7 @@ async function findPostings(db: Db, pkid: Pkid) {
   const ofOperation =
     transfer === null
       ? { operationPkid: pkid, operationKind: { $ne: 'transfer' as const } }
-      : { postingId: { $in: postingIdsOfTransfer(transfer) } };
+      : { postingId: { $in: postingIdsOfTransfer(transfer) }, operationPkid: pkid };
   const postings = await em.find(PostingEntity, ofOperation, { orderBy: { createdAt: 'asc', postingId: 'asc' } });
   return { transfer, postings };
 }

@@ -14,6 +14,7 @@ const NAMES = [
   '0007-due-by-key',
   '0008-debts-by-owner',
   '0009-postings-of-few',
+  '0010-foreseen-wallets',
 ] as const;
 
 export const migrations = NAMES.map((name) => ({ name, class: migrationOf(name) }));
