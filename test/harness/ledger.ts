@@ -15,6 +15,7 @@ import type { Treasury } from '../../src/entities/treasury.ts';
 import { createFunds } from '../../src/jobs/funds.ts';
 import type { LifeOptions } from '../../src/jobs/life.ts';
 import { createTransferLife, type TransferLife } from '../../src/jobs/transfer.ts';
+import { type Audit, audit } from '../../src/ledger/audit.ts';
 import { createJournal, type Journal } from '../../src/ledger/journal.ts';
 import type { Booked, Booking } from '../../src/ledger/step.ts';
 import { createWalletDirectory } from '../../src/ledger/wallet-directory.ts';
@@ -98,6 +99,13 @@ async function makeTeller(url: string): Promise<Teller> {
   };
   const life = { db, tables, journal, wallets, providers, timing: TIMING, isRestored: false, log, ...outside };
   return { db, tables, journal, transfers: createTransferLife(life), life, batches, warnings };
+}
+
+/** Closes it, and returns what the audit found wrong with its books. */
+export async function closeAudited({ db, close }: Ledger): Promise<Audit['checks']> {
+  const { checks } = await audit(db);
+  await close();
+  return checks.filter(({ violations }) => violations.length > 0);
 }
 
 /** A copy of a database that nobody is connected to. */

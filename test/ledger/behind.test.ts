@@ -7,10 +7,18 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { debtWalletId } from '../../src/domain/chart.ts';
 import { PaymentError } from '../../src/domain/errors.ts';
 import { timedPostingIdOf } from '../../src/domain/id.ts';
-import { audit } from '../../src/ledger/audit.ts';
 import { type Foreseen, lockAsForeseen, lockWallets } from '../../src/ledger/wallets.ts';
 import { statementsOf } from '../../src/runtime/statements.ts';
-import { adjust, type Ledger, openLedger, openWallets, postedOf, requestTransfer, USD } from '../harness/ledger.ts';
+import {
+  adjust,
+  closeAudited,
+  type Ledger,
+  openLedger,
+  openWallets,
+  postedOf,
+  requestTransfer,
+  USD,
+} from '../harness/ledger.ts';
 
 let ledger: Ledger;
 beforeEach(async () => {
@@ -18,11 +26,7 @@ beforeEach(async () => {
   await openWallets(ledger, ['ann', 'bob', 'eve']);
   await adjust(ledger, { key: 'fund', walletId: 'ann', amountMinor: 1_000n });
 });
-afterEach(async () => {
-  const { checks } = await audit(ledger.db);
-  await ledger.close();
-  expect(checks.filter((check) => check.violations.length > 0)).toEqual([]);
-});
+afterEach(async () => expect(await closeAudited(ledger)).toEqual([]));
 
 const WAIT = { timeout: 20_000 };
 

@@ -4,10 +4,10 @@
 import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PaymentError } from '../../src/domain/errors.ts';
-import { audit } from '../../src/ledger/audit.ts';
 import { type CutProxy, openCutProxy } from '../harness/cut-proxy.ts';
 import {
   adjust,
+  closeAudited,
   countOf,
   type Ledger,
   openLedger,
@@ -25,11 +25,7 @@ beforeEach(async () => {
   await openWallets(ledger, ['ann', 'bob', 'eve']);
   await adjust(ledger, { key: 'fund', walletId: 'ann', amountMinor: 1_000n });
 });
-afterEach(async () => {
-  const { checks } = await audit(ledger.db);
-  await ledger.close();
-  expect(checks.filter((check) => check.violations.length > 0)).toEqual([]);
-});
+afterEach(async () => expect(await closeAudited(ledger)).toEqual([]));
 
 /** The lock's time-out is two seconds; a busy machine may be slower to say so. */
 const WAIT = { timeout: 20_000 };
