@@ -156,7 +156,7 @@ describe.each(RELEASES)('on the database of the release that ended with $last', 
     // Reconcile asks about it as well, and as long as a worker asks, who decides is told to try again.
     const resolved = await until(
       () => rig.post('/v1/payouts/out:review/resolve', verdict),
-      ({ status }) => status !== 409,
+      ({ json }) => !/asking the provider right now/.test(JSON.stringify(json)),
     );
     expect(resolved).toMatchObject({ json: { status: 'failed' } });
     expect(await auditFinds()).toEqual([]);
